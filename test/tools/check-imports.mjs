@@ -1,0 +1,1 @@
+console.log("imports: not checked yet");
