@@ -1,0 +1,6 @@
+export * from "../bits.ts";
+export * from "../dtype.ts";
+export * from "./builder.ts";
+export * from "./evaluate.ts";
+export * from "./lanes.ts";
+export * from "./node.ts";
