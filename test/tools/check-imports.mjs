@@ -161,7 +161,9 @@ function checkDirection(from, packages, sources) {
     if (!file.startsWith(root)) continue;
     for (const { specifier, line } of imports) {
       /** @type {(rule: string, message: string) => void} */
-      const violate = (rule, message) => violations.push({ file, line, rule, message });
+      const violate = (rule, message) => {
+        violations.push({ file, line, rule, message });
+      };
       if (specifier.startsWith(".")) {
         if (!resolve(dirname(file), specifier).startsWith(root))
           violate("direction", `"${specifier}" leaves ${from.folder}/src: import by package name`);
