@@ -1,0 +1,123 @@
+/**
+ * The dense form of a program: nodes and values in flat arrays, regions as lists of node ids.
+ *
+ * Passes work here; `Graph` (graph.ts) is the graphology view of the same thing that people walk.
+ * Regions are closed: a value used inside is a param of the region or made in it, and what a
+ * structured op needs from outside is among its operands. Node order within a region is a
+ * topological order, and for state and effects it is the order of meaning.
+ */
+import type { OpName, OpParams } from "./vocabulary.ts";
+import type { TensorType, ValueType } from "./types.ts";
+
+export type ValueId = number;
+export type NodeId = number;
+
+/** Where a node comes from; the stack is turned into a line only when somebody asks. */
+export interface Origin {
+  readonly name?: string;
+  /** An Error captured where the user called; its stack is read lazily. */
+  readonly stack?: Error;
+}
+
+export interface Region {
+  readonly params: ValueId[];
+  readonly nodes: NodeId[];
+  readonly results: ValueId[];
+}
+
+interface NodeOf<K extends OpName> {
+  readonly id: NodeId;
+  readonly op: K;
+  readonly params: OpParams[K];
+  readonly inputs: readonly ValueId[];
+  readonly outputs: readonly ValueId[];
+  readonly regions: readonly Region[];
+  readonly origin: Origin | undefined;
+}
+
+/** A node; narrowing on `op` narrows `params`. */
+export type Node = { [K in OpName]: NodeOf<K> }[OpName];
+export type NodeNamed<K extends OpName> = NodeOf<K>;
+
+export const newRegion = (): Region => ({ params: [], nodes: [], results: [] });
+
+export class Table {
+  readonly nodes: Node[] = [];
+  /** Type of each value. */
+  readonly types: ValueType[] = [];
+  /** Node that makes each value, −1 for region params. */
+  readonly producers: NodeId[] = [];
+
+  newValue(type: ValueType, producer: NodeId = -1): ValueId {
+    this.producers.push(producer);
+    return this.types.push(type) - 1;
+  }
+
+  /** Adds a param to `region`. */
+  newParam(region: Region, type: ValueType): ValueId {
+    const value = this.newValue(type);
+    region.params.push(value);
+    return value;
+  }
+
+  /** Appends a node whose result types are already known. */
+  newNode<K extends OpName>(
+    region: Region,
+    op: K,
+    params: OpParams[K],
+    inputs: readonly ValueId[],
+    outputTypes: readonly ValueType[],
+    regions: readonly Region[] = [],
+    origin?: Origin,
+  ): NodeOf<K> {
+    const id = this.nodes.length;
+    const outputs = outputTypes.map((type) => this.newValue(type, id));
+    const node: NodeOf<K> = { id, op, params, inputs, outputs, regions, origin };
+    this.nodes.push(node as unknown as Node);
+    region.nodes.push(id);
+    return node;
+  }
+
+  tensor(value: ValueId): TensorType {
+    const type = this.types[value];
+    if (type?.kind !== "tensor") throw new TypeError(`value %${value} is not a tensor`);
+    return type;
+  }
+
+  producer(value: ValueId): Node | undefined {
+    const id = this.producers[value];
+    return id === undefined || id < 0 ? undefined : this.nodes[id];
+  }
+}
+
+/** A whole program: named inputs are the params of `main`, named outputs its results. */
+export interface Program {
+  readonly name: string;
+  readonly table: Table;
+  readonly main: Region;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** Nodes of a region and of all regions inside it. */
+export function countNodes(table: Table, region: Region): number {
+  let count = 0;
+  for (const id of region.nodes) {
+    count += 1;
+    for (const inner of (table.nodes[id] as Node).regions) count += countNodes(table, inner);
+  }
+  return count;
+}
+
+/** Visits every node of `region` and of regions inside, outer before inner, in order. */
+export function walk(
+  table: Table,
+  region: Region,
+  visit: (node: Node, region: Region) => void,
+): void {
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    visit(node, region);
+    for (const inner of node.regions) walk(table, inner, visit);
+  }
+}
