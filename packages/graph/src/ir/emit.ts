@@ -3,10 +3,11 @@
  * The front end, the batching rules and the passes all build through this.
  */
 import { type DType, type ScalarValue, toBits } from "@gridfuse/plan/scalar";
+import { isStructured, structuredTypes } from "../ops/control.ts";
 import { infer } from "../ops/table.ts";
 import type { Origin, Region, Table, ValueId } from "./table.ts";
 import { newRegion } from "./table.ts";
-import { type Shape, type TensorType, sameShape } from "./types.ts";
+import { type Shape, sameShape, type TensorType } from "./types.ts";
 import type { OpName, OpParams } from "./vocabulary.ts";
 
 export class Emitter {
@@ -33,11 +34,11 @@ export class Emitter {
     params: OpParams[K],
     regions: readonly Region[] = [],
   ): readonly ValueId[] {
-    const types = infer(
-      op,
-      inputs.map((value) => this.table.types[value]!),
-      params,
-    );
+    const operands = inputs.map((value) => this.table.types[value]!);
+    const inferred = infer(op, operands, params);
+    const types = isStructured(op)
+      ? structuredTypes(this.table, op, params, inputs, regions)
+      : inferred;
     return this.table.newNode(this.region, op, params, inputs, types, regions, this.origin).outputs;
   }
 
@@ -75,11 +76,7 @@ export class Emitter {
       ? value
       : this.emit("transpose", [value], { permutation });
   }
-  broadcastInDim(
-    value: ValueId,
-    shape: Shape,
-    broadcastDimensions: readonly number[],
-  ): ValueId {
+  broadcastInDim(value: ValueId, shape: Shape, broadcastDimensions: readonly number[]): ValueId {
     return this.emit("broadcast_in_dim", [value], { shape, broadcastDimensions });
   }
   /** NumPy broadcasting to `shape`: dimensions align at the end. */
