@@ -1,0 +1,93 @@
+/** Every code this package can raise; the documentation's error index is generated from here. */
+
+export interface ErrorCode {
+  readonly title: string;
+  readonly cause: string;
+  readonly fix: string;
+}
+
+export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
+  GF4001: {
+    title: "not a plan file",
+    cause:
+      "The first eight bytes are not the plan signature. It may be another file, or one whose bytes a text-mode transfer changed.",
+    fix: "Check the path. If the file travelled (FTP, e-mail, git with line-ending conversion), transfer it again as binary.",
+  },
+  GF4002: {
+    title: "plan file is truncated or has bytes appended",
+    cause: "The length written in the header is not the length of the file.",
+    fix: "Copy the file again, or save the plan again; savePlan never leaves a partial file under its final name.",
+  },
+  GF4003: {
+    title: "plan file is damaged",
+    cause: "A checksum (CRC32C) of the header or of a section does not match its bytes.",
+    fix: "Copy the file again, or save the plan again. Caches drop such entries by themselves.",
+  },
+  GF4004: {
+    title: "plan file has a malformed section table",
+    cause:
+      "Sections overlap, are out of order, misaligned, repeated, or the gaps between them are not zero.",
+    fix: "The file was not written by gridfuse, or by a faulty writer: save the plan again.",
+  },
+  GF4005: {
+    title: "plan file is of a newer container version",
+    cause: "The major version of the file layout is one this gridfuse does not know.",
+    fix: "Update @gridfuse/plan in the process that loads, or save with the older gridfuse.",
+  },
+  GF4006: {
+    title: "plan file needs a section this gridfuse does not know",
+    cause: "A section that is marked critical has an unknown type.",
+    fix: "Update @gridfuse/plan in the process that loads.",
+  },
+  GF4007: {
+    title: "plan is of another IR version",
+    cause:
+      "The meaning of plan records changed between the gridfuse that compiled and the one that loads.",
+    fix: "Compile again with the gridfuse that loads, or update the one that loads.",
+  },
+  GF4008: {
+    title: "plan id does not match the content",
+    cause:
+      "Checksums are right, but the SHA-256 written in the header is not that of the sections.",
+    fix: "The file was edited or written by a faulty writer: save the plan again.",
+  },
+  GF4010: {
+    title: "plan breaks a rule",
+    cause:
+      "The verifier checks every plan before it runs: record shapes, dtypes, buffer ids, byte sizes, index bounds. The message names the rule and the place.",
+    fix: "If gridfuse compiled this plan, it is a bug of ours: please report it with the file. Otherwise correct the writer.",
+  },
+  GF4011: {
+    title: "plan is not in canonical form",
+    cause:
+      "The same content was written in another way than the encoder's (unsorted keys, long integers, unused table entries).",
+    fix: "Write plans with @gridfuse/plan/encode.",
+  },
+  GF4012: {
+    title: "plan is too large",
+    cause: "A count or size exceeds what the format allows or the limit that the caller gave.",
+    fix: "Raise `limits` if the sizes in the message are acceptable; otherwise do not load this plan.",
+  },
+  GF4013: {
+    title: "plan file cannot be read or written",
+    cause:
+      "The file system or network refused: missing file, permissions, no space, HTTP error. The cause is attached.",
+    fix: "See the attached cause.",
+  },
+  GF4014: {
+    title: "no file system here",
+    cause: "savePlan, or loadPlan with a path, was called on a host without Node's file system.",
+    fix: "In browsers, fetch the bytes and pass them (or a URL) to loadPlan; write with encodePlan.",
+  },
+  GF4020: {
+    title: "plan cache is off: its directory cannot be used",
+    cause:
+      "The cache directory cannot be created, read or written, or belongs to someone else, or everyone may write to it.",
+    fix: "Make it yours (mode 0700), set GRIDFUSE_CACHE_DIR to another place, or GRIDFUSE_CACHE=off. Work goes on uncached.",
+  },
+  GF4021: {
+    title: "unknown cache setting",
+    cause: "GRIDFUSE_CACHE is none of off, ro, rw, or GRIDFUSE_CACHE_MAX_MB is not a number.",
+    fix: "Correct the variable or unset it.",
+  },
+};
