@@ -10,13 +10,14 @@ import * as convert from "./convert.ts";
 import * as cumulative from "./cumulative.ts";
 import type { OpDefinition } from "./define.ts";
 import * as effect from "./effect.ts";
-import * as gatherScatter from "./gather.ts";
+import * as reading from "./gather.ts";
 import * as indexing from "./indexing.ts";
 import * as joining from "./joining.ts";
 import * as linear from "./linear.ts";
 import * as movement from "./movement.ts";
 import * as random from "./random.ts";
 import * as reduction from "./reduction.ts";
+import * as writing from "./scatter.ts";
 import * as sorting from "./sorting.ts";
 import * as source from "./source.ts";
 import * as state from "./state.ts";
@@ -114,8 +115,8 @@ export const opTable: OpTable = {
 
   dynamic_slice: indexing.dynamicSlice,
   dynamic_update_slice: indexing.dynamicUpdateSlice,
-  gather: gatherScatter.gather,
-  scatter: gatherScatter.scatter,
+  gather: reading.gather,
+  scatter: writing.scatter,
 
   reduce_sum: reduction.reduceSum,
   reduce_prod: reduction.reduceProd,
