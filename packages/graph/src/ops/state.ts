@@ -29,7 +29,7 @@ import {
 import { defineOp, type OpDefinition } from "./define.ts";
 
 const fail = (what: string, received: unknown, help: string): never => {
-  throw new BuildError("GF2114", what, { received, help });
+  throw new BuildError("GF2114", `ref indexer: ${what}`, { received, help });
 };
 
 function operandType(operands: readonly ValueType[], index: number): TensorType {
@@ -41,32 +41,37 @@ function operandType(operands: readonly ValueType[], index: number): TensorType 
       "Pass every dynamic index as an operand.",
     );
   }
-  return requireTensor("ref indexer", type);
+  return requireTensor("a ref indexer", type);
 }
 
 /** Requires the dynamic index to be an integer scalar, and a static one to lie from 0 to `last`. */
 function requireIndex(
+  what: string,
   source: IndexSource,
   last: number,
-  dim: Dim,
   operands: readonly ValueType[],
 ): void {
   if (typeof source === "number") {
     if (Number.isInteger(source) && source >= 0 && source <= last) return;
     fail(
-      `index ${source} into a dimension of ${dim}`,
+      `${what} at ${source}`,
       source,
-      last < 0 ? "The window is larger than the dimension." : `It must lie from 0 to ${last}.`,
+      last < 0 ? "The dimension is empty." : `It must lie from 0 to ${last}.`,
     );
   } else {
     const type = operandType(operands, source.operand);
     if (isInteger(type.dtype) && type.shape.length === 0) return;
     fail(
-      `a ref index is ${describe([type])}`,
+      `an index is ${describe([type])}`,
       describe([type]),
       "Use an integer scalar, or an array indexer.",
     );
   }
+}
+
+function requireInt(source: IndexSource, dim: Dim, operands: readonly ValueType[]): void {
+  const size = requireSize("ref index", dim, "the indexed dimension");
+  requireIndex(`an element of a dimension of ${size}`, source, size - 1, operands);
 }
 
 function requireWindow(
@@ -76,22 +81,23 @@ function requireWindow(
 ): void {
   const { start, size, stride } = indexer;
   if (!Number.isInteger(size) || size < 0 || !Number.isInteger(stride) || stride < 1) {
-    fail(
-      `a ref slice of size ${size} and stride ${stride}`,
-      indexer,
-      "Sizes are ≥ 0 and strides ≥ 1.",
-    );
+    fail(`a slice of size ${size} and stride ${stride}`, indexer, "Sizes are ≥ 0 and strides ≥ 1.");
   }
   const room = requireSize("ref slice", dim, "the sliced dimension");
   const reach = size === 0 ? 0 : (size - 1) * stride + 1;
   if (reach > room) {
     fail(
-      `a ref slice that spans ${reach} of a dimension of ${room}`,
+      `a slice that spans ${reach} of a dimension of ${room}`,
       indexer,
       "Take fewer elements or a smaller stride.",
     );
   }
-  requireIndex(start, room - reach, dim, operands);
+  requireIndex(
+    `a slice that spans ${reach} of a dimension of ${room}`,
+    start,
+    room - reach,
+    operands,
+  );
 }
 
 /** The common shape of array indexers, by NumPy's broadcasting. */
@@ -145,7 +151,7 @@ function applyIndexers(
 ): Shape {
   if (indexers.length !== shape.length) {
     fail(
-      `${indexers.length} indexers for a ref view of shape ${formatShape(shape)}`,
+      `${indexers.length} indexers for a view of shape ${formatShape(shape)}`,
       indexers,
       "Give one indexer for each dimension; a whole dimension is a slice from 0.",
     );
@@ -155,12 +161,7 @@ function applyIndexers(
     const dim = shape[i] as Dim;
     switch (indexer.kind) {
       case "int":
-        requireIndex(
-          indexer.index,
-          requireSize("ref index", dim, "the indexed dimension") - 1,
-          dim,
-          operands,
-        );
+        requireInt(indexer.index, dim, operands);
         break;
       case "slice":
         requireWindow(indexer, dim, operands);
@@ -170,7 +171,7 @@ function applyIndexers(
         const type = operandType(operands, indexer.operand);
         if (!isInteger(type.dtype)) {
           fail(
-            `a ref is indexed by ${describe([type])}`,
+            `an array index is ${describe([type])}`,
             type.dtype,
             "Array indexers hold integers.",
           );
