@@ -1,7 +1,7 @@
 /** Changes of representation: conversions, reinterpreted bits, and reduced precision. */
 
 import { BuildError } from "@gridfuse/plan/errors";
-import { type DType, itemSize, type Scalar } from "@gridfuse/plan/scalar";
+import { type DType, itemSize, math, type Scalar } from "@gridfuse/plan/scalar";
 import { type Shape, type TensorType, tensorType } from "../ir/types.ts";
 import { batchElementwise } from "./batching.ts";
 import { floats, integers, requireRange, requireTensors } from "./check.ts";
@@ -67,6 +67,8 @@ export const reducePrecision: OpDefinition<"reduce_precision"> = defineElementwi
   {
     doc: "Rounds to a float format of fewer exponent and mantissa bits and back.",
     accepts: floats,
+    scalar: (b, [x], { exponentBits, mantissaBits }) =>
+      math.reducePrecision(b, x as Scalar, exponentBits, mantissaBits),
     check: (_, { exponentBits, mantissaBits }) => {
       requireRange("reduce_precision", "exponentBits", exponentBits, 1, 11);
       requireRange("reduce_precision", "mantissaBits", mantissaBits, 0, 52);

@@ -1,7 +1,14 @@
 /** Elementwise arithmetic, rounding and bit operations on one operand. */
 
 import { BuildError } from "@gridfuse/plan/errors";
-import { isFloat, isInteger, isSigned, type Scalar, type UnaryOp } from "@gridfuse/plan/scalar";
+import {
+  isFloat,
+  isInteger,
+  isSigned,
+  math,
+  type Scalar,
+  type UnaryOp,
+} from "@gridfuse/plan/scalar";
 import { bitwise, type DTypeClass, floats, integers, numeric, requireRange } from "./check.ts";
 import type { AlgebraicFacts, OpDefinition } from "./define.ts";
 import { defineElementwise } from "./elementwise.ts";
@@ -82,17 +89,23 @@ export const abs: OpDefinition<"abs"> = defineElementwise("abs", 1, {
 export const sign: OpDefinition<"sign"> = defineElementwise("sign", 1, {
   doc: "−1, 0 or 1; zeros keep their sign, NaN stays NaN.",
   accepts: numeric,
+  scalar: (b, [x]) => math.sign(b, x as Scalar),
 });
 
 export const round: OpDefinition<"round"> = defineElementwise("round", 1, {
   doc: "The nearest integer; halves go away from zero or to the even one, as `roundingMethod` says.",
   accepts: floats,
+  scalar: (b, [x], { roundingMethod }) =>
+    roundingMethod === "even"
+      ? b.unary("roundEven", x as Scalar)
+      : math.roundAwayFromZero(b, x as Scalar),
 });
 
 export const isFiniteNumber: OpDefinition<"is_finite"> = defineElementwise("is_finite", 1, {
   doc: "False for ±∞ and NaN.",
   accepts: floats,
   result: "bool",
+  scalar: (b, [x]) => math.isFinite(b, x as Scalar),
 });
 
 export const square: OpDefinition<"square"> = defineElementwise("square", 1, {
@@ -104,6 +117,7 @@ export const square: OpDefinition<"square"> = defineElementwise("square", 1, {
 export const integerPow: OpDefinition<"integer_pow"> = defineElementwise("integer_pow", 1, {
   doc: "x to a constant integer power by repeated squaring; x⁰ is 1 for every x.",
   accepts: numeric,
+  scalar: (b, [x], { y }) => math.integerPow(b, x as Scalar, y),
   check: ({ dtype }, { y }) => {
     requireRange("integer_pow", "y", y, -(2 ** 31), 2 ** 31 - 1);
     if (y >= 0 || isFloat(dtype)) return;
