@@ -165,3 +165,12 @@ export const infer = <K extends OpName>(
   operands: readonly ValueType[],
   params: OpParams[K],
 ): readonly TensorType[] => definitionOf(op).infer(operands, params);
+
+// What the rooms above ask of single declarations.
+export { greatest, least } from "./binary.ts";
+export { isStructured, type StructuredOp, structuredTypes } from "./control.ts";
+export { holesOf } from "./effect.ts";
+export { freeDims } from "./linear.ts";
+export { flatIndex, unflattenIndex } from "./reshape-map.ts";
+export { type ViewLayout, viewLayout, viewShape } from "./state.ts";
+export { windowDimsOf } from "./windows.ts";

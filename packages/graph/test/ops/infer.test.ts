@@ -284,6 +284,13 @@ describe("what has no meaning is refused", () => {
     expect(message).toContain(code === "GF2114" ? "ref indexer" : op);
   });
 
+  it("with every code of the table", () => {
+    const tested = new Set<string>(cases.map(({ code }) => code));
+    tested.add("GF2115"); // regions: control.test.ts
+    const own = Object.keys(codes).filter((code) => code.startsWith("GF21"));
+    expect(own.filter((code) => !tested.has(code))).toEqual([]);
+  });
+
   it("tells both shapes of a mismatch", () => {
     expect(() => infer("add", [f32(2, 3), f32(3)], {})).toThrow("add of shapes [2, 3] and [3]");
   });
