@@ -347,7 +347,7 @@ export function largePlan(kernels = 60): Plan {
   return {
     ir: 1,
     name: "sort",
-    requirements: { dtypes: [bool, f32], steps: ["kernel"] },
+    requirements: { dtypes: [bool, f32], steps: ["kernel", "copy"] },
     inputs: [{ name: "x", dtype: f32, shape: [n], buffer: 3 }],
     outputs: [{ name: "y", dtype: f32, shape: [n], buffer: 2, exact: true }],
     buffers: [

@@ -206,10 +206,23 @@ class Reader {
     }
   }
 
+  /** Most elements are small numbers: those are read without a call each, which a cold process feels. */
   #array(length: number, depth: number): Wire[] {
     this.#enter(length, depth);
+    const bytes = this.#bytes;
     const items: Wire[] = [];
-    for (let i = 0; i < length; i++) items.push(this.value(depth + 1));
+    let small = 0;
+    for (let i = 0; i < length; i++) {
+      const token = bytes[this.at];
+      if (token !== undefined && token < 0x80) {
+        this.at++;
+        small++;
+        items.push(token);
+      } else {
+        items.push(this.value(depth + 1));
+      }
+    }
+    this.#tokens += small;
     return items;
   }
 

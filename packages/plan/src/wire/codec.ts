@@ -8,33 +8,56 @@ import { PlanInvalid } from "../plan-errors.ts";
 import type { IndexTableReader, IndexTableWriter } from "./index-table.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** Where in the plan we are, for error messages; left as it is by a throw. */
-export class Place {
-  readonly #parts: (string | number)[] = [];
+/**
+ * A value that does not fit its description. Thrown without a place: lists and records add theirs on the way
+ * out, so that reading what is right pays nothing for it.
+ */
+export class Misfit extends Error {
+  readonly rule: string;
+  readonly #path: (string | number)[] = [];
 
-  enter(part: string | number): void {
-    this.#parts.push(part);
+  constructor(what: string, rule = "V10") {
+    super(what);
+    this.rule = rule;
   }
-  leave(): void {
-    this.#parts.pop();
+
+  /** `cause` again, one level further out; anything but a misfit as it is. */
+  static within(part: string | number, cause: unknown): unknown {
+    if (cause instanceof Misfit) cause.#path.unshift(part);
+    return cause;
   }
-  toString(): string {
-    return this.#parts.reduce<string>((text, part) => {
+
+  toPlanInvalid(): PlanInvalid {
+    const path = this.#path.reduce<string>((text, part) => {
       if (typeof part === "number") return `${text}[${part}]`;
       return text === "" ? part : `${text}.${part}`;
     }, "");
+    return new PlanInvalid(this.rule, path, this.message);
   }
-  invalid(what: string, rule = "V10"): PlanInvalid {
-    return new PlanInvalid(rule, this.toString(), what);
+}
+
+/** Runs `work` on one part of the whole. */
+export function inside<T>(part: string | number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw Misfit.within(part, error);
+  }
+}
+
+/** Runs codecs; their misfits come out as `PlanInvalid` with the whole path. */
+export function locating<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof Misfit ? error.toPlanInvalid() : error;
   }
 }
 
 export interface WriteContext {
-  readonly place: Place;
   readonly indexes: IndexTableWriter;
 }
 export interface ReadContext {
-  readonly place: Place;
   readonly indexes: IndexTableReader;
 }
 
@@ -54,8 +77,8 @@ export function show(value: unknown): string {
 
 /** A codec whose wire form is the value itself, once `accepts` holds. */
 function plain<T extends Wire>(what: string, accepts: (value: unknown) => value is T): Codec<T> {
-  const check = (value: unknown, { place }: { readonly place: Place }): T => {
-    if (!accepts(value)) throw place.invalid(`${show(value)} is not ${what}`);
+  const check = (value: unknown): T => {
+    if (!accepts(value)) throw new Misfit(`${show(value)} is not ${what}`);
     return value;
   };
   return { write: check, read: check };
@@ -71,11 +94,11 @@ export const figure: Codec<number> = plain(
 
 /** An integer in [least, most]. */
 export function integer(least: number, most: number): Codec<number> {
-  const check = (value: unknown, { place }: { readonly place: Place }): number => {
+  const check = (value: unknown): number => {
     if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) {
       return value as number;
     }
-    throw place.invalid(`${show(value)} is not an integer from ${least} to ${most}`, "V11");
+    throw new Misfit(`${show(value)} is not an integer from ${least} to ${most}`, "V11");
   };
   return { write: check, read: check };
 }
@@ -89,41 +112,41 @@ export function word<T extends string>(...words: readonly T[]): Codec<T> {
 /** One of a vocabulary, written as its number. */
 export function coded<T extends string>(name: string, vocabulary: Vocabulary<T>): Codec<T> {
   return {
-    write(value, { place }) {
+    write(value) {
       if (Object.hasOwn(vocabulary.codeOf, value)) return vocabulary.codeOf[value];
-      throw place.invalid(`${show(value)} is not a ${name}`);
+      throw new Misfit(`${show(value)} is not a ${name}`);
     },
-    read(wire, { place }) {
+    read(wire) {
       const found = typeof wire === "number" ? vocabulary.wordOf(wire) : undefined;
-      if (found === undefined) throw place.invalid(`${show(wire)} is not the number of a ${name}`);
+      if (found === undefined) throw new Misfit(`${show(wire)} is not the number of a ${name}`);
       return found;
     },
   };
 }
 
 export function list<T>(item: Codec<T>, most = 65_536): Codec<readonly T[]> {
-  const check = (value: unknown, place: Place): void => {
-    if (!Array.isArray(value)) throw place.invalid(`${show(value)} is not a list`);
-    if (value.length > most) throw place.invalid(`${value.length} items, at most ${most}`, "V11");
+  const check = (value: unknown): void => {
+    if (!Array.isArray(value)) throw new Misfit(`${show(value)} is not a list`);
+    if (value.length > most) throw new Misfit(`${value.length} items, at most ${most}`, "V11");
   };
   return {
     write(values, context) {
-      check(values, context.place);
-      return values.map((value, i) => {
-        context.place.enter(i);
-        const written = item.write(value, context);
-        context.place.leave();
-        return written;
-      });
+      check(values);
+      return values.map((value, i) => inside(i, () => item.write(value, context)));
     },
     read(wire, context) {
-      check(wire, context.place);
-      return (wire as readonly Wire[]).map((entry, i) => {
-        context.place.enter(i);
-        const value = item.read(entry, context);
-        context.place.leave();
-        return value;
-      });
+      check(wire);
+      const values: T[] = [];
+      let i = 0;
+      try {
+        for (const entry of wire as readonly Wire[]) {
+          values.push(item.read(entry, context));
+          i++;
+        }
+      } catch (error) {
+        throw Misfit.within(i, error);
+      }
+      return values;
     },
   };
 }
@@ -144,9 +167,9 @@ const isRecord = (value: unknown): value is WireMap =>
   !Array.isArray(value) &&
   !ArrayBuffer.isView(value);
 
-function checkFieldNames(value: object, names: ReadonlySet<string>, place: Place): void {
+function checkFieldNames(value: object, names: ReadonlySet<string>): void {
   for (const key of Object.keys(value)) {
-    if (!names.has(key)) throw place.invalid(`unknown field ${show(key)}`);
+    if (!names.has(key)) throw new Misfit(`unknown field ${show(key)}`);
   }
 }
 
@@ -156,34 +179,71 @@ function writeFields<T extends object>(
   names: ReadonlySet<string>,
   context: WriteContext,
 ): [string, Wire][] {
-  if (!isRecord(value)) throw context.place.invalid(`${show(value)} is not a record`);
-  checkFieldNames(value, names, context.place);
-  return [...names].map((name) => {
-    context.place.enter(name);
-    const written = fields[name as keyof T].write(value[name as keyof T], context);
-    context.place.leave();
-    return [name, written];
-  });
+  if (!isRecord(value)) throw new Misfit(`${show(value)} is not a record`);
+  checkFieldNames(value, names);
+  return [...names].map((name) => [
+    name,
+    inside(name, () => fields[name as keyof T].write(value[name as keyof T], context)),
+  ]);
+}
+
+function readFields<T extends object>(
+  fields: Fields<T>,
+  order: readonly string[],
+  wireOf: (i: number) => Wire,
+  context: ReadContext,
+): T {
+  const value: { [key: string]: unknown } = {};
+  let i = 0;
+  try {
+    for (; i < order.length; i++) {
+      const name = order[i]!;
+      const field = fields[name as keyof T].read(wireOf(i), context);
+      if (field !== undefined) value[name] = field;
+    }
+  } catch (error) {
+    throw Misfit.within(order[i]!, error);
+  }
+  return value as T;
+}
+
+/** Records told apart by `kind`, each written as the list of its fields after the number of its kind. */
+export function union<T extends { readonly kind: string }>(
+  cases: () => { readonly [K in T["kind"]]: Codec<Omit<Extract<T, { kind: K }>, "kind">> },
+  kinds: Vocabulary<T["kind"]>,
+): Codec<T> {
+  const kindCodec = coded("kind", kinds);
+  return {
+    write(value, context) {
+      if (!isRecord(value)) throw new Misfit(`${show(value)} is not a record`);
+      const { kind, ...rest } = value;
+      const code = kindCodec.write(kind, context);
+      return [
+        code,
+        ...((cases()[kind as T["kind"]] as Codec<object>).write(rest, context) as Wire[]),
+      ];
+    },
+    read(wire, context) {
+      if (!Array.isArray(wire)) throw new Misfit(`${show(wire)} is not a list`);
+      const kind = kindCodec.read(wire[0] as Wire, context);
+      const rest = (cases()[kind] as Codec<object>).read(wire.slice(1), context);
+      return { kind, ...rest } as T;
+    },
+  };
 }
 
 /** A record written as a map. With `open`, fields of later versions are skipped. */
 export function record<T extends object>(fields: Fields<T>, kind?: "open"): Codec<T> {
-  const names: ReadonlySet<string> = new Set(Object.keys(fields));
+  const order = Object.keys(fields);
+  const names: ReadonlySet<string> = new Set(order);
   return {
     write: (value, context) => Object.fromEntries(writeFields(value, fields, names, context)),
     read(wire, context) {
-      const { place } = context;
-      if (!isRecord(wire)) throw place.invalid(`${show(wire)} is not a record`);
-      if (kind !== "open") checkFieldNames(wire, names, place);
-      const value: { [key: string]: unknown } = {};
-      for (const name of names) {
-        place.enter(name);
-        if (!Object.hasOwn(wire, name)) throw place.invalid("the field is missing");
-        const field = fields[name as keyof T].read(wire[name]!, context);
-        if (field !== undefined) value[name] = field;
-        place.leave();
-      }
-      return value as T;
+      if (!isRecord(wire)) throw new Misfit(`${show(wire)} is not a record`);
+      if (kind !== "open") checkFieldNames(wire, names);
+      const missing = order.find((name) => !Object.hasOwn(wire, name));
+      if (missing !== undefined) throw new Misfit(`the field ${show(missing)} is missing`);
+      return readFields(fields, order, (i) => wire[order[i]!]!, context);
     },
   };
 }
@@ -195,19 +255,10 @@ export function tuple<T extends object>(fields: Fields<T>): Codec<T> {
   return {
     write: (value, context) => writeFields(value, fields, names, context).map(([, wire]) => wire),
     read(wire, context) {
-      const { place } = context;
       if (!Array.isArray(wire) || wire.length !== order.length) {
-        throw place.invalid(`${show(wire)} is not a list of ${order.join(", ")}`);
+        throw new Misfit(`${show(wire)} is not a list of ${order.join(", ")}`);
       }
-      const value: { [key: string]: unknown } = {};
-      for (let i = 0; i < order.length; i++) {
-        const name = order[i]!;
-        place.enter(name);
-        const field = fields[name as keyof T].read(wire[i] as Wire, context);
-        if (field !== undefined) value[name] = field;
-        place.leave();
-      }
-      return value as T;
+      return readFields(fields, order, (i) => wire[i] as Wire, context);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Index expressions in a file: a table in which every expression stands once, after its operands, as a short list
- * of integers; the rest of the plan refers to it by position. Bounds and keys are never written: a reader
+ * Index expressions in a file: a table in which every expression stands once, after its operands, as a few
+ * integers; the rest of the plan refers to it by position. Bounds and keys are never written: a reader
  * computes them again, so a file cannot claim them.
  *
  * The table has one spelling (rule V9): entries in order of first use, none equal, none unused, each in
@@ -12,7 +12,6 @@ import {
   binaryNode,
   constant,
   divisionNode,
-  type IndexAtom,
   type IndexBinary,
   type IndexExpr,
   type IndexTerm,
@@ -22,6 +21,7 @@ import {
 } from "../index-expr/expr.ts";
 import type { Wire } from "../msgpack/decode.ts";
 import { PlanInvalid, PlanNotCanonical, PlanTooLarge } from "../plan-errors.ts";
+import { ByteReader, ByteWriter, signedLimit } from "./bytes.ts";
 
 const tags = {
   const: 0,
@@ -37,56 +37,98 @@ const tags = {
   and: 10,
 } as const satisfies { readonly [K in IndexExpr["k"]]: number };
 
-const binaryOfTag: { readonly [tag: number]: IndexBinary["k"] } = {
-  [tags.min]: "min",
-  [tags.max]: "max",
-  [tags.xor]: "xor",
-  [tags.and]: "and",
-};
-
 export const indexLimits = { treeNodes: 4096, totalTreeNodes: 1_000_000 } as const;
 
 export class IndexTableWriter {
-  readonly entries: (readonly number[])[] = [];
+  readonly #bytes = new ByteWriter();
   readonly #known = new Map<string, number>();
 
   /** The position of `e` in the table; operands first. */
   refer(e: IndexExpr): number {
     const known = this.#known.get(e.key);
     if (known !== undefined) return known;
-    const entry = this.#entry(e);
-    const position = this.entries.push(entry) - 1;
+    this.#write(
+      e,
+      operandsOf(e).map((operand) => this.refer(operand)),
+    );
+    const position = this.#known.size;
     this.#known.set(e.key, position);
     return position;
   }
 
-  #entry(e: IndexExpr): readonly number[] {
+  finish(): Uint8Array {
+    return this.#bytes.finish();
+  }
+
+  #write(e: IndexExpr, operands: readonly number[]): void {
+    this.#bytes.natural(tags[e.k]);
     switch (e.k) {
       case "const":
-        return [tags.const, e.value];
+        this.#signed(e.value);
+        return;
       case "axis":
-        return [tags.axis, e.axis, e.hi + 1];
+        this.#naturals(e.axis, e.hi + 1);
+        return;
       case "loop":
-        return [tags.loop, e.loop, e.hi + 1];
+        this.#naturals(e.loop, e.hi + 1);
+        return;
       case "value":
-        return [tags.value, e.node, e.lo, e.hi];
+        this.#naturals(e.node);
+        this.#signed(e.lo);
+        this.#signed(e.hi);
+        return;
       case "sum":
-        return [
-          tags.sum,
-          e.constant,
-          ...e.terms.flatMap(({ factor, of }) => [factor, this.refer(of)]),
-        ];
+        this.#signed(e.constant);
+        this.#naturals(e.terms.length);
+        e.terms.forEach(({ factor }, i) => {
+          this.#signed(factor);
+          this.#naturals(operands[i]!);
+        });
+        return;
       case "floordiv":
       case "mod":
-        return [tags[e.k], this.refer(e.of), e.by];
+        this.#naturals(operands[0]!, e.by);
+        return;
       case "min":
       case "max":
       case "xor":
       case "and":
-        return [tags[e.k], this.refer(e.a), this.refer(e.b)];
+        this.#naturals(...operands);
+        return;
       default:
-        return e satisfies never;
+        e satisfies never;
     }
+  }
+
+  #naturals(...values: readonly number[]): void {
+    for (const n of values) {
+      if (!Number.isSafeInteger(n) || n < 0) throw beyondRange(n);
+      this.#bytes.natural(n);
+    }
+  }
+  #signed(n: number): void {
+    if (!Number.isSafeInteger(n) || Math.abs(n) > signedLimit) throw beyondRange(n);
+    this.#bytes.signed(n);
+  }
+}
+
+const beyondRange = (n: number): PlanInvalid =>
+  new PlanInvalid("V11", "index", `${n} in an index expression`);
+
+function operandsOf(e: IndexExpr): readonly IndexExpr[] {
+  switch (e.k) {
+    case "sum":
+      return e.terms.map(({ of }) => of);
+    case "floordiv":
+    case "mod":
+      return [e.of];
+    case "min":
+    case "max":
+    case "xor":
+    case "and":
+      return [e.a, e.b];
+    default:
+      return [];
   }
 }
 
@@ -103,11 +145,12 @@ export class IndexTableReader {
   #at = 0;
 
   constructor(wire: Wire) {
-    if (!Array.isArray(wire)) throw new PlanInvalid("V10", "index", "the table is not a list");
+    if (!(wire instanceof Uint8Array)) throw this.#invalid("the table is not a string of bytes");
+    const bytes = new ByteReader(wire, (fault) => this.#invalid(`the table is ${fault}`));
     const keys = new Set<string>();
     let total = 0;
-    for (const item of wire as readonly Wire[]) {
-      const entry = this.#read(item);
+    while (bytes.at < wire.length) {
+      const entry = this.#read(bytes);
       const { key, lo, hi } = entry.expr;
       if (!Number.isSafeInteger(lo) || !Number.isSafeInteger(hi)) {
         throw this.#invalid("the expression may exceed 2^53", "V11");
@@ -126,7 +169,7 @@ export class IndexTableReader {
   /** The expression at `position`, which a record refers to. */
   resolve(position: number): IndexExpr | undefined {
     const entry = this.#entries[position];
-    if (entry !== undefined) this.#use(position);
+    if (entry !== undefined && position >= this.#used) this.#use(position);
     return entry?.expr;
   }
 
@@ -147,47 +190,34 @@ export class IndexTableReader {
     this.#used++;
   }
 
-  #read(wire: Wire): Entry {
-    if (!Array.isArray(wire) || !wire.every(Number.isSafeInteger)) {
-      throw this.#invalid("an entry is not a list of integers");
-    }
-    const [tag, ...fields] = wire as readonly number[];
+  #read(bytes: ByteReader): Entry {
+    const tag = bytes.natural();
     switch (tag) {
       case tags.const:
-        return this.#leaf(constant(this.#fields(fields, 1)[0]!), "const");
+        return this.#leaf(constant(bytes.signed()), "const");
       case tags.axis:
-      case tags.loop: {
-        const [number, extent] = this.#fields(fields, 2) as [number, number];
-        if (number < 0) throw this.#invalid(`axis or loop number ${number}`);
-        return tag === tags.axis
-          ? this.#leaf(axis(number, extent), "axis")
-          : this.#leaf(loop(number, extent), "loop");
-      }
-      case tags.value: {
-        const [node, lo, hi] = this.#fields(fields, 3) as [number, number, number];
-        if (node < 0 || lo > hi) throw this.#invalid("a scalar value with an empty range");
-        return this.#leaf(value(node, lo, hi), "value");
-      }
+        return this.#leaf(axis(bytes.natural(), bytes.natural()), "axis");
+      case tags.loop:
+        return this.#leaf(loop(bytes.natural(), bytes.natural()), "loop");
+      case tags.value:
+        return this.#value(bytes.natural(), bytes.signed(), bytes.signed());
       case tags.sum:
-        return this.#sum(fields);
+        return this.#sum(bytes);
       case tags.floordiv:
+        return this.#division("floordiv", bytes.natural(), bytes.natural());
       case tags.mod:
-        return this.#division(tag === tags.mod ? "mod" : "floordiv", this.#fields(fields, 2));
+        return this.#division("mod", bytes.natural(), bytes.natural());
       case tags.min:
+        return this.#binary("min", bytes.natural(), bytes.natural());
       case tags.max:
+        return this.#binary("max", bytes.natural(), bytes.natural());
       case tags.xor:
+        return this.#binary("xor", bytes.natural(), bytes.natural());
       case tags.and:
-        return this.#binary(binaryOfTag[tag]!, this.#fields(fields, 2));
+        return this.#binary("and", bytes.natural(), bytes.natural());
       default:
         throw this.#invalid(`unknown form ${tag}`);
     }
-  }
-
-  #fields(fields: readonly number[], count: number): readonly number[] {
-    if (fields.length !== count) {
-      throw this.#invalid(`${fields.length} fields where ${count} belong`);
-    }
-    return fields;
   }
 
   #leaf(expr: IndexExpr, wanted: IndexExpr["k"]): Entry {
@@ -195,43 +225,47 @@ export class IndexTableReader {
     return { expr, operands: [], treeNodes: 1 };
   }
 
-  #sum([sumConstant, ...pairs]: readonly number[]): Entry {
-    if (sumConstant === undefined || pairs.length === 0 || pairs.length % 2 !== 0) {
-      throw this.#invalid("a sum is a constant and at least one factor and term");
-    }
+  #value(node: number, lo: number, hi: number): Entry {
+    if (lo > hi) throw this.#invalid("a scalar value with an empty range");
+    return this.#leaf(value(node, lo, hi), "value");
+  }
+
+  #sum(bytes: ByteReader): Entry {
+    const sumConstant = bytes.signed();
+    const count = bytes.natural();
+    if (count === 0) throw this.#notCanonical("a sum without terms");
     const terms: IndexTerm[] = [];
     const operands: number[] = [];
     let treeNodes = 1;
-    for (let i = 0; i < pairs.length; i += 2) {
-      const factor = pairs[i]!;
-      const operand = this.#operand(pairs[i + 1]!);
+    for (let i = 0; i < count; i++) {
+      const factor = bytes.signed();
+      const position = bytes.natural();
+      const operand = this.#operand(position);
       const of = operand.expr;
       if (of.k === "sum" || of.k === "const" || factor === 0) {
         throw this.#notCanonical("a sum is flat and its terms are not zero");
       }
-      if (i > 0 && !(terms.at(-1)!.of.key < of.key)) {
+      if (i > 0 && !(terms[i - 1]!.of.key < of.key)) {
         throw this.#notCanonical("the terms of a sum are out of order");
       }
-      terms.push({ factor, of: of satisfies IndexAtom });
-      operands.push(pairs[i + 1]!);
+      terms.push({ factor, of });
+      operands.push(position);
       treeNodes += operand.treeNodes;
     }
-    if (terms.length === 1 && terms[0]!.factor === 1 && sumConstant === 0) {
+    if (count === 1 && terms[0]!.factor === 1 && sumConstant === 0) {
       throw this.#notCanonical("a sum of one term is that term");
     }
     return { expr: sumNode(terms, sumConstant), operands, treeNodes };
   }
 
-  #division(k: "floordiv" | "mod", fields: readonly number[]): Entry {
-    const [position, by] = fields as [number, number];
+  #division(k: "floordiv" | "mod", position: number, by: number): Entry {
     const { expr, treeNodes } = this.#operand(position);
     if (by < 1) throw this.#invalid(`${k} by ${by}`);
     if (by === 1 || expr.k === "const") throw this.#notCanonical(`${k} that folds`);
     return { expr: divisionNode(k, expr, by), operands: [position], treeNodes: treeNodes + 1 };
   }
 
-  #binary(k: IndexBinary["k"], fields: readonly number[]): Entry {
-    const [p, q] = fields as [number, number];
+  #binary(k: IndexBinary["k"], p: number, q: number): Entry {
     const a = this.#operand(p);
     const b = this.#operand(q);
     if (a.expr.k === "const") throw this.#notCanonical(`${k} with a constant on the left`);

@@ -1,11 +1,11 @@
 /**
- * The shape of a plan in a file, record by record. What is here once is written as a map, what comes in
- * numbers as a list; the MessagePack layer sorts map keys. Reading order is writing order: the index
+ * The shape of a plan in a file, record by record. What is there once is written as a map, what comes in
+ * numbers as a list, and programs as bytes; the MessagePack layer sorts map keys. Reading order is writing order: the index
  * table depends on it.
  */
 import type { DType } from "../dtype.ts";
 import type { IndexExpr } from "../index-expr/expr.ts";
-import type { Wire } from "../msgpack/decode.ts";
+import type { Wire, WireMap } from "../msgpack/decode.ts";
 import type {
   AxisReport,
   BranchStep,
@@ -32,6 +32,7 @@ import type {
   Write,
 } from "../plan.ts";
 import { reduceOps } from "../plan.ts";
+import { PlanInvalid } from "../plan-errors.ts";
 import type { IndexRange } from "../scalar/node.ts";
 import {
   type Codec,
@@ -40,19 +41,21 @@ import {
   flag,
   integer,
   list,
+  locating,
+  Misfit,
   optional,
-  Place,
   type ReadContext,
   record,
   show,
   text,
   tuple,
+  union,
   type WriteContext,
   word,
 } from "./codec.ts";
 import { IndexTableReader, IndexTableWriter } from "./index-table.ts";
 import { nodesCodec } from "./scalar-nodes.ts";
-import { dtypeVocabulary } from "./vocabulary.ts";
+import { dtypeVocabulary, stepVocabulary } from "./vocabulary.ts";
 
 const anyInteger = integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 const natural = integer(0, Number.MAX_SAFE_INTEGER);
@@ -65,12 +68,14 @@ const dtype: Codec<DType> = coded("dtype", dtypeVocabulary);
 
 const index: Codec<IndexExpr> = {
   write: (e, { indexes }) => indexes.refer(e),
-  read(wire, { indexes, place }) {
+  read(wire, { indexes }) {
     const found = typeof wire === "number" ? indexes.resolve(wire) : undefined;
-    if (found === undefined) throw place.invalid(`no index expression ${show(wire)}`);
+    if (found === undefined) throw new Misfit(`no index expression ${show(wire)}`);
     return found;
   },
 };
+
+type Kindless<S> = Omit<S, "kind">;
 
 // ── Kernels ─────────────────────────────────────────────────────────────────────────────────
 
@@ -83,14 +88,13 @@ const write = tuple<Write>({
   value: nodeId,
 });
 const reduction = tuple<Reduction>({ op: word(...reduceOps), dtype, value: nodeId });
-const stage = record<Stage>({
+const stage = tuple<Stage>({
   axes: extents,
   nodes: nodesCodec,
   reductions: list(reduction),
   writes: list(write),
 });
-const kernel = record<KernelStep>({
-  kind: word("kernel"),
+const kernel = tuple<Kindless<KernelStep>>({
   name: text,
   axes: extents,
   stages: list(stage),
@@ -105,8 +109,7 @@ const strided = tuple<Strided>({
   free: strides,
   contract: strides,
 });
-const dot = record<DotStep>({
-  kind: word("dot"),
+const dot = tuple<Kindless<DotStep>>({
   name: text,
   dtype,
   accumulate: dtype,
@@ -120,8 +123,7 @@ const dot = record<DotStep>({
   rhs: strided,
   out: strided,
 });
-const sort = record<SortStep>({
-  kind: word("sort"),
+const sort = tuple<Kindless<SortStep>>({
   name: text,
   outer: extent,
   extent,
@@ -131,8 +133,7 @@ const sort = record<SortStep>({
   inputs: list(bufferId),
   outputs: list(bufferId),
 });
-const topk = record<TopKStep>({
-  kind: word("topk"),
+const topk = tuple<Kindless<TopKStep>>({
   name: text,
   outer: extent,
   extent,
@@ -142,8 +143,7 @@ const topk = record<TopKStep>({
   values: bufferId,
   indices: bufferId,
 });
-const scan = record<ScanStep>({
-  kind: word("scan"),
+const scan = tuple<Kindless<ScanStep>>({
   name: text,
   op: word("add", "mul", "max", "min"),
   reverse: flag,
@@ -154,16 +154,14 @@ const scan = record<ScanStep>({
   input: bufferId,
   output: bufferId,
 });
-const scatter = record<ScatterStep>({
-  kind: word("scatter"),
+const scatter = tuple<Kindless<ScatterStep>>({
   name: text,
   axes: extents,
   nodes: nodesCodec,
   combine: word("set", "add", "mul", "min", "max"),
   write,
 });
-const copy = record<CopyStep>({
-  kind: word("copy"),
+const copy = tuple<Kindless<CopyStep>>({
   name: text,
   dtype,
   length: natural,
@@ -175,48 +173,28 @@ const copy = record<CopyStep>({
 
 // ── Control flow ────────────────────────────────────────────────────────────────────────────
 
-const step: Codec<Step> = {
-  write(value, context) {
-    const kind: unknown = value?.kind;
-    if (typeof kind !== "string" || !Object.hasOwn(stepCodecs, kind)) {
-      throw context.place.invalid(`unknown step kind ${show(kind)}`);
-    }
-    return (stepCodecs[kind as StepKind] as Codec<Step>).write(value, context);
-  },
-  read(wire, context) {
-    const kind: unknown =
-      typeof wire === "object" && wire !== null && "kind" in wire ? wire.kind : undefined;
-    if (typeof kind !== "string" || !Object.hasOwn(stepCodecs, kind)) {
-      throw context.place.invalid(`unknown step kind ${show(kind)}`);
-    }
-    return stepCodecs[kind as StepKind].read(wire, context);
-  },
-};
+const step: Codec<Step> = union<Step>(() => stepCodecs, stepVocabulary);
 const steps = list(step);
-const loop = record<LoopStep>({
-  kind: word("loop"),
+const loop = tuple<Kindless<LoopStep>>({
   name: text,
   loop: natural,
   trips: extent,
   grid: flag,
   body: steps,
 });
-const whileStep = record<WhileStep>({
-  kind: word("while"),
+const whileStep = tuple<Kindless<WhileStep>>({
   name: text,
   predicate: bufferId,
   condition: steps,
   body: steps,
   fuel: natural,
 });
-const branch = record<BranchStep>({
-  kind: word("branch"),
+const branch = tuple<Kindless<BranchStep>>({
   name: text,
   selector: bufferId,
   branches: list(steps),
 });
-const print = record<PrintStep>({
-  kind: word("print"),
+const print = tuple<Kindless<PrintStep>>({
   name: text,
   format: text,
   batch: extent,
@@ -224,7 +202,7 @@ const print = record<PrintStep>({
   operands: list(tuple({ buffer: bufferId, dtype, shape: extents })),
 });
 
-const stepCodecs: { readonly [K in StepKind]: Codec<Extract<Step, { kind: K }>> } = {
+const stepCodecs: { readonly [K in StepKind]: Codec<Kindless<Extract<Step, { kind: K }>>> } = {
   kernel,
   dot,
   sort,
@@ -237,7 +215,6 @@ const stepCodecs: { readonly [K in StepKind]: Codec<Extract<Step, { kind: K }>> 
   branch,
   print,
 };
-export const stepKinds: readonly StepKind[] = Object.keys(stepCodecs) as StepKind[];
 
 // ── The plan ────────────────────────────────────────────────────────────────────────────────
 
@@ -254,7 +231,7 @@ type PlanBody = Omit<Plan, "constants" | "debug">;
 const planBody = record<PlanBody>({
   ir: natural,
   name: text,
-  requirements: record({ dtypes: list(dtype), steps: list(word(...stepKinds)) }),
+  requirements: record({ dtypes: list(dtype), steps: list(coded("step kind", stepVocabulary)) }),
   inputs: list(tuple<PlanPort>(portFields)),
   outputs: list(tuple<PlanOutput>({ ...portFields, exact: flag })),
   buffers: list(buffer),
@@ -264,26 +241,26 @@ const planBody = record<PlanBody>({
 
 /** The PLAN section: everything that decides what a run computes, except the bytes of constants. */
 export function planToWire({ constants: _constants, debug: _debug, ...body }: Plan): Wire {
-  const context: WriteContext = { place: new Place(), indexes: new IndexTableWriter() };
-  const wire = planBody.write(body, context) as { readonly [key: string]: Wire };
-  return { ...wire, index: context.indexes.entries };
+  const indexes = new IndexTableWriter();
+  const wire = locating(() => planBody.write(body, { indexes }));
+  return { ...(wire as WireMap), index: indexes.finish() };
 }
 
 export function planFromWire(wire: Wire): PlanBody {
   if (typeof wire !== "object" || wire === null || !("index" in wire)) {
-    throw new Place().invalid("there is no index table");
+    throw new PlanInvalid("V10", "index", "there is no index table");
   }
-  const { index: table, ...body } = wire;
-  const context: ReadContext = { place: new Place(), indexes: new IndexTableReader(table as Wire) };
-  const plan = planBody.read(body as Wire, context);
-  context.indexes.finish();
+  const { index: table, ...body } = wire as WireMap;
+  const indexes = new IndexTableReader(table!);
+  const plan = locating(() => planBody.read(body, { indexes }));
+  indexes.finish();
   return plan;
 }
 
 // ── Sections beside the plan ────────────────────────────────────────────────────────────────
 
-const noIndexes = (): WriteContext & ReadContext =>
-  ({ place: new Place(), indexes: undefined }) as unknown as WriteContext & ReadContext;
+/** For records that hold no index expressions. */
+const noIndexes = { indexes: undefined } as unknown as WriteContext & ReadContext;
 
 /** One constant in CIDX; `offset` counts from the start of CNST. */
 export interface ConstantEntry {
@@ -294,9 +271,9 @@ export interface ConstantEntry {
 const constantIndex = list(tuple<ConstantEntry>({ dtype, length: natural, offset: natural }));
 
 export const constantIndexToWire = (entries: readonly ConstantEntry[]): Wire =>
-  constantIndex.write(entries, noIndexes());
+  locating(() => constantIndex.write(entries, noIndexes));
 export const constantIndexFromWire = (wire: Wire): readonly ConstantEntry[] =>
-  constantIndex.read(wire, noIndexes());
+  locating(() => constantIndex.read(wire, noIndexes));
 
 /** META: who wrote the file. Says nothing about what the plan computes. */
 export interface PlanMeta {
@@ -305,8 +282,8 @@ export interface PlanMeta {
 }
 const meta = record<PlanMeta>({ producer: text, ir: natural }, "open");
 
-export const metaToWire = (value: PlanMeta): Wire => meta.write(value, noIndexes());
-export const metaFromWire = (wire: Wire): PlanMeta => meta.read(wire, noIndexes());
+export const metaToWire = (value: PlanMeta): Wire => locating(() => meta.write(value, noIndexes));
+export const metaFromWire = (wire: Wire): PlanMeta => locating(() => meta.read(wire, noIndexes));
 
 interface DebugWire extends Omit<PlanDebug, "origins"> {
   /** As pairs: step names are data and must not become keys. */
@@ -336,11 +313,11 @@ const debug = record<DebugWire>(
 
 export function debugToWire({ origins, ...rest }: PlanDebug): Wire {
   const pairs = Object.entries(origins).map(([name, lines]) => ({ name, lines }));
-  return debug.write({ ...rest, origins: pairs }, noIndexes());
+  return locating(() => debug.write({ ...rest, origins: pairs }, noIndexes));
 }
 
 export function debugFromWire(wire: Wire): PlanDebug {
-  const { origins, ...rest } = debug.read(wire, noIndexes());
+  const { origins, ...rest } = locating(() => debug.read(wire, noIndexes));
   return {
     ...rest,
     origins: Object.fromEntries(origins.map(({ name, lines }) => [name, lines])),

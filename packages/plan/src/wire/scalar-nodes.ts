@@ -1,208 +1,212 @@
 /**
- * Scalar programs in a file: one flat list of integers a program, each node `op, dtype, …`. They are most of a plan,
- * and a list of small integers is read several times faster than a list of records.
+ * Scalar programs in a file: a string of bytes a program, each node `op, dtype, …`.
  *
  *   const     lo, hi                   index   expression
  *   load      buffer, expression, fill lo, fill hi, number of guards, (expression, lo, hi)…
  *   reduced   stage, reduction         argument   index
- *   others    their one, two or three operands
+ *   others    their one, two or three operands, as distances back from the node
  */
 import type { DType } from "../dtype.ts";
 import type { IndexExpr } from "../index-expr/expr.ts";
-import type { Wire } from "../msgpack/decode.ts";
-import type { PlanInvalid } from "../plan-errors.ts";
 import {
   type BinaryOp,
   binaryOps,
   type CompareOp,
-  compareOps,
   type IndexRange,
   type ScalarNode,
   type ScalarOp,
   type UnaryOp,
   unaryOps,
 } from "../scalar/node.ts";
-import { type Codec, type ReadContext, show, type WriteContext } from "./codec.ts";
+import { type ByteFault, ByteReader, ByteWriter, signedLimit } from "./bytes.ts";
+import { type Codec, inside, Misfit, type ReadContext, show, type WriteContext } from "./codec.ts";
 import { dtypeVocabulary, opVocabulary } from "./vocabulary.ts";
 
 const unary: ReadonlySet<string> = new Set(unaryOps);
 const binary: ReadonlySet<string> = new Set(binaryOps);
-const compare: ReadonlySet<string> = new Set(compareOps);
-
-const arity = (op: ScalarOp): 1 | 2 | 3 | undefined => {
-  if (unary.has(op) || op === "convert" || op === "bitcast") return 1;
-  if (binary.has(op) || compare.has(op)) return 2;
-  return op === "select" || op === "rare" ? 3 : undefined;
-};
+const maxGuards = 64;
 
 export const nodesCodec: Codec<readonly ScalarNode[]> = {
   write(nodes, context) {
-    if (!Array.isArray(nodes)) throw context.place.invalid(`${show(nodes)} is not a list`);
-    const wire: number[] = [];
+    if (!Array.isArray(nodes)) throw new Misfit(`${show(nodes)} is not a list`);
+    const writer = new NodeWriter(context);
     nodes.forEach((node: ScalarNode, i) => {
-      context.place.enter(i);
-      writeNode(node, wire, context);
-      context.place.leave();
+      inside(i, () => writer.write(node, i));
     });
-    return wire;
+    return writer.bytes.finish();
   },
   read(wire, context) {
-    if (!Array.isArray(wire)) throw context.place.invalid(`${show(wire)} is not a list`);
-    const cursor = new Cursor(wire, context);
-    const nodes: ScalarNode[] = [];
-    while (!cursor.done) {
-      cursor.node = nodes.length;
-      nodes.push(readNode(cursor));
-    }
-    return nodes;
+    if (wire instanceof Uint8Array) return new NodeReader(wire, context).readAll();
+    throw new Misfit(`${show(wire)} is not a program`);
   },
 };
 
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────
 
-function writeNode(node: ScalarNode, wire: number[], context: WriteContext): void {
-  const { place, indexes } = context;
-  if (typeof node !== "object" || node === null) throw place.invalid(`${show(node)} is no node`);
-  const op = Object.hasOwn(opVocabulary.codeOf, node.op) ? opVocabulary.codeOf[node.op] : -1;
-  const dtype = Object.hasOwn(dtypeVocabulary.codeOf, node.dtype)
-    ? dtypeVocabulary.codeOf[node.dtype]
-    : -1;
-  if (op === -1) throw place.invalid(`unknown op ${show(node.op)}`);
-  if (dtype === -1) throw place.invalid(`unknown dtype ${show(node.dtype)}`);
-  const start = wire.length;
-  wire.push(op, dtype);
-  switch (node.op) {
-    case "const":
-      wire.push(node.bits.lo, node.bits.hi);
-      break;
-    case "index":
-      wire.push(indexes.refer(node.index));
-      break;
-    case "load":
-      wire.push(node.buffer, indexes.refer(node.index), node.fill.lo, node.fill.hi);
-      wire.push(node.guard.length);
-      for (const { index, lo, hi } of node.guard) wire.push(indexes.refer(index), lo, hi);
-      break;
-    case "reduced":
-      wire.push(node.stage, node.reduction);
-      break;
-    case "argument":
-      wire.push(node.index);
-      break;
-    default:
-      if (node.args.length !== arity(node.op)) {
-        throw place.invalid(`${node.op} with ${node.args.length} operands`);
-      }
-      wire.push(...node.args);
+function arity(op: Exclude<ScalarOp, "const" | "index" | "load" | "reduced" | "argument">): number {
+  if (op === "select" || op === "rare") return 3;
+  return unary.has(op) || op === "convert" || op === "bitcast" ? 1 : 2;
+}
+
+class NodeWriter {
+  readonly bytes = new ByteWriter();
+  readonly #context: WriteContext;
+
+  constructor(context: WriteContext) {
+    this.#context = context;
   }
-  for (let i = start; i < wire.length; i++) {
-    if (!Number.isSafeInteger(wire[i]))
-      throw place.invalid(`${show(wire[i])} in ${node.op}`, "V11");
+
+  write(node: ScalarNode, position: number): void {
+    if (typeof node !== "object" || node === null) throw new Misfit(`${show(node)} is no node`);
+    const { op, dtype } = node;
+    if (!Object.hasOwn(opVocabulary.codeOf, op)) throw new Misfit(`unknown op ${show(op)}`);
+    if (!Object.hasOwn(dtypeVocabulary.codeOf, dtype)) {
+      throw new Misfit(`unknown dtype ${show(dtype)}`);
+    }
+    this.#naturals(opVocabulary.codeOf[op], dtypeVocabulary.codeOf[dtype]);
+    switch (node.op) {
+      case "const":
+        this.#naturals(node.bits.lo, node.bits.hi);
+        return;
+      case "index":
+        this.#index(node.index);
+        return;
+      case "load":
+        this.#naturals(node.buffer);
+        this.#index(node.index);
+        this.#naturals(node.fill.lo, node.fill.hi, node.guard.length);
+        for (const { index, lo, hi } of node.guard) {
+          this.#index(index);
+          this.#signed(lo);
+          this.#signed(hi);
+        }
+        return;
+      case "reduced":
+        this.#naturals(node.stage, node.reduction);
+        return;
+      case "argument":
+        this.#naturals(node.index);
+        return;
+      default:
+        if (node.args.length !== arity(node.op)) {
+          throw new Misfit(`${node.op} with ${node.args.length} operands`);
+        }
+        for (const arg of node.args) {
+          if (!(arg < position)) throw new Misfit(`operand ${arg} is not earlier`, "V15");
+          this.#naturals(position - arg);
+        }
+    }
+  }
+
+  #index(e: IndexExpr): void {
+    this.bytes.natural(this.#context.indexes.refer(e));
+  }
+  #naturals(...values: readonly number[]): void {
+    for (const n of values) {
+      if (!Number.isSafeInteger(n) || n < 0) throw new Misfit(`${show(n)} in a node`, "V11");
+      this.bytes.natural(n);
+    }
+  }
+  #signed(n: number): void {
+    if (!Number.isSafeInteger(n) || Math.abs(n) > signedLimit) {
+      throw new Misfit(`${show(n)} in a guard`, "V11");
+    }
+    this.bytes.signed(n);
   }
 }
 
 // ── Reading ─────────────────────────────────────────────────────────────────────────────────
 
-class Cursor {
-  node = 0;
-  #at = 0;
-  readonly #items: readonly Wire[];
+class NodeReader {
+  readonly #nodes: ScalarNode[] = [];
+  readonly #bytes: ByteReader;
   readonly #context: ReadContext;
 
-  constructor(items: readonly Wire[], context: ReadContext) {
-    this.#items = items;
+  constructor(bytes: Uint8Array, context: ReadContext) {
     this.#context = context;
+    this.#bytes = new ByteReader(bytes, (fault: ByteFault) =>
+      this.#invalid(`the program is ${fault}`),
+    );
   }
 
-  get done(): boolean {
-    return this.#at >= this.#items.length;
+  readAll(): readonly ScalarNode[] {
+    const { length } = this.#bytes.bytes;
+    while (this.#bytes.at < length) this.#nodes.push(this.#node());
+    return this.#nodes;
   }
 
-  next(): number {
-    if (this.#at >= this.#items.length) throw this.invalid("the program is cut off");
-    const item = this.#items[this.#at++];
-    if (typeof item !== "number" || !Number.isInteger(item)) {
-      throw this.invalid(`${show(item)} is not an integer`, "V11");
+  #node(): ScalarNode {
+    const bytes = this.#bytes;
+    const opCode = bytes.natural();
+    const dtypeCode = bytes.natural();
+    const op = opVocabulary.wordOf(opCode);
+    const dtype = dtypeVocabulary.wordOf(dtypeCode);
+    if (op === undefined) throw this.#invalid(`no op has number ${opCode}`);
+    if (dtype === undefined) throw this.#invalid(`no dtype has number ${dtypeCode}`);
+    switch (op) {
+      case "const":
+        return { op, dtype, bits: { lo: this.#word32(), hi: this.#word32() } };
+      case "index":
+        return { op, dtype, index: this.#index() };
+      case "load":
+        return this.#load(dtype);
+      case "reduced":
+        return { op, dtype, stage: bytes.natural(), reduction: bytes.natural() };
+      case "argument":
+        return { op, dtype, index: bytes.natural() };
+      case "select":
+      case "rare":
+        return { op, dtype, args: [this.#operand(), this.#operand(), this.#operand()] };
+      case "convert":
+      case "bitcast":
+        return { op, dtype, args: [this.#operand()] };
+      default:
+        return this.#arithmetic(op, dtype);
     }
-    return item;
   }
 
-  /** A number that counts or refers to something. */
-  natural(): number {
-    const item = this.next();
-    if (item < 0) throw this.invalid(`${item} is negative`, "V11");
-    return item;
+  #arithmetic(op: UnaryOp | BinaryOp | CompareOp, dtype: DType): ScalarNode {
+    if (unary.has(op)) return { op: op as UnaryOp, dtype, args: [this.#operand()] };
+    const args = [this.#operand(), this.#operand()] as const;
+    if (binary.has(op)) return { op: op as BinaryOp, dtype, args };
+    if (dtype !== "bool") throw this.#invalid(`${op} gives bool, not ${dtype}`);
+    return { op: op as CompareOp, dtype, args };
   }
 
-  word32(): number {
-    const item = this.natural();
-    if (item > 0xffffffff) throw this.invalid(`${item} has more than 32 bits`, "V11");
-    return item;
+  #load(dtype: DType): ScalarNode {
+    const buffer = this.#bytes.natural();
+    const index = this.#index();
+    const fill = { lo: this.#word32(), hi: this.#word32() };
+    const count = this.#bytes.natural();
+    if (count > maxGuards) throw this.#invalid(`${count} guards, at most ${maxGuards}`, "V11");
+    const guard: IndexRange[] = [];
+    for (let i = 0; i < count; i++) {
+      guard.push({ index: this.#index(), lo: this.#bytes.signed(), hi: this.#bytes.signed() });
+    }
+    return { op: "load", dtype, buffer, index, guard, fill };
   }
 
-  index(): IndexExpr {
-    const position = this.next();
+  #operand(): number {
+    const distance = this.#bytes.natural();
+    const operand = this.#nodes.length - distance;
+    if (distance < 1 || operand < 0) throw this.#invalid("an operand is not earlier", "V15");
+    return operand;
+  }
+
+  #word32(): number {
+    const word = this.#bytes.natural();
+    if (word > 0xffffffff) throw this.#invalid(`${word} has more than 32 bits`, "V11");
+    return word;
+  }
+
+  #index(): IndexExpr {
+    const position = this.#bytes.natural();
     const expr = this.#context.indexes.resolve(position);
-    if (expr === undefined) throw this.invalid(`no index expression ${position}`);
+    if (expr === undefined) throw this.#invalid(`no index expression ${position}`);
     return expr;
   }
 
-  invalid(what: string, rule?: string): PlanInvalid {
-    this.#context.place.enter(this.node);
-    return this.#context.place.invalid(what, rule);
+  #invalid(what: string, rule?: string): unknown {
+    return Misfit.within(this.#nodes.length, new Misfit(what, rule));
   }
-}
-
-function readNode(cursor: Cursor): ScalarNode {
-  const opCode = cursor.next();
-  const dtypeCode = cursor.next();
-  const op = opVocabulary.wordOf(opCode);
-  const dtype = dtypeVocabulary.wordOf(dtypeCode);
-  if (op === undefined) throw cursor.invalid(`no op has number ${opCode}`);
-  if (dtype === undefined) throw cursor.invalid(`no dtype has number ${dtypeCode}`);
-  switch (op) {
-    case "const":
-      return { op, dtype, bits: { lo: cursor.word32(), hi: cursor.word32() } };
-    case "index":
-      return { op, dtype, index: cursor.index() };
-    case "load":
-      return readLoad(cursor, dtype);
-    case "reduced":
-      return { op, dtype, stage: cursor.natural(), reduction: cursor.natural() };
-    case "argument":
-      return { op, dtype, index: cursor.natural() };
-    case "select":
-    case "rare":
-      return { op, dtype, args: [cursor.natural(), cursor.natural(), cursor.natural()] };
-    case "convert":
-    case "bitcast":
-      return { op, dtype, args: [cursor.natural()] };
-    default:
-      return readArithmetic(cursor, op, dtype);
-  }
-}
-
-function readArithmetic(
-  cursor: Cursor,
-  op: UnaryOp | BinaryOp | CompareOp,
-  dtype: DType,
-): ScalarNode {
-  if (unary.has(op)) return { op: op as UnaryOp, dtype, args: [cursor.natural()] };
-  const args = [cursor.natural(), cursor.natural()] as const;
-  if (binary.has(op)) return { op: op as BinaryOp, dtype, args };
-  if (dtype !== "bool") throw cursor.invalid(`${op} gives bool, not ${dtype}`);
-  return { op: op as CompareOp, dtype, args };
-}
-
-function readLoad(cursor: Cursor, dtype: DType): ScalarNode {
-  const buffer = cursor.natural();
-  const index = cursor.index();
-  const fill = { lo: cursor.word32(), hi: cursor.word32() };
-  const count = cursor.natural();
-  if (count > 64) throw cursor.invalid(`${count} guards, at most 64`, "V11");
-  const guard: IndexRange[] = [];
-  for (let i = 0; i < count; i++) {
-    guard.push({ index: cursor.index(), lo: cursor.next(), hi: cursor.next() });
-  }
-  return { op: "load", dtype, buffer, index, guard, fill };
 }

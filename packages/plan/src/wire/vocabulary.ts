@@ -1,8 +1,9 @@
 /**
- * The numbers by which plan files name dtypes and scalar ops. Files live longer than code: entries are added at
+ * The numbers by which plan files name dtypes, steps and scalar ops. Files live longer than code: entries are added at
  * the end of their group and never change; the types make sure that none is forgotten.
  */
 import type { DType } from "../dtype.ts";
+import type { StepKind } from "../plan.ts";
 import type { ScalarOp } from "../scalar/node.ts";
 
 export interface Vocabulary<T extends string> {
@@ -31,6 +32,20 @@ export const dtypeVocabulary: Vocabulary<DType> = vocabulary({
   bfloat16: 10,
   float32: 11,
   float64: 12,
+});
+
+export const stepVocabulary: Vocabulary<StepKind> = vocabulary({
+  kernel: 0,
+  dot: 1,
+  sort: 2,
+  topk: 3,
+  scan: 4,
+  scatter: 5,
+  copy: 6,
+  loop: 7,
+  while: 8,
+  branch: 9,
+  print: 10,
 });
 
 export const opVocabulary: Vocabulary<ScalarOp> = vocabulary({
