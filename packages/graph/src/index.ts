@@ -1,7 +1,55 @@
+export * from "./error-codes.ts";
+export * from "./functions/composite.ts";
+export {
+  cond,
+  debugPrint,
+  type ForOptions,
+  fori,
+  type ScanOptions,
+  scan,
+  switchCase,
+  whileLoop,
+} from "./functions/control.ts";
+export {
+  arange,
+  constant,
+  full,
+  fullLike,
+  iota,
+  ones,
+  zeros,
+} from "./functions/create.ts";
+export * from "./functions/elementwise.ts";
+export * from "./functions/linear.ts";
+export * from "./functions/movement.ts";
+export * from "./functions/reduction.ts";
+export * from "./graph.ts";
+export { ds, type Indexer, type SliceText, type Window } from "./indexer.ts";
+export * from "./ir/clone.ts";
 export * from "./ir/emit.ts";
 export * from "./ir/table.ts";
 export * from "./ir/types.ts";
 export * from "./ir/vocabulary.ts";
+export { loop, type When, when } from "./kernel/flow.ts";
+export { GridIndex, numPrograms, programId } from "./kernel/grid-index.ts";
+export * from "./kernel/kernel.ts";
 export * from "./languages.ts";
 export * from "./ops/define.ts";
 export * from "./ops/table.ts";
+export { sourceLocation } from "./origin.ts";
+export * from "./promote.ts";
+export { Ref } from "./ref.ts";
+export {
+  type ArraySpec,
+  anywhere,
+  bounded,
+  cdiv,
+  element,
+  type IndexMap,
+  type ScratchSpec,
+  smem,
+  squeezed,
+  tensor,
+  vmem,
+} from "./spec.ts";
+export { isTensor, type Operand, Tensor } from "./tensor.ts";

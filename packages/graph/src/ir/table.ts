@@ -6,8 +6,9 @@
  * structured op needs from outside is among its operands. Node order within a region is a
  * topological order, and for state and effects it is the order of meaning.
  */
-import type { OpName, OpParams } from "./vocabulary.ts";
+
 import type { TensorType, ValueType } from "./types.ts";
+import type { OpName, OpParams } from "./vocabulary.ts";
 
 export type ValueId = number;
 export type NodeId = number;

@@ -5,8 +5,9 @@
  * Elementwise ops take operands of one shape; broadcasting and promotion are the front end's
  * business and appear as `broadcast_in_dim` and `convert_element_type`.
  */
-import type { Bits, DType, StorageArray } from "@gridfuse/plan/scalar";
+
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { Bits, DType, StorageArray } from "@gridfuse/plan/scalar";
 import type { Dim, MemorySpace, Shape } from "./types.ts";
 
 // biome-ignore lint/complexity/noBannedTypes: ops without parameters
@@ -41,7 +42,12 @@ export interface PaddingConfig {
 export type IndexSource = number | { readonly operand: number };
 export type Indexer =
   | { readonly kind: "int"; readonly index: IndexSource }
-  | { readonly kind: "slice"; readonly start: IndexSource; readonly size: number; readonly stride: number }
+  | {
+      readonly kind: "slice";
+      readonly start: IndexSource;
+      readonly size: number;
+      readonly stride: number;
+    }
   | { readonly kind: "array"; readonly operand: number };
 
 /**
@@ -201,7 +207,11 @@ export interface OpParams {
    * out[i…] = operand[index(i…)], or `fill` where an index lies outside. Axes of `index` are the result's
    * dimensions; `loop` leaves are the counters of enclosing scans. Made by passes: every movement op is one of these.
    */
-  view: { readonly shape: readonly number[]; readonly index: readonly IndexExpr[]; readonly fill: Bits };
+  view: {
+    readonly shape: readonly number[];
+    readonly index: readonly IndexExpr[];
+    readonly fill: Bits;
+  };
 
   // Indexing
   /** (operand, …starts: int scalars); starts are clamped. */

@@ -1,0 +1,127 @@
+/**
+ * `graph(inputs, f)`: traces a function of tensors into a program and holds it for people: printing,
+ * walking, exporting. Passes read the dense `program`.
+ */
+import { BuildError } from "@gridfuse/plan/errors";
+import { installMethods } from "./fluent.ts";
+import { requireDims } from "./functions/create.ts";
+import { type Node, newRegion, type Program, Table, walk } from "./ir/table.ts";
+import { tensorType } from "./ir/types.ts";
+import { tensorOf, valueFor } from "./operand.ts";
+import { captureOrigin } from "./origin.ts";
+import { located, runIn, Scope } from "./scope.ts";
+import type { ArraySpec } from "./spec.ts";
+import { isTensor, type Operand, type Tensor } from "./tensor.ts";
+
+export type GraphInputs = { readonly [name: string]: ArraySpec } | readonly ArraySpec[];
+export type GraphOutputs = Operand | readonly Operand[] | { readonly [name: string]: Operand };
+
+/** The tensors that the function gets: a record for a record, a list for a list. */
+export type GraphTensors<I> = {
+  readonly [K in keyof I]: I[K] extends ArraySpec<infer D, infer S> ? Tensor<D, S> : never;
+};
+
+export interface GraphOptions {
+  readonly name?: string;
+}
+
+/** A traced program. */
+export class Graph {
+  readonly program: Program;
+
+  constructor(program: Program) {
+    this.program = program;
+  }
+
+  get name(): string {
+    return this.program.name;
+  }
+
+  /** Every node, those of regions inside included, outer before inner. */
+  nodes(): readonly Node[] {
+    const nodes: Node[] = [];
+    walk(this.program.table, this.program.main, (node) => {
+      nodes.push(node);
+    });
+    return nodes;
+  }
+}
+
+/**
+ * Traces `f` on tensors described by `inputs`. A single returned tensor is the output "out"; lists are
+ * numbered.
+ *
+ * @throws BuildError GF20xx–GF24xx with the line of the call at fault
+ */
+export function graph<const I extends GraphInputs>(
+  inputs: I,
+  f: (tensors: GraphTensors<I>) => GraphOutputs,
+  options: GraphOptions = {},
+): Graph {
+  installMethods();
+  const name = options.name ?? (f.name || "graph");
+  return located(
+    captureOrigin(name),
+    undefined,
+    () => new Graph(traceProgram(name, inputs, f as never)),
+  );
+}
+
+function traceProgram(
+  name: string,
+  inputs: GraphInputs,
+  f: (tensors: unknown) => GraphOutputs,
+): Program {
+  const scope = new Scope({
+    kind: "graph",
+    label: `graph "${name}"`,
+    table: new Table(),
+    region: newRegion(),
+  });
+  const tensors = Object.entries(inputs as { readonly [name: string]: ArraySpec }).map(
+    ([key, spec]) => [key, inputTensor(scope, name, key, spec)] as const,
+  );
+  const given = Array.isArray(inputs) ? tensors.map(([, t]) => t) : Object.fromEntries(tensors);
+  const outputs = runIn(scope, () => {
+    const named = outputEntries(f(given));
+    scope.region.results.push(
+      ...named.map(([key, value]) => valueFor(scope, `output "${key}"`, value)),
+    );
+    return named.map(([key]) => key);
+  });
+  return {
+    name,
+    table: scope.table,
+    main: scope.region,
+    inputs: tensors.map(([key]) => key),
+    outputs,
+  };
+}
+
+function inputTensor(scope: Scope, name: string, key: string, spec: ArraySpec): Tensor {
+  if ((spec as { readonly kind?: unknown } | undefined)?.kind !== "array") {
+    throw new BuildError("GF2005", `graph "${name}": input "${key}" is not described`, {
+      path: key,
+      received: spec,
+      help: "describe it with `tensor(dtype, shape)`",
+    });
+  }
+  const shape = requireDims(`graph "${name}": input "${key}"`, spec.shape);
+  return tensorOf(scope, scope.param(tensorType(spec.dtype, shape), key));
+}
+
+function outputEntries(outputs: GraphOutputs): readonly (readonly [string, Operand])[] {
+  if (typeof outputs !== "object" || outputs === null || isTensor(outputs)) {
+    if (outputs === undefined || outputs === null) {
+      throw new BuildError("GF2006", "the function given to graph returns nothing", {
+        help: "return a tensor, or a record of tensors",
+      });
+    }
+    return [["out", outputs as Operand]];
+  }
+  const entries = Object.entries(outputs as { readonly [name: string]: Operand });
+  if (entries.length > 0) return entries;
+  throw new BuildError("GF2006", "the function given to graph returns no outputs", {
+    help: "return a tensor, or a record of tensors",
+  });
+}

@@ -1,0 +1,71 @@
+/** Grid coordinates: int32 scalars that know their axis. */
+import { BuildError } from "@gridfuse/plan/errors";
+import { eq } from "../functions/elementwise.ts";
+import type { ValueId } from "../ir/table.ts";
+import type { Dim } from "../ir/types.ts";
+import { activeScope, type Scope, traced } from "../scope.ts";
+import { Tensor } from "../tensor.ts";
+
+export class GridIndex extends Tensor<"int32", readonly []> {
+  /** Name of the axis. */
+  readonly axis: string;
+  /** Extent of the axis. */
+  readonly size: Dim;
+
+  /** @internal */
+  constructor(scope: Scope, id: ValueId, axis: string, size: Dim) {
+    super(scope, id);
+    this.axis = axis;
+    this.size = size;
+  }
+
+  /** Whether this is the first step along the axis. */
+  get isFirst(): Tensor<"bool", readonly []> {
+    return traced("isFirst", () => eq(this as Tensor, 0)) as unknown as Tensor<"bool", readonly []>;
+  }
+  /** Whether this is the last step along the axis. */
+  get isLast(): Tensor<"bool", readonly []> {
+    return traced("isLast", () => eq(this as Tensor, lengthOf(this) - 1)) as unknown as Tensor<
+      "bool",
+      readonly []
+    >;
+  }
+}
+
+function lengthOf({ axis, size }: GridIndex): number {
+  if (typeof size === "number") return size;
+  throw new BuildError("GF2306", `the size of grid axis "${axis}" is named "${size}"`, {
+    help: "use a number for the extent of an axis whose last step matters",
+  });
+}
+
+const indices = new WeakMap<Scope, readonly GridIndex[]>();
+
+/** Makes the coordinates of a kernel known to `programId`. */
+export function registerGrid(kernel: Scope, ids: readonly GridIndex[]): void {
+  indices.set(kernel, ids);
+}
+
+function indexOf(name: string, axis: number | string): GridIndex {
+  const kernel = activeScope()?.kernel();
+  const ids = kernel === undefined ? undefined : indices.get(kernel);
+  if (ids === undefined) {
+    throw new BuildError("GF2201", `${name} was called outside of a kernel`, {
+      help: "call it in a kernel's body; index maps are given their coordinates",
+    });
+  }
+  const found = typeof axis === "number" ? ids[axis] : ids.find((id) => id.axis === axis);
+  if (found !== undefined) return found;
+  throw new BuildError("GF2202", `${name}(${JSON.stringify(axis)}): the grid has no such axis`, {
+    expected: ids.map((id) => id.axis),
+    received: axis,
+    help: `axes are ${ids.map((id, i) => `${i} "${id.axis}"`).join(", ") || "none"}`,
+  });
+}
+
+/** Coordinate of the current grid point along an axis, by name or number. */
+export const programId = (axis: number | string): GridIndex =>
+  traced("programId", () => indexOf("programId", axis));
+/** Extent of a grid axis, by name or number. */
+export const numPrograms = (axis: number | string): number =>
+  traced("numPrograms", () => lengthOf(indexOf("numPrograms", axis)));
