@@ -88,3 +88,13 @@ export function program(
     outputs: Object.keys(results),
   };
 }
+
+/** Tensors of one type, one after the other along a new leading dimension. */
+export function stacked(tensors: readonly HostTensor[]): HostTensor {
+  const [{ dtype, shape }] = tensors as readonly [HostTensor];
+  const [joined] = evaluateNode(
+    { op: "concatenate", params: { dimension: 0 } },
+    tensors.map((tensor) => ({ ...tensor, shape: [1, ...shape] })),
+  );
+  return { dtype, shape: [tensors.length, ...shape], data: joined!.data };
+}
