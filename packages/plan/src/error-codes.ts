@@ -7,6 +7,73 @@ export interface ErrorCode {
 }
 
 export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
+  GF1001: {
+    title: "an input is missing",
+    cause: "`run` needs a value for every input of the plan, by name.",
+    fix: "Add it. The message says which array it takes.",
+  },
+  GF1002: {
+    title: "there is no such input",
+    cause: "`run` was given a name that is not an input of the plan.",
+    fix: "Use one of the names in the message, or leave it out.",
+  },
+  GF1003: {
+    title: "not something an input can be",
+    cause:
+      "An input is a typed array, a described tensor { dtype, shape, data }, or a single value where its rank is 0.",
+    fix: "Wrap nested JS arrays into the typed array that the message names.",
+  },
+  GF1004: {
+    title: "input in the wrong typed array",
+    cause:
+      "Each dtype has one typed-array class that holds it in memory; arrays are never converted silently.",
+    fix: "Convert with `new Float32Array(array)` or the class that the message names.",
+  },
+  GF1005: {
+    title: "input with the wrong number of elements",
+    cause: "The array's length is not the product of the input's shape.",
+    fix: "Pass exactly the elements of the tensor, row-major.",
+  },
+  GF1006: {
+    title: "input of the wrong dtype",
+    cause: "The described tensor's dtype is not that of the plan's input.",
+    fix: "Convert it before the run, or compile the graph for this dtype.",
+  },
+  GF1007: {
+    title: "input of the wrong shape",
+    cause: "Plans are compiled for fixed shapes; the described tensor has another one.",
+    fix: "Reshape it, or compile the graph for this shape.",
+  },
+  GF1008: {
+    title: "single value where the input is an array",
+    cause: "A number, bigint or boolean stands only for an input of rank 0.",
+    fix: "Pass the typed array that the message names.",
+  },
+  GF1009: {
+    title: "value that the input's dtype cannot hold",
+    cause: "The number is fractional or out of the range of an integer input.",
+    fix: "Round it or bring it into range first.",
+  },
+  GF1010: {
+    title: "there is no such output",
+    cause: "`out` names an array for something that is not an output of the plan.",
+    fix: "Use one of the names in the message.",
+  },
+  GF1011: {
+    title: "output in the wrong typed array",
+    cause: "An array of `out` is not of the class that holds the output's dtype.",
+    fix: "Allocate the class that the message names.",
+  },
+  GF1012: {
+    title: "output array with the wrong number of elements",
+    cause: "An array of `out` does not have as many elements as the output.",
+    fix: "Allocate exactly that many elements.",
+  },
+  GF1013: {
+    title: "output arrays overlap",
+    cause: "Two arrays of `out` share memory, so one result would overwrite the other.",
+    fix: "Give each output memory of its own.",
+  },
   GF4001: {
     title: "not a plan file",
     cause:

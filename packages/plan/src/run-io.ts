@@ -1,0 +1,340 @@
+/**
+ * What goes into a run and what comes out of it, checked once for every executor: names, array classes,
+ * lengths, dtypes, shapes. Also how `debugPrint` lines read, which must not depend on who prints them.
+ */
+import { fromBits, type ScalarValue, toBits } from "./bits.ts";
+import {
+  type DType,
+  isFloat,
+  itemSize,
+  type StorageArray,
+  shortName,
+  storageArray,
+  storageClass,
+} from "./dtype.ts";
+import { InputError } from "./errors.ts";
+import type { HostTensor, RunInput, RunInputs } from "./executor.ts";
+import type { Plan, PlanPort, PrintStep } from "./plan.ts";
+
+const lengthOf = (shape: readonly number[]): number =>
+  shape.reduce((total, extent) => total * extent, 1);
+
+const describePort = ({ dtype, shape }: Pick<PlanPort, "dtype" | "shape">): string =>
+  `${shortName(dtype)}[${shape.join(", ")}]`;
+
+const className = (value: unknown): string => {
+  if (value === null) return "null";
+  if (typeof value !== "object") return typeof value;
+  return value.constructor?.name ?? "an object";
+};
+
+/** Number of single-character edits between two names. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+/** The known name that `name` was most likely meant to be. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map((candidate) => ({ candidate, edits: editDistance(name, candidate) }))
+    .sort((p, q) => p.edits - q.edits);
+  const best = ranked[0];
+  return best !== undefined && best.edits <= Math.max(1, Math.floor(name.length / 3))
+    ? best.candidate
+    : undefined;
+}
+
+function refuseUnknownNames(
+  what: "input" | "output",
+  given: readonly string[],
+  ports: readonly PlanPort[],
+): void {
+  const known = ports.map(({ name }) => name);
+  for (const name of given) {
+    if (known.includes(name)) continue;
+    const meant = closest(name, known);
+    const code = what === "input" ? "GF1002" : "GF1010";
+    throw new InputError(code, `there is no ${what} "${name}"`, {
+      path: name,
+      expected: known,
+      received: name,
+      notes: [`the ${what}s are ${known.map((each) => `"${each}"`).join(", ") || "none"}`],
+      help: meant === undefined ? "Leave it out." : `Did you mean "${meant}"?`,
+    });
+  }
+}
+
+const isArrayLike = (value: RunInput): value is StorageArray => ArrayBuffer.isView(value);
+
+const isScalar = (value: unknown): value is ScalarValue =>
+  typeof value === "number" || typeof value === "bigint" || typeof value === "boolean";
+
+function isTensor(value: RunInput): value is HostTensor {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "dtype" in value &&
+    "shape" in value &&
+    "data" in value
+  );
+}
+
+/**
+ * One array of the port's class and length for each input of the plan, in the plan's order. Arrays are
+ * not copied.
+ *
+ * @throws InputError GF1001 missing, GF1002 unknown name, GF1003 not something an input can be,
+ *   GF1004 wrong typed-array class, GF1005 wrong number of elements, GF1006 wrong dtype, GF1007 wrong
+ *   shape, GF1008 a single value where the port is an array, GF1009 a value its dtype cannot hold
+ */
+export function resolveInputs(plan: Plan, inputs: RunInputs): StorageArray[] {
+  refuseUnknownNames("input", Object.keys(inputs), plan.inputs);
+  return plan.inputs.map((port) => {
+    const value = Object.hasOwn(inputs, port.name) ? inputs[port.name] : undefined;
+    if (value === undefined) {
+      throw new InputError("GF1001", `input "${port.name}" is missing`, {
+        path: port.name,
+        expected: describePort(port),
+        received: Object.keys(inputs),
+        help: `Pass a ${storageClass(port.dtype).name} of ${lengthOf(port.shape)} elements as "${port.name}".`,
+      });
+    }
+    return resolveInput(port, value);
+  });
+}
+
+function resolveInput(port: PlanPort, value: RunInput): StorageArray {
+  if (isScalar(value)) return resolveScalar(port, value);
+  if (isArrayLike(value)) return checkArray("input", port, value);
+  if (!isTensor(value)) {
+    throw new InputError("GF1003", `input "${port.name}" cannot be ${className(value)}`, {
+      path: port.name,
+      expected: storageClass(port.dtype).name,
+      received: className(value),
+      help: `Pass a ${storageClass(port.dtype).name}, or { dtype, shape, data }.`,
+    });
+  }
+  if (value.dtype !== port.dtype) {
+    throw new InputError(
+      "GF1006",
+      `input "${port.name}" is ${shortName(port.dtype)}, the tensor given is ${shortName(value.dtype) ?? value.dtype}`,
+      {
+        path: port.name,
+        expected: port.dtype,
+        received: value.dtype,
+        help: "Convert it before the run, or compile the graph for this dtype.",
+      },
+    );
+  }
+  const { shape } = value;
+  if (shape.length !== port.shape.length || shape.some((extent, i) => extent !== port.shape[i])) {
+    throw new InputError(
+      "GF1007",
+      `input "${port.name}" has shape [${port.shape.join(", ")}], the tensor given [${shape.join(", ")}]`,
+      {
+        path: port.name,
+        expected: port.shape,
+        received: shape,
+        help: "Reshape it before the run, or compile the graph for this shape.",
+      },
+    );
+  }
+  return checkArray("input", port, value.data);
+}
+
+function resolveScalar(port: PlanPort, value: ScalarValue): StorageArray {
+  if (port.shape.length > 0) {
+    throw new InputError(
+      "GF1008",
+      `input "${port.name}" is ${describePort(port)}, but a single ${typeof value} was given`,
+      {
+        path: port.name,
+        expected: describePort(port),
+        received: value,
+        help: `Pass a ${storageClass(port.dtype).name} of ${lengthOf(port.shape)} elements.`,
+      },
+    );
+  }
+  if (!isFloat(port.dtype) && !holds(port.dtype, value)) {
+    throw new InputError(
+      "GF1009",
+      `input "${port.name}" is ${shortName(port.dtype)}, which cannot hold ${value}`,
+      {
+        path: port.name,
+        expected: port.dtype,
+        received: value,
+        help: "Round it, or bring it into range, before the run.",
+      },
+    );
+  }
+  return scalarArray(port.dtype, value);
+}
+
+/** Whether an integer dtype or bool has exactly this value. */
+function holds(dtype: DType, value: ScalarValue): boolean {
+  if (typeof value === "number" && !Number.isInteger(value)) return false;
+  return Number(fromBits(dtype, toBits(dtype, value))) === Number(value);
+}
+
+/** An array of one element in the in-memory form of `dtype`. */
+function scalarArray(dtype: DType, value: ScalarValue): StorageArray {
+  const { lo, hi } = toBits(dtype, value);
+  const bytes = new DataView(new ArrayBuffer(8));
+  bytes.setUint32(0, lo, true);
+  bytes.setUint32(4, hi, true);
+  return storageArray(dtype, bytes.buffer, 0, 1);
+}
+
+/** Checks class and length of an array against a port. */
+function checkArray(what: "input" | "output", port: PlanPort, value: StorageArray): StorageArray {
+  const wanted = storageClass(port.dtype);
+  if (!(value instanceof wanted)) {
+    throw new InputError(
+      what === "input" ? "GF1004" : "GF1011",
+      `${what} "${port.name}" is ${shortName(port.dtype)} and needs a ${wanted.name}, not a ${className(value)}`,
+      {
+        path: port.name,
+        expected: wanted.name,
+        received: className(value),
+        help:
+          itemSize(port.dtype) === 2 && isFloat(port.dtype)
+            ? "16-bit floats travel as their bit patterns."
+            : `Convert it: new ${wanted.name}(array).`,
+      },
+    );
+  }
+  const length = lengthOf(port.shape);
+  if (value.length !== length) {
+    throw new InputError(
+      what === "input" ? "GF1005" : "GF1012",
+      `${what} "${port.name}" is ${describePort(port)}: ${length} elements, but the array has ${value.length}`,
+      {
+        path: port.name,
+        expected: length,
+        received: value.length,
+        help: "Pass exactly the elements of the tensor, row-major; use subarray for a part.",
+      },
+    );
+  }
+  return value;
+}
+
+/**
+ * The caller's array for each output of the plan, undefined where a fresh one is wanted.
+ *
+ * @throws InputError GF1010 unknown name, GF1011 wrong typed-array class, GF1012 wrong number of elements,
+ *   GF1013 two arrays that overlap
+ */
+export function resolveOutputs(
+  plan: Plan,
+  out: Readonly<Record<string, StorageArray>> = {},
+): (StorageArray | undefined)[] {
+  refuseUnknownNames("output", Object.keys(out), plan.outputs);
+  const resolved = plan.outputs.map((port) => {
+    const value = Object.hasOwn(out, port.name) ? out[port.name] : undefined;
+    return value === undefined ? undefined : checkArray("output", port, value);
+  });
+  refuseOverlap(plan, resolved);
+  return resolved;
+}
+
+function refuseOverlap(plan: Plan, arrays: readonly (StorageArray | undefined)[]): void {
+  for (const [i, a] of arrays.entries()) {
+    for (const [j, b] of arrays.slice(0, i).entries()) {
+      if (a === undefined || b === undefined || a.buffer !== b.buffer) continue;
+      const apart =
+        a.byteOffset + a.byteLength <= b.byteOffset || b.byteOffset + b.byteLength <= a.byteOffset;
+      if (apart) continue;
+      const names = [plan.outputs[j]?.name, plan.outputs[i]?.name];
+      throw new InputError(
+        "GF1013",
+        `the arrays for outputs "${names[0]}" and "${names[1]}" overlap`,
+        {
+          path: `${names[1]}`,
+          expected: "arrays that share no memory",
+          received: names,
+          help: "Give each output memory of its own.",
+        },
+      );
+    }
+  }
+}
+
+// ── debugPrint ──────────────────────────────────────────────────────────────────────────────
+
+function formatScalar(dtype: DType, value: ScalarValue): string {
+  if (dtype === "bool") return value ? "True" : "False";
+  return Object.is(value, -0) ? "-0" : `${value}`;
+}
+
+/** Nested brackets, row-major; a scalar is bare. */
+function formatTensor(
+  dtype: DType,
+  shape: readonly number[],
+  values: readonly ScalarValue[],
+): string {
+  const [extent, ...rest] = shape;
+  if (extent === undefined) return formatScalar(dtype, values[0] as ScalarValue);
+  const step = lengthOf(rest);
+  const rows = Array.from({ length: extent }, (_, i) =>
+    formatTensor(dtype, rest, values.slice(i * step, (i + 1) * step)),
+  );
+  return `[${rows.join(" ")}]`;
+}
+
+function elementAt(dtype: DType, data: StorageArray, index: number): ScalarValue {
+  const bytes = new DataView(
+    data.buffer,
+    data.byteOffset + index * itemSize(dtype),
+    itemSize(dtype),
+  );
+  switch (itemSize(dtype)) {
+    case 1:
+      return fromBits(dtype, { lo: bytes.getUint8(0), hi: 0 });
+    case 2:
+      return fromBits(dtype, { lo: bytes.getUint16(0, true), hi: 0 });
+    case 4:
+      return fromBits(dtype, { lo: bytes.getUint32(0, true), hi: 0 });
+    default:
+      return fromBits(dtype, { lo: bytes.getUint32(0, true), hi: bytes.getUint32(4, true) });
+  }
+}
+
+/**
+ * The lines of a print step: one for each batch point where the mask holds, in row-major order.
+ *
+ * @param getData the elements of a buffer, as its in-memory array
+ */
+export function formatPrintLines(
+  step: PrintStep,
+  getData: (buffer: number) => StorageArray,
+): string[] {
+  const mask = step.mask === undefined ? undefined : getData(step.mask);
+  const lines: string[] = [];
+  for (let point = 0; point < step.batch; point++) {
+    if (mask !== undefined && Number(mask[point]) === 0) continue;
+    let operand = 0;
+    lines.push(
+      step.format.replace(/\{[^{}]*\}/g, (hole) => {
+        const source = step.operands[operand++];
+        if (source === undefined) return hole;
+        const length = lengthOf(source.shape);
+        const data = getData(source.buffer);
+        const values = Array.from({ length }, (_, i) =>
+          elementAt(source.dtype, data, point * length + i),
+        );
+        return formatTensor(source.dtype, source.shape, values);
+      }),
+    );
+  }
+  return lines;
+}
