@@ -1,0 +1,377 @@
+/**
+ * Reads and writes of buffers, one element or four lanes at a time, never outside the buffer.
+ *
+ * An index along the lanes is looked at once: where neighbouring lanes lie at constant distances, the
+ * block is one vector load, a splat, or loads and a shuffle; otherwise lanes are fetched one by one. A
+ * guard is tested for a whole block; only blocks on its edge test each lane.
+ */
+import { type DType, itemSize } from "@gridfuse/plan";
+import {
+  add,
+  axis,
+  constant,
+  type IndexExpr,
+  mul,
+  sub,
+  substituteAxes,
+} from "@gridfuse/plan/index-expr";
+import type { IndexRange } from "@gridfuse/plan/scalar";
+import { loadOp, storeOp } from "../wasm/held.ts";
+import type { Nest } from "./nest.ts";
+
+/** The axis along the lanes: blocks of `width` lanes from coordinate `width·q` on. */
+export interface LaneAxis {
+  readonly axis: number;
+  readonly extent: number;
+}
+
+/** The lanes that are computed at once. */
+export interface Block {
+  /** 1 (no vectors) or a multiple of 4. */
+  readonly width: number;
+  /** The first `valid` lanes are points of the domain; the others hold anything and are not stored. */
+  readonly valid: number;
+  /** Coordinate of lane 0 where it is known; otherwise it is a multiple of `width`. */
+  readonly from: number | undefined;
+}
+
+export const scalarBlock: Block = { width: 1, valid: 1, from: undefined };
+export const fullBlock = (width: number): Block => ({ width, valid: width, from: undefined });
+/** The last `count` points of a lane axis of `extent`. */
+export const lastBlock = (extent: number, count: number): Block => ({
+  width: Math.ceil(count / 4) * 4,
+  valid: count,
+  from: extent - count,
+});
+/** The numbers of the quads of a block. */
+export const partsOf = ({ width }: Block): number[] =>
+  Array.from({ length: width / 4 }, (_, part) => part);
+
+/** The number under which `q` of a lane axis is known to index expressions. */
+export const blockAxis = (lanes: LaneAxis): number => lanes.axis + 1_000_000;
+
+/** An index at every lane of a block. */
+export interface LaneIndex {
+  at(lane: number): IndexExpr;
+  /** Distance of each lane from lane 0 where all are constant. */
+  readonly offsets: readonly number[] | undefined;
+}
+
+/** The factor of `axisNumber` in e, where e reads it as a plain term or not at all. */
+function directFactor(e: IndexExpr, axisNumber: number): number | undefined {
+  const reads = `a${axisNumber}:`;
+  if (e.k === "axis") return e.axis === axisNumber ? 1 : 0;
+  if (e.k !== "sum") return e.key.includes(reads) ? undefined : 0;
+  let factor = 0;
+  for (const term of e.terms) {
+    if (term.of.k === "axis" && term.of.axis === axisNumber) factor = term.factor;
+    else if (term.of.key.includes(reads)) return undefined;
+  }
+  return factor;
+}
+
+/** @param varyingValue whether e refers to a scalar value that differs between lanes */
+export function lanesOf(
+  e: IndexExpr,
+  lanes: LaneAxis,
+  { width, from }: Block,
+  varyingValue: boolean,
+): LaneIndex {
+  const factor = directFactor(e, lanes.axis);
+  if (factor !== undefined) {
+    const offsets = Array.from({ length: width }, (_, lane) => lane * factor);
+    return {
+      at: (lane) => (offsets[lane] === 0 ? e : add(e, constant(offsets[lane] as number))),
+      offsets: varyingValue ? undefined : offsets,
+    };
+  }
+  const start =
+    from === undefined
+      ? mul(axis(blockAxis(lanes), Math.floor(lanes.extent / width)), width)
+      : constant(from);
+  const exprs = Array.from({ length: width }, (_, lane) => {
+    const by: IndexExpr[] = [];
+    by[lanes.axis] = add(start, constant(lane));
+    return substituteAxes(e, by);
+  });
+  const at = (lane: number): IndexExpr => exprs[lane] as IndexExpr;
+  const distances = exprs.map((lane) => sub(lane, at(0)));
+  const offsets = distances.every((distance) => distance.k === "const")
+    ? distances.map((distance) => distance.lo)
+    : undefined;
+  return { at, offsets: varyingValue ? undefined : offsets };
+}
+
+// ── One element ─────────────────────────────────────────────────────────────────────────────
+
+export function pushElement(nest: Nest, dtype: DType, base: number, index: IndexExpr): void {
+  const offset = nest.pushAddress(index, itemSize(dtype), base);
+  nest.code.memory(loadOp(dtype), offset);
+}
+
+export function storeElement(
+  nest: Nest,
+  dtype: DType,
+  base: number,
+  index: IndexExpr,
+  value: () => void,
+): void {
+  const offset = nest.pushAddress(index, itemSize(dtype), base);
+  value();
+  nest.code.memory(storeOp(dtype), offset);
+}
+
+/** Ranges that may fail; undefined where one always does. */
+export function openRanges(guard: readonly IndexRange[]): readonly IndexRange[] | undefined {
+  const open = guard.filter(({ index, lo, hi }) => index.lo < lo || index.hi >= hi);
+  return open.some(({ index, lo, hi }) => index.hi < lo || index.lo >= hi || hi <= lo)
+    ? undefined
+    : open;
+}
+
+/** Pushes whether `lo ≤ index < hi`, as one unsigned comparison. */
+function pushInRange(nest: Nest, { index, lo, hi }: IndexRange): void {
+  nest.pushIndex(add(index, constant(-lo)));
+  nest.code.i32(hi - lo).op("i32.lt_u");
+}
+
+/** Pushes whether every range holds; there is at least one. */
+export function pushGuard(nest: Nest, guard: readonly IndexRange[]): void {
+  for (const [i, range] of guard.entries()) {
+    pushInRange(nest, range);
+    if (i > 0) nest.code.op("i32.and");
+  }
+}
+
+// ── Four lanes ──────────────────────────────────────────────────────────────────────────────
+
+/** Four lanes of a block, from lane `first` on; the first `valid` of them count. */
+export interface LaneQuad {
+  readonly index: LaneIndex;
+  readonly first: number;
+  readonly valid: number;
+}
+
+/** Distances of the four lanes from the lowest of them, and that one's index. */
+function spread({ index, first }: LaneQuad): { from: IndexExpr; lanes: number[] } | undefined {
+  if (index.offsets === undefined) return undefined;
+  const offsets = index.offsets.slice(first, first + 4);
+  const lowest = Math.min(...offsets);
+  return {
+    from: add(index.at(0), constant(lowest - (index.offsets[0] as number))),
+    lanes: offsets.map((offset) => offset - lowest),
+  };
+}
+
+const consecutive = (lanes: readonly number[]): boolean => lanes.every((lane, i) => lane === i);
+
+/** Runs `body` with computed indices taken from lane `lane`. */
+function inLane(nest: Nest, lane: number, body: () => void): void {
+  const before = nest.lane;
+  nest.lane = lane;
+  body();
+  nest.lane = before;
+}
+
+/** Pushes four lanes of 32-bit elements. */
+export function pushWords(nest: Nest, base: number, quad: LaneQuad): void {
+  const near = spread(quad);
+  const { code } = nest;
+  const reach = near === undefined ? Number.POSITIVE_INFINITY : Math.max(...near.lanes);
+  if (near !== undefined && reach === 0) {
+    code.memory("v128.load32_splat", nest.pushAddress(near.from, 4, base));
+  } else if (near !== undefined && reach < 4) {
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base));
+    if (!consecutive(near.lanes)) {
+      const whole = nest.local("v128");
+      code.tee(whole).get(whole).shuffleLanes(near.lanes);
+    }
+  } else if (near !== undefined && reach < 8) {
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base));
+    const above = add(near.from, constant(4));
+    code.memory("v128.load", nest.pushAddress(above, 4, base));
+    code.shuffleLanes(near.lanes);
+  } else {
+    const offsets: number[] = [];
+    for (let lane = quad.valid - 1; lane >= 0; lane--) {
+      inLane(nest, quad.first + lane, () => {
+        offsets[lane] = nest.pushAddress(quad.index.at(quad.first + lane), 4, base);
+      });
+    }
+    code.memory("v128.load32_zero", offsets[0] as number);
+    for (let lane = 1; lane < quad.valid; lane++) {
+      code.memoryLane("v128.load32_lane", offsets[lane] as number, lane);
+    }
+  }
+}
+
+/** Pushes four lanes of bool elements as masks. */
+export function pushMasks(nest: Nest, base: number, quad: LaneQuad): void {
+  const near = spread(quad);
+  const { code } = nest;
+  if (near !== undefined && consecutive(near.lanes)) {
+    code.memory("v128.load32_zero", nest.pushAddress(near.from, 1, base));
+    code.op("i16x8.extend_low_i8x16_u").op("i32x4.extend_low_i16x8_u");
+  } else {
+    for (let lane = 0; lane < quad.valid; lane++) {
+      inLane(nest, quad.first + lane, () => {
+        pushElement(nest, "bool", base, quad.index.at(quad.first + lane));
+      });
+      if (lane === 0) code.op("i32x4.splat");
+      else code.lane("i32x4.replace_lane", lane);
+    }
+  }
+  code.v128([0, 0, 0, 0]).op("i32x4.ne");
+}
+
+/** Stores the four lanes that `value` pushes as 32-bit elements. */
+export function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () => void): void {
+  const near = spread(quad);
+  const { code } = nest;
+  if (
+    near !== undefined &&
+    quad.valid === 4 &&
+    [...near.lanes].sort().every((lane, i) => lane === i)
+  ) {
+    const offset = nest.pushAddress(near.from, 4, base);
+    value();
+    if (!consecutive(near.lanes)) {
+      value();
+      code.shuffleLanes([0, 1, 2, 3].map((place) => near.lanes.indexOf(place)));
+    }
+    code.memory("v128.store", offset);
+    return;
+  }
+  for (let lane = 0; lane < quad.valid; lane++) {
+    storeLane(nest, "int32", base, quad, lane, value);
+  }
+}
+
+/** Stores the four masks that `value` pushes as bool elements. */
+export function storeMasks(nest: Nest, base: number, quad: LaneQuad, value: () => void): void {
+  const near = spread(quad);
+  const { code } = nest;
+  const pushBytes = (): void => {
+    value();
+    code.v128([1, 1, 1, 1]).op("v128.and");
+    value();
+    code.shuffle([0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12]);
+  };
+  if (near !== undefined && quad.valid === 4 && consecutive(near.lanes)) {
+    const offset = nest.pushAddress(near.from, 1, base);
+    pushBytes();
+    code.memoryLane("v128.store32_lane", offset, 0);
+    return;
+  }
+  for (let lane = 0; lane < quad.valid; lane++) {
+    storeLane(nest, "bool", base, quad, lane, value);
+  }
+}
+
+/** Stores one lane of a quad; `value` pushes all four. */
+export function storeLane(
+  nest: Nest,
+  dtype: DType,
+  base: number,
+  quad: LaneQuad,
+  lane: number,
+  value: () => void,
+): void {
+  const isMask = dtype === "bool";
+  inLane(nest, quad.first + lane, () => {
+    const offset = nest.pushAddress(quad.index.at(quad.first + lane), isMask ? 1 : 4, base);
+    value();
+    if (isMask) {
+      nest.code.v128([1, 1, 1, 1]).op("v128.and");
+      nest.code.memoryLane("v128.store8_lane", offset, 4 * lane);
+    } else {
+      nest.code.memoryLane("v128.store32_lane", offset, lane);
+    }
+  });
+}
+
+/** A guard seen from four lanes. */
+export interface QuadGuard {
+  /** Ranges that do not change along the lanes. */
+  readonly uniform: readonly IndexRange[];
+  readonly along: readonly { readonly range: IndexRange; readonly quad: LaneQuad }[];
+}
+
+/**
+ * Runs one of three bodies: `whole` where every lane is in bounds, `partly` (once a lane, under its own
+ * condition) on an edge, nothing where no lane is.
+ */
+export function guardQuad(
+  nest: Nest,
+  guard: QuadGuard,
+  whole: () => void,
+  lane: (lane: number) => void,
+): void {
+  const { code } = nest;
+  const branch = (body: () => void): void => {
+    code.append(nest.branch(body));
+  };
+  let open = 0;
+  if (guard.uniform.length > 0) {
+    pushGuard(nest, guard.uniform);
+    code.if();
+    open++;
+  }
+  if (guard.along.length === 0) {
+    branch(whole);
+  } else {
+    const spans = guard.along.map(({ range, quad }) => ({ range, near: spread(quad) }));
+    const known = spans.every(({ near }) => near !== undefined);
+    if (known) {
+      pushAllIn(nest, spans as KnownSpan[]);
+      code.if();
+      branch(whole);
+      code.else();
+      pushAnyIn(nest, spans as KnownSpan[]);
+      code.if();
+      open += 2;
+    }
+    const valid = guard.along[0]?.quad.valid ?? 4;
+    for (let i = 0; i < valid; i++) {
+      const ranges = guard.along.map(({ range, quad }) => ({
+        ...range,
+        index: quad.index.at(quad.first + i),
+      }));
+      const first = guard.along[0] as QuadGuard["along"][number];
+      branch(() => {
+        inLane(nest, first.quad.first + i, () => {
+          pushGuard(nest, ranges);
+          nest.code.if();
+          nest.code.append(nest.branch(() => lane(i)));
+          nest.code.end();
+        });
+      });
+    }
+  }
+  for (; open > 0; open--) code.end();
+}
+
+interface KnownSpan {
+  readonly range: IndexRange;
+  readonly near: { readonly from: IndexExpr; readonly lanes: readonly number[] };
+}
+
+/** lo ≤ lowest and highest < hi, for every range. */
+function pushAllIn(nest: Nest, spans: readonly KnownSpan[]): void {
+  for (const [i, { range, near }] of spans.entries()) {
+    const room = range.hi - range.lo - Math.max(...near.lanes);
+    nest.pushIndex(add(near.from, constant(-range.lo)));
+    nest.code.i32(Math.max(room, 0)).op("i32.lt_u");
+    if (i > 0) nest.code.op("i32.and");
+  }
+}
+
+/** highest ≥ lo and lowest < hi, for every range. */
+function pushAnyIn(nest: Nest, spans: readonly KnownSpan[]): void {
+  for (const [i, { range, near }] of spans.entries()) {
+    const reach = Math.max(...near.lanes);
+    nest.pushIndex(add(near.from, constant(reach - range.lo)));
+    nest.code.i32(range.hi - range.lo + reach).op("i32.lt_u");
+    if (i > 0) nest.code.op("i32.and");
+  }
+}

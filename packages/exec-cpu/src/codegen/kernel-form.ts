@@ -1,0 +1,176 @@
+/**
+ * A kernel made ready for code generation: as few and as long loops as its index expressions allow.
+ *
+ * Two neighbouring axes become one where every index that reads them does so through the same product
+ * space, s·(n·a + b): a row-major elementwise kernel of any rank is one flat loop. A stage that reduces
+ * gets exactly one inner axis, the flattened index that the plan's reduction order is written in.
+ * Axis numbers keep their meaning; a merged axis keeps the number of its inner half.
+ */
+import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
+import {
+  axis,
+  floordiv,
+  forEachLeaf,
+  type IndexExpr,
+  mod,
+  substituteAxes,
+} from "@gridfuse/plan/index-expr";
+import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
+
+export interface LoopAxis {
+  readonly axis: number;
+  readonly extent: number;
+}
+
+export interface StageForm {
+  readonly inner: readonly LoopAxis[];
+  readonly nodes: readonly ScalarNode[];
+  readonly reductions: readonly Reduction[];
+  readonly writes: readonly Write[];
+}
+
+export interface KernelForm {
+  readonly outer: readonly LoopAxis[];
+  readonly stages: readonly StageForm[];
+}
+
+type Rewrite = (e: IndexExpr) => IndexExpr;
+
+function rewriteGuard(guard: readonly IndexRange[], rewrite: Rewrite): readonly IndexRange[] {
+  if (guard.length === 0) return guard;
+  return guard.map(({ index, lo, hi }) => ({ index: rewrite(index), lo, hi }));
+}
+
+function rewriteNode(node: ScalarNode, rewrite: Rewrite): ScalarNode {
+  switch (node.op) {
+    case "index":
+      return { ...node, index: rewrite(node.index) };
+    case "load":
+      return { ...node, index: rewrite(node.index), guard: rewriteGuard(node.guard, rewrite) };
+    default:
+      return node;
+  }
+}
+
+function rewriteStage(stage: StageForm, inner: readonly LoopAxis[], rewrite: Rewrite): StageForm {
+  return {
+    inner,
+    reductions: stage.reductions,
+    nodes: stage.nodes.map((node) => rewriteNode(node, rewrite)),
+    writes: stage.writes.map((write) => ({
+      ...write,
+      index: rewrite(write.index),
+      guard: rewriteGuard(write.guard, rewrite),
+    })),
+  };
+}
+
+/** Every index expression of a stage, guards included. */
+export function indicesOf({ nodes, writes }: Pick<StageForm, "nodes" | "writes">): IndexExpr[] {
+  const found: IndexExpr[] = [];
+  for (const node of nodes) {
+    if (node.op === "index" || node.op === "load") found.push(node.index);
+    if (node.op === "load") for (const range of node.guard) found.push(range.index);
+  }
+  for (const { index, guard } of writes) {
+    found.push(index);
+    for (const range of guard) found.push(range.index);
+  }
+  return found;
+}
+
+const countDivisions = (e: IndexExpr): number => e.key.split(/[dm]\(/).length - 1;
+
+const readsAxis = (e: IndexExpr, axes: ReadonlySet<number>): boolean => {
+  let found = false;
+  forEachLeaf(e, (leaf) => {
+    if (leaf.k === "axis" && axes.has(leaf.axis)) found = true;
+  });
+  return found;
+};
+
+/** Replaces `outer` and `inner` by one axis that runs over both, numbered as `inner`. */
+function mergeRewrite(outer: LoopAxis, inner: LoopAxis): Rewrite {
+  const merged = axis(inner.axis, outer.extent * inner.extent);
+  const by: IndexExpr[] = [];
+  by[outer.axis] = floordiv(merged, inner.extent);
+  by[inner.axis] = mod(merged, inner.extent);
+  const both = new Set([outer.axis, inner.axis]);
+  return (e) => (readsAxis(e, both) ? substituteAxes(e, by) : e);
+}
+
+/** Whether merging leaves every index as simple as it was. */
+function mergesWell(rewrite: Rewrite, indices: readonly IndexExpr[]): boolean {
+  return indices.every((e) => {
+    const rewritten = rewrite(e);
+    return rewritten === e || countDivisions(rewritten) <= countDivisions(e);
+  });
+}
+
+/** Merges neighbours of `axes` from the inside out; `merge` does it where it may and says whether it did. */
+function mergeNeighbours(
+  axes: readonly LoopAxis[],
+  merge: (outer: LoopAxis, inner: LoopAxis) => boolean,
+): LoopAxis[] {
+  const kept: LoopAxis[] = [];
+  for (const outer of [...axes].reverse()) {
+    const inner = kept[0];
+    if (inner !== undefined && merge(outer, inner)) {
+      kept[0] = { axis: inner.axis, extent: outer.extent * inner.extent };
+    } else {
+      kept.unshift(outer);
+    }
+  }
+  return kept;
+}
+
+/** Folds all inner axes of a reducing stage into one, whatever that does to its indices. */
+function flattenInner(stage: StageForm): StageForm {
+  let flat = stage;
+  mergeNeighbours(stage.inner, (outer, inner) => {
+    flat = rewriteStage(flat, flat.inner, mergeRewrite(outer, inner));
+    return true;
+  });
+  const last = stage.inner.at(-1);
+  if (last === undefined) return stage;
+  const extent = stage.inner.reduce((product, loop) => product * loop.extent, 1);
+  return { ...flat, inner: [{ axis: last.axis, extent }] };
+}
+
+function mergeInner(stage: StageForm): StageForm {
+  let merged = stage;
+  const inner = mergeNeighbours(stage.inner, (outer, innermost) => {
+    const rewrite = mergeRewrite(outer, innermost);
+    if (!mergesWell(rewrite, indicesOf(merged))) return false;
+    merged = rewriteStage(merged, merged.inner, rewrite);
+    return true;
+  });
+  return { ...merged, inner };
+}
+
+function mergeOuter(form: KernelForm): KernelForm {
+  let stages = form.stages;
+  const outer = mergeNeighbours(form.outer, (outerAxis, innerAxis) => {
+    const rewrite = mergeRewrite(outerAxis, innerAxis);
+    if (!stages.every((stage) => mergesWell(rewrite, indicesOf(stage)))) return false;
+    stages = stages.map((stage) => rewriteStage(stage, stage.inner, rewrite));
+    return true;
+  });
+  return { outer, stages };
+}
+
+const longAxes = (extents: readonly number[], first: number): LoopAxis[] =>
+  extents.map((extent, i) => ({ axis: first + i, extent })).filter(({ extent }) => extent !== 1);
+
+/** @param step a kernel none of whose outer extents is 0 */
+export function formOf(step: Pick<KernelStep, "axes" | "stages">): KernelForm {
+  const outer = longAxes(step.axes, 0);
+  const stages = step.stages.map((stage: Stage): StageForm => {
+    const { nodes, reductions, writes } = stage;
+    const form = { inner: longAxes(stage.axes, step.axes.length), nodes, reductions, writes };
+    const empty = form.inner.find(({ extent }) => extent === 0);
+    if (empty !== undefined) return { inner: [empty], nodes: [], reductions, writes: [] };
+    return reductions.length > 0 ? flattenInner(form) : mergeInner(form);
+  });
+  return mergeOuter({ outer, stages });
+}

@@ -1,0 +1,511 @@
+/**
+ * A kernel step as one WebAssembly function `(lo, hi)`: points lo ≤ i < hi of its outermost loop.
+ *
+ * Lanes run along one of two axes. "Inner": along the last axis of each stage, the flattened index of a
+ * reduction included. "Outer": along the kernel's last outer axis, all stages inside; that is where
+ * elementwise kernels go, and reductions whose operands are contiguous across points rather than along
+ * the reduced index (column sums, windows). Kernels with dtypes that have no lanes run point by point.
+ */
+import { InternalError, type KernelStep } from "@gridfuse/plan";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { HelperLibrary } from "../wasm/helpers.ts";
+import type { ModuleBuilder } from "../wasm/module.ts";
+import type { Push } from "../wasm/scalar-ops.ts";
+import { hasLanes } from "../wasm/vector-ops.ts";
+import {
+  type Block,
+  blockAxis,
+  fullBlock,
+  guardQuad,
+  type LaneAxis,
+  lastBlock,
+  openRanges,
+  partsOf,
+  pushGuard,
+  scalarBlock,
+  storeElement,
+  storeLane,
+  storeMasks,
+  storeWords,
+} from "./access.ts";
+import {
+  formOf,
+  indicesOf,
+  type KernelForm,
+  type LoopAxis,
+  type StageForm,
+} from "./kernel-form.ts";
+import { blockLoop } from "./loops.ts";
+import { Nest } from "./nest.ts";
+import { Program } from "./program.ts";
+import { analyseProgram, valuesIn } from "./program-facts.ts";
+import {
+  type Accumulator,
+  ArgFold,
+  BlockFold,
+  isArg,
+  isOrdered,
+  quadElement,
+  SlotFold,
+  scalarElement,
+  slotBytes,
+} from "./reductions.ts";
+import { accumulators, segmentLength } from "./segments.ts";
+
+export interface CodegenContext {
+  readonly module: ModuleBuilder;
+  readonly helpers: HelperLibrary;
+  readonly addresses: readonly number[];
+  readonly scratch: number;
+  readonly loopGlobals: readonly number[];
+}
+
+/** A kernel's function and how its range may be cut. */
+export interface KernelFunction {
+  readonly index: number;
+  /** Extent of the outermost loop; 1 where there is none. */
+  readonly extent: number;
+  /** Cuts are multiples of this. */
+  readonly grain: number;
+  readonly how: "simd" | "simd, lanes across points" | "scalar";
+  /** Points × stages, as a rough measure of the work in one call. */
+  readonly work: number;
+}
+
+type Mode = "inner" | "outer" | "scalar";
+
+/** What a reduction of a single value runs over. */
+const noAxis: LoopAxis = { axis: -1, extent: 1 };
+
+/** More nodes than this are not worth two quads at a time. */
+const wideLimit = 160;
+
+const product = (axes: readonly LoopAxis[]): number =>
+  axes.reduce((total, { extent }) => total * extent, 1);
+
+function fitsLanes({ stages }: KernelForm): boolean {
+  return stages.every(
+    ({ nodes, reductions, writes }) =>
+      nodes.every(({ dtype }) => hasLanes(dtype)) &&
+      reductions.every(({ dtype }) => hasLanes(dtype)) &&
+      writes.every(({ dtype }) => hasLanes(dtype)),
+  );
+}
+
+const reduces = ({ stages }: KernelForm): boolean =>
+  stages.some(({ reductions }) => reductions.length > 0);
+
+/** Rough cost of fetching four lanes of `e` along an axis, in vector loads. */
+function laneCost(e: IndexExpr, along: LoopAxis | undefined): number {
+  if (along === undefined) return 4;
+  const reads = `a${along.axis}:`;
+  if (!e.key.includes(reads)) return 0.3;
+  const terms = e.k === "sum" ? e.terms : [{ factor: 1, of: e }];
+  const direct = terms.find(({ of }) => of.k === "axis" && of.axis === along.axis);
+  return direct !== undefined && direct.factor === 1 ? 1 : 4;
+}
+
+function cost(stage: StageForm, along: LoopAxis | undefined): number {
+  return indicesOf(stage).reduce((total, e) => total + laneCost(e, along), 0);
+}
+
+function modeOf(form: KernelForm): Mode {
+  if (!fitsLanes(form)) return "scalar";
+  const across = form.outer.at(-1);
+  if (!reduces(form) && form.stages.every(({ inner }) => inner.length === 0)) return "outer";
+  if (across === undefined || across.extent < 4) return "inner";
+  let inner = 0;
+  let outer = 0;
+  for (const stage of form.stages) {
+    const points = product(stage.inner);
+    const along = stage.inner.at(-1);
+    const ordered = stage.reductions.filter(isOrdered).length;
+    const blocks = along === undefined ? 1 : (points / along.extent) * Math.ceil(along.extent / 4);
+    inner += blocks * (cost(stage, along) + 1) + stage.reductions.length * 12;
+    outer += (points * (cost(stage, across) + 1 + 2 * ordered) + ordered * 30) / 4;
+  }
+  return outer < inner ? "outer" : "inner";
+}
+
+class KernelEmitter {
+  readonly #context: CodegenContext;
+  readonly #form: KernelForm;
+  readonly #mode: Mode;
+  readonly #nest: Nest;
+  readonly #programs = new Map<number, Program>();
+  readonly #results: (readonly Accumulator[])[] = [];
+  /** The block of outer points being written, where lanes run across points. */
+  #across: Block = scalarBlock;
+
+  constructor(context: CodegenContext, form: KernelForm, mode: Mode, nest: Nest) {
+    this.#context = context;
+    this.#form = form;
+    this.#mode = mode;
+    this.#nest = nest;
+  }
+
+  get #lanesAcross(): LaneAxis | undefined {
+    return this.#mode === "outer" ? this.#form.outer.at(-1) : undefined;
+  }
+
+  #place(axis: number, local: number, level: number): void {
+    this.#nest.axes.set(axis, { local, level, unit: 1 });
+  }
+  #placeBlocks(lanes: LaneAxis, { width }: Block): void {
+    const { local, level } = this.#nest.axes.get(lanes.axis) as { local: number; level: number };
+    this.#nest.axes.set(blockAxis(lanes), { local, level, unit: width });
+  }
+
+  emit(): void {
+    const nest = this.#nest;
+    for (const [i, { axis }] of this.#form.outer.entries()) {
+      this.#place(axis, nest.local("i32"), i + 1);
+    }
+    this.#outerLoop(0);
+  }
+
+  #outerLoop(depth: number): void {
+    const { outer } = this.#form;
+    const loop = outer[depth];
+    if (loop === undefined) {
+      this.#stages(scalarBlock);
+      return;
+    }
+    const { code } = this.#nest;
+    const { local } = this.#nest.axes.get(loop.axis) as { local: number };
+    const end = depth === 0 ? { local: 1 } : { constant: loop.extent };
+    if (depth === 0) code.get(0).set(local);
+    else code.i32(0).set(local);
+    if (depth === outer.length - 1 && this.#lanesAcross !== undefined) {
+      this.#laneLoops(loop, local, end, (block) => this.#stages(block));
+    } else {
+      blockLoop(this.#nest, local, 1, end, true, () => this.#outerLoop(depth + 1));
+    }
+  }
+
+  /** The points of a lane axis: wide blocks, then one quad, then what is left of a quad. */
+  #laneLoops(
+    lanes: LaneAxis,
+    local: number,
+    end: { readonly constant: number } | { readonly local: number },
+    body: (block: Block) => void,
+  ): void {
+    const { extent } = lanes;
+    const nest = this.#nest;
+    const run = (block: Block): void => {
+      this.#placeBlocks(lanes, block);
+      body(block);
+    };
+    const wide = this.#wideWidth();
+    const rest = extent % wide;
+    if (extent >= wide) {
+      blockLoop(nest, local, wide, end, "constant" in end, () => run(fullBlock(wide)));
+    }
+    if (wide > 4 && rest >= 4) blockLoop(nest, local, 4, end, false, () => run(fullBlock(4)));
+    const last = extent % 4;
+    if (last === 0) return;
+    const tail = nest.nested(() => run(lastBlock(extent, last)));
+    nest.code.get(local);
+    if ("constant" in end) nest.code.i32(end.constant);
+    else nest.code.get(end.local);
+    nest.code.op("i32.lt_u").if().append(tail).end();
+  }
+
+  #wideWidth(): 4 | 8 {
+    const nodes = this.#form.stages.reduce((total, stage) => total + stage.nodes.length, 0);
+    const crossing = this.#mode === "outer" && reduces(this.#form);
+    return nodes > wideLimit || crossing ? 4 : 8;
+  }
+
+  #stages(across: Block): void {
+    this.#across = across;
+    this.#programs.clear();
+    const separate = reduces(this.#form);
+    for (const [i, stage] of this.#form.stages.entries()) {
+      if (separate) this.#nest.code.append(this.#nest.nested(() => this.#stage(i, stage)));
+      else this.#stage(i, stage);
+    }
+  }
+
+  #stage(number: number, stage: StageForm): void {
+    const nest = this.#nest;
+    const before = nest.level;
+    for (const [i, { axis }] of stage.inner.entries()) {
+      // A reduction walks over its axis in segments of groups: two levels.
+      const level = before + i + (stage.reductions.length > 0 ? 2 : 1);
+      this.#place(axis, nest.local("i32"), level);
+    }
+    const program = this.#program(number, stage, before);
+    program.bind();
+    if (stage.reductions.length > 0) this.#reduce(number, stage, program);
+    else this.#map(stage, program, 0);
+  }
+
+  #lanesOf(stage: StageForm): LaneAxis | undefined {
+    if (this.#mode === "outer") return this.#lanesAcross;
+    if (this.#mode === "scalar") return undefined;
+    return stage.inner.at(-1) ?? (stage.reductions.length > 0 ? noAxis : undefined);
+  }
+
+  #program(number: number, stage: StageForm, reducedLevel: number): Program {
+    const nest = this.#nest;
+    const lanes = this.#lanesOf(stage);
+    const roots = [
+      ...stage.reductions.map(({ value }) => value),
+      ...stage.writes.flatMap(({ value, index, guard }) => [
+        value,
+        ...valuesIn(index),
+        ...guard.flatMap((range) => valuesIn(range.index)),
+      ]),
+    ];
+    const level: number[] = [];
+    nest.values = {
+      level: (node) => level[node] as number,
+      push: () => {
+        throw new RangeError("nothing is emitted while a program is analysed");
+      },
+    };
+    const facts = analyseProgram(
+      stage.nodes,
+      roots,
+      {
+        levelOf: (e) => nest.levelOf(e),
+        laneAxis: lanes?.axis,
+        reducedLevel,
+        reducedVaries: this.#mode === "outer",
+      },
+      level,
+    );
+    return new Program(nest, {
+      id: number,
+      nodes: stage.nodes,
+      facts,
+      lanes,
+      addresses: this.#context.addresses,
+      reduced: (of, reduction, part) => {
+        const result = this.#results[of]?.[reduction];
+        if (result === undefined) {
+          throw new InternalError("GF9303", `stage ${of} has no reduction ${reduction}`);
+        }
+        return result.result(part);
+      },
+    });
+  }
+
+  // ── Stages that only write ────────────────────────────────────────────────────────────────
+
+  #map(stage: StageForm, program: Program, depth: number): void {
+    const nest = this.#nest;
+    const loop = stage.inner[depth];
+    if (loop === undefined) {
+      this.#body(stage, program, this.#mode === "outer" ? this.#across : scalarBlock);
+      return;
+    }
+    if (loop.extent === 0) return;
+    const { local } = nest.axes.get(loop.axis) as { local: number };
+    nest.code.i32(0).set(local);
+    const end = { constant: loop.extent };
+    if (this.#mode === "inner" && depth === stage.inner.length - 1) {
+      this.#laneLoops(loop, local, end, (block) => this.#body(stage, program, block));
+    } else {
+      blockLoop(nest, local, 1, end, true, () => this.#map(stage, program, depth + 1));
+    }
+  }
+
+  #body(stage: StageForm, program: Program, block: Block): void {
+    program.emitAll(block);
+    for (const write of stage.writes) this.#write(program, write, block);
+  }
+
+  #write(program: Program, write: StageForm["writes"][number], block: Block): void {
+    const nest = this.#nest;
+    const base = this.#context.addresses[write.buffer] as number;
+    const open = openRanges(write.guard);
+    if (open === undefined) return;
+    if (block.width === 1) {
+      const store = (): void => {
+        storeElement(nest, write.dtype, base, write.index, () => {
+          program.scalar(write.value)(nest.code);
+        });
+      };
+      if (open.length === 0) {
+        store();
+        return;
+      }
+      pushGuard(nest, open);
+      nest.code.if().append(nest.branch(store)).end();
+      return;
+    }
+    for (const part of partsOf(block)) {
+      const quad = program.quad(write.index, part);
+      const value = program.vector(write.value, part);
+      const whole = (): void => {
+        const store = write.dtype === "bool" ? storeMasks : storeWords;
+        store(nest, base, quad, () => value(nest.code));
+      };
+      if (open.length === 0) {
+        whole();
+        continue;
+      }
+      guardQuad(nest, program.quadGuard(open, part), whole, (lane) => {
+        storeLane(nest, write.dtype, base, quad, lane, () => value(nest.code));
+      });
+    }
+  }
+
+  // ── Stages that reduce ────────────────────────────────────────────────────────────────────
+
+  #accumulators(stage: StageForm, extent: number, segments: number): readonly Accumulator[] {
+    const nest = this.#nest;
+    const parts = this.#mode === "outer" ? this.#across.width / 4 : 1;
+    let scratch = this.#context.scratch;
+    return stage.reductions.map((reduction): Accumulator => {
+      const { op, dtype, value } = reduction;
+      if (isArg(op)) {
+        const mode = { inner: "block", outer: "quads", scalar: "scalar" } as const;
+        const of = (stage.nodes[value]?.dtype ?? "float32") as typeof dtype;
+        const quads = Math.min(Math.max(Math.ceil(extent / 4), 1), accumulators / 4);
+        return new ArgFold(
+          nest,
+          reduction,
+          of,
+          mode[this.#mode],
+          this.#mode === "inner" ? quads : parts,
+        );
+      }
+      if (this.#mode === "inner") return new BlockFold(nest, reduction, extent, segments);
+      const element = this.#mode === "outer" ? quadElement : scalarElement(dtype);
+      const at = scratch;
+      scratch += slotBytes(parts);
+      return new SlotFold(nest, reduction, element, parts, extent, segments, at);
+    });
+  }
+
+  #reduce(number: number, stage: StageForm, program: Program): void {
+    const nest = this.#nest;
+    const loop = stage.inner[0] ?? noAxis;
+    const ordered = stage.reductions.some(isOrdered);
+    const length = ordered ? segmentLength : loop.extent;
+    const segments = loop.extent === 0 ? 0 : Math.ceil(loop.extent / length);
+    const folds = this.#accumulators(stage, loop.extent, segments);
+    this.#results[number] = folds;
+    const local = nest.axes.get(loop.axis)?.local ?? nest.local("i32");
+    this.#place(loop.axis, local, nest.level + 2);
+
+    nest.code.i32(0).set(local);
+    for (const fold of folds) fold.begin();
+    const whole = Math.floor(loop.extent / length);
+    if (whole > 0) {
+      const segment = (): void => {
+        this.#segment(stage, program, folds, loop, local, length);
+      };
+      if (whole === 1) {
+        nest.code.append(nest.nested(segment));
+        this.#endSegment(folds, 0);
+      } else {
+        const inner = nest.nested(() => {
+          segment();
+          this.#endSegment(folds, local);
+        });
+        nest.code.loop().append(inner);
+        nest.code
+          .get(local)
+          .i32(whole * length)
+          .op("i32.lt_u")
+          .brIf(0)
+          .end();
+      }
+    }
+    if (loop.extent % length > 0 || loop.extent === 0) {
+      nest.code.append(
+        nest.nested(() => {
+          this.#segment(stage, program, folds, loop, local, loop.extent % length);
+        }),
+      );
+      for (const fold of folds) fold.endSegment((code) => code.i32(whole));
+    }
+    for (const fold of folds) fold.finish();
+  }
+
+  /** `at` is 0 for the only segment of its kind, or the local that has reached its end. */
+  #endSegment(folds: readonly Accumulator[], at: number): void {
+    const before: Push = (code) => {
+      if (at === 0) code.i32(0);
+      else code.get(at).i32(Math.log2(segmentLength)).op("i32.shr_u").i32(1).op("i32.sub");
+    };
+    for (const fold of folds) fold.endSegment(before);
+  }
+
+  /** The next `length` values of the reduced index; the last segment may be cut short. */
+  #segment(
+    stage: StageForm,
+    program: Program,
+    folds: readonly Accumulator[],
+    loop: LoopAxis,
+    local: number,
+    length: number,
+  ): void {
+    const nest = this.#nest;
+    for (const fold of folds) fold.beginSegment();
+    const group = this.#mode === "inner" ? accumulators : 1;
+    const accumulate = (block: Block): void => {
+      program.emitAll(block);
+      for (const [i, { value }] of stage.reductions.entries()) {
+        const values =
+          block.width === 1
+            ? [program.scalar(value)]
+            : partsOf(block).map((part) => program.vector(value, part));
+        folds[i]?.accumulate(values, block.valid, (code) => code.get(local));
+      }
+      for (const write of stage.writes) this.#write(program, write, block);
+    };
+    const across = this.#mode === "outer" ? this.#across : scalarBlock;
+    const groups = Math.floor(length / group);
+    if (groups > 0) {
+      const block = this.#mode === "inner" ? fullBlock(group) : across;
+      const inner = nest.nested(() => {
+        if (this.#mode === "inner") this.#placeBlocks(loop, block);
+        accumulate(block);
+      });
+      const looping = groups > 1 || loop.extent > length;
+      if (looping) nest.code.loop();
+      nest.code.append(inner).get(local).i32(group).op("i32.add").set(local);
+      if (looping) {
+        nest.code.get(local);
+        // A whole segment ends at the next multiple of its length, whichever it is.
+        if (length === segmentLength) nest.code.i32(segmentLength - 1).op("i32.and");
+        else nest.code.i32(loop.extent - (length % group)).op("i32.lt_u");
+        nest.code.brIf(0).end();
+      }
+    }
+    if (length % group > 0) {
+      nest.code.append(nest.nested(() => accumulate(lastBlock(loop.extent, length % group))));
+    }
+  }
+}
+
+/** Bytes of scratch memory that a kernel may use. */
+export function kernelScratch(step: KernelStep): number {
+  return Math.max(0, ...step.stages.map(({ reductions }) => reductions.length * slotBytes(2)));
+}
+
+/** Emits a kernel; undefined where it has no points. */
+export function emitKernel(context: CodegenContext, step: KernelStep): KernelFunction | undefined {
+  if (step.axes.includes(0)) return undefined;
+  const form = formOf(step);
+  const mode = modeOf(form);
+  const fn = context.module.define(["i32", "i32"], []);
+  const nest = new Nest(fn, context.helpers, context.loopGlobals);
+  new KernelEmitter(context, form, mode, nest).emit();
+  const work = form.stages.reduce(
+    (total, { inner, nodes }) => total + product(inner) * (nodes.length + 1),
+    0,
+  );
+  return {
+    index: fn.index,
+    extent: form.outer[0]?.extent ?? 1,
+    grain: mode === "outer" && form.outer.length === 1 ? 16 : 1,
+    how: mode === "scalar" ? "scalar" : mode === "inner" ? "simd" : "simd, lanes across points",
+    work: work * product(form.outer),
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * What code generation needs to know of a scalar program before it writes any: which nodes are needed,
+ * at which loop level each can be computed, which differ between the lanes of a vector, and which are
+ * needed only on the slow side of a `rare`.
+ */
+import { forEachLeaf, type IndexExpr } from "@gridfuse/plan/index-expr";
+import { argsOf, type IndexRange, type ScalarNode } from "@gridfuse/plan/scalar";
+
+/** The region of nodes that are always computed. */
+export const always = -1;
+
+export interface ProgramFacts {
+  readonly used: readonly boolean[];
+  /** `always`, or the innermost `rare` node on whose slow side alone the node is needed. */
+  readonly region: readonly number[];
+  /** Loop level at which the node is computed. */
+  readonly level: readonly number[];
+  /** Whether the value differs between lanes. */
+  readonly varies: readonly boolean[];
+  /** Whether a NaN in it may come from arithmetic, so that its bits mean nothing. */
+  readonly computed: readonly boolean[];
+  /** Uses as an operand of another node; Infinity where something else holds on to the node. */
+  readonly uses: readonly number[];
+}
+
+export interface ProgramContext {
+  /** Level of an index expression; value leaves have the levels found so far. */
+  levelOf(e: IndexExpr): number;
+  /** The axis that runs along the lanes. */
+  readonly laneAxis: number | undefined;
+  readonly reducedLevel: number;
+  readonly reducedVaries: boolean;
+}
+
+/** The nodes that the value leaves of e name. */
+export function valuesIn(e: IndexExpr): number[] {
+  const found: number[] = [];
+  forEachLeaf(e, (leaf) => {
+    if (leaf.k === "value") found.push(leaf.node);
+  });
+  return found;
+}
+
+const indicesOfNode = (node: ScalarNode): readonly IndexExpr[] =>
+  node.op === "index"
+    ? [node.index]
+    : node.op === "load"
+      ? [node.index, ...node.guard.map((range: IndexRange) => range.index)]
+      : [];
+
+export function analyseProgram(
+  nodes: readonly ScalarNode[],
+  roots: readonly number[],
+  context: ProgramContext,
+  /** Filled in while walking, so that `context.levelOf` can answer for value leaves. */
+  level: number[] = [],
+): ProgramFacts {
+  const { used, region, uses } = analyseUses(nodes, roots);
+  const varies: boolean[] = [];
+  const computed: boolean[] = [];
+  const indexVaries = (e: IndexExpr): boolean => {
+    let found = false;
+    forEachLeaf(e, (leaf) => {
+      if (leaf.k === "axis" && leaf.axis === context.laneAxis) found = true;
+      if (leaf.k === "value" && varies[leaf.node]) found = true;
+    });
+    return found;
+  };
+  for (const [i, node] of nodes.entries()) {
+    const indices = indicesOfNode(node);
+    const args = argsOf(node);
+    if (node.op === "reduced") {
+      level[i] = context.reducedLevel;
+      varies[i] = context.reducedVaries;
+    } else {
+      level[i] = Math.max(
+        0,
+        ...indices.map(context.levelOf),
+        ...args.map((a) => level[a] as number),
+      );
+      varies[i] = indices.some(indexVaries) || args.some((a) => varies[a]);
+    }
+    computed[i] = mayBeComputed(node, computed);
+  }
+  // What only a slow side needs is computed where that `rare` is.
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const rare = region[i] as number;
+    if (rare !== always) level[i] = level[rare] as number;
+  }
+  return { used, region, level, varies, computed, uses };
+}
+
+function mayBeComputed(node: ScalarNode, computed: readonly boolean[]): boolean {
+  switch (node.op) {
+    case "const":
+    case "index":
+    case "load":
+    case "bitcast":
+      return false;
+    case "select":
+    case "rare":
+      return (computed[node.args[1]] as boolean) || (computed[node.args[2]] as boolean);
+    default:
+      return true;
+  }
+}
+
+function analyseUses(
+  nodes: readonly ScalarNode[],
+  roots: readonly number[],
+): Pick<ProgramFacts, "used" | "region" | "uses"> {
+  const used = new Array<boolean>(nodes.length).fill(false);
+  const region = new Array<number>(nodes.length).fill(always);
+  const uses = new Array<number>(nodes.length).fill(0);
+
+  const enclosing = (rare: number): number => region[rare] as number;
+  /** Regions nest, and an enclosing `rare` has the higher number. */
+  const common = (a: number, b: number): number => {
+    while (a !== b) {
+      if (a === always || b === always) return always;
+      if (a < b) a = enclosing(a);
+      else b = enclosing(b);
+    }
+    return a;
+  };
+  const use = (node: number, from: number): void => {
+    region[node] = used[node] ? common(region[node] as number, from) : from;
+    used[node] = true;
+  };
+
+  for (const root of roots) {
+    use(root, always);
+    uses[root] = Number.POSITIVE_INFINITY;
+  }
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    if (!used[i]) continue;
+    const node = nodes[i] as ScalarNode;
+    const here = region[i] as number;
+    for (const [position, arg] of argsOf(node).entries()) {
+      use(arg, node.op === "rare" && position === 1 ? i : here);
+      uses[arg] = (uses[arg] as number) + 1;
+    }
+    for (const index of indicesOfNode(node)) {
+      for (const value of valuesIn(index)) {
+        use(value, here);
+        uses[value] = Number.POSITIVE_INFINITY;
+      }
+    }
+  }
+  return { used, region, uses };
+}

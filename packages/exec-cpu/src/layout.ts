@@ -1,0 +1,69 @@
+/**
+ * Where everything lies in the one memory of an executable: constants, inputs, outputs, the arena of
+ * temporaries, scratch space of library steps. Every buffer starts at a multiple of 256 bytes and has 16
+ * bytes to spare behind it, so that a vector may be read where only some of its lanes are wanted.
+ */
+import { itemSize, OutOfMemoryError, type Plan } from "@gridfuse/plan";
+
+export interface MemoryLayout {
+  /** Byte address of each buffer. */
+  readonly addresses: readonly number[];
+  /** Byte address of the scratch space. */
+  readonly scratch: number;
+  readonly bytes: number;
+}
+
+export const alignment = 256;
+export const slack = 16;
+/** What 32-bit addresses reach. */
+export const addressable: number = 2 ** 32;
+
+const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+
+/**
+ * @throws OutOfMemoryError GF5001 where the plan needs more than `limit` bytes
+ */
+export function layoutOf(
+  plan: Plan,
+  scratchBytes: number,
+  limit: number = addressable,
+): MemoryLayout {
+  const addresses: number[] = new Array(plan.buffers.length).fill(0);
+  let end = alignment;
+  const place = (bytes: number): number => {
+    const at = end;
+    end = aligned(at + bytes + slack);
+    return at;
+  };
+  const shared = new Map<number, number>();
+  for (const [i, buffer] of plan.buffers.entries()) {
+    if (buffer.kind === "temporary") continue;
+    const known = buffer.constant === undefined ? undefined : shared.get(buffer.constant);
+    addresses[i] = known ?? place(buffer.length * itemSize(buffer.dtype));
+    if (buffer.constant !== undefined) shared.set(buffer.constant, addresses[i] as number);
+  }
+  const arena = place(plan.arenaBytes);
+  for (const [i, { kind, offset }] of plan.buffers.entries()) {
+    if (kind === "temporary") addresses[i] = arena + (offset ?? 0);
+  }
+  const scratch = place(scratchBytes);
+  // Vector reads may reach a few lanes past the last buffer.
+  end += alignment;
+  if (end > limit) {
+    const count = (bytes: number): string => `${bytes} bytes (${(bytes / 2 ** 20).toFixed(1)} MiB)`;
+    throw new OutOfMemoryError(
+      "GF5001",
+      `plan "${plan.name}" needs ${count(end)} of memory, more than the ${count(limit)} there may be`,
+      {
+        expected: limit,
+        received: end,
+        notes: [`${count(plan.arenaBytes)} of it are temporaries, ${scratchBytes} bytes scratch`],
+        help:
+          limit < addressable
+            ? "Raise maxBytes, or run smaller batches."
+            : "Run smaller batches: a WebAssembly memory ends at 4 GiB.",
+      },
+    );
+  }
+  return { addresses, scratch, bytes: end };
+}

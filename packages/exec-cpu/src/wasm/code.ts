@@ -1,0 +1,228 @@
+/**
+ * A stretch of WebAssembly instructions under construction.
+ *
+ * Each stretch is its own byte list, so that code generation can write several places of one function
+ * at once (a loop body, and the invariants in front of the loop) and join them when both are done.
+ */
+import {
+  type LaneOp,
+  laneOpcodes,
+  type MemoryLaneOp,
+  type MemoryOp,
+  memoryLaneOpcodes,
+  memoryOpcodes,
+  type PlainOp,
+  plainOpcodes,
+} from "./opcodes.ts";
+
+export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
+
+const valueTypeBytes: { readonly [T in ValueType]: number } = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
+export const valueTypeByte = (type: ValueType): number => valueTypeBytes[type];
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** Appends `value` (0 ≤ value < 2^53) as unsigned LEB128. */
+export function writeUnsigned(into: number[], value: number): void {
+  while (value > 0x7f) {
+    into.push((value % 128) | 0x80);
+    value = Math.floor(value / 128);
+  }
+  into.push(value);
+}
+
+function writeSigned(into: number[], value: number): void {
+  for (;;) {
+    const low = value & 0x7f;
+    value >>= 7;
+    if ((value === 0 && (low & 0x40) === 0) || (value === -1 && (low & 0x40) !== 0)) {
+      into.push(low);
+      return;
+    }
+    into.push(low | 0x80);
+  }
+}
+
+function writeSigned64(into: number[], value: bigint): void {
+  let rest = BigInt.asIntN(64, value);
+  for (;;) {
+    const low = Number(rest & 0x7fn);
+    rest >>= 7n;
+    if ((rest === 0n && (low & 0x40) === 0) || (rest === -1n && (low & 0x40) !== 0)) {
+      into.push(low);
+      return;
+    }
+    into.push(low | 0x80);
+  }
+}
+
+export class Code {
+  readonly bytes: number[] = [];
+
+  #opcode(opcode: number): void {
+    if (opcode < 0x100) {
+      this.bytes.push(opcode);
+    } else {
+      this.bytes.push(opcode >> 8);
+      writeUnsigned(this.bytes, opcode & 0xff);
+    }
+  }
+
+  op(name: PlainOp): this {
+    this.#opcode(plainOpcodes[name]);
+    return this;
+  }
+  /** A load or store at the popped address plus `offset` bytes. */
+  memory(name: MemoryOp, offset: number): this {
+    this.#opcode(memoryOpcodes[name]);
+    this.bytes.push(0);
+    writeUnsigned(this.bytes, offset);
+    return this;
+  }
+  lane(name: LaneOp, lane: number): this {
+    this.#opcode(laneOpcodes[name]);
+    this.bytes.push(lane);
+    return this;
+  }
+  memoryLane(name: MemoryLaneOp, offset: number, lane: number): this {
+    this.#opcode(memoryLaneOpcodes[name]);
+    this.bytes.push(0);
+    writeUnsigned(this.bytes, offset);
+    this.bytes.push(lane);
+    return this;
+  }
+  /** i8x16.shuffle: byte i of the result is byte `bytes[i]` of the 32 bytes of the two operands. */
+  shuffle(bytes: readonly number[]): this {
+    this.#opcode(0xfd0d);
+    this.bytes.push(...bytes);
+    return this;
+  }
+  /** The shuffle of four 32-bit lanes out of the eight of the two operands. */
+  shuffleLanes(lanes: readonly number[]): this {
+    return this.shuffle(lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte)));
+  }
+
+  i32(value: number): this {
+    this.bytes.push(0x41);
+    writeSigned(this.bytes, value | 0);
+    return this;
+  }
+  i64(value: bigint): this {
+    this.bytes.push(0x42);
+    writeSigned64(this.bytes, value);
+    return this;
+  }
+  #word(word: number): void {
+    this.bytes.push(word & 255, (word >>> 8) & 255, (word >>> 16) & 255, word >>> 24);
+  }
+  /** f32.const by bits, so that NaN payloads survive. */
+  f32Bits(bits: number): this {
+    this.bytes.push(0x43);
+    this.#word(bits);
+    return this;
+  }
+  f32(value: number): this {
+    scratch.setFloat32(0, value, true);
+    return this.f32Bits(scratch.getUint32(0, true));
+  }
+  f64Bits(lo: number, hi: number): this {
+    this.bytes.push(0x44);
+    this.#word(lo);
+    this.#word(hi);
+    return this;
+  }
+  f64(value: number): this {
+    scratch.setFloat64(0, value, true);
+    return this.f64Bits(scratch.getUint32(0, true), scratch.getUint32(4, true));
+  }
+  /** v128.const of four 32-bit words. */
+  v128(words: readonly [number, number, number, number]): this {
+    this.#opcode(0xfd0c);
+    for (const word of words) this.#word(word);
+    return this;
+  }
+
+  get(local: number): this {
+    this.bytes.push(0x20);
+    writeUnsigned(this.bytes, local);
+    return this;
+  }
+  set(local: number): this {
+    this.bytes.push(0x21);
+    writeUnsigned(this.bytes, local);
+    return this;
+  }
+  tee(local: number): this {
+    this.bytes.push(0x22);
+    writeUnsigned(this.bytes, local);
+    return this;
+  }
+  getGlobal(global: number): this {
+    this.bytes.push(0x23);
+    writeUnsigned(this.bytes, global);
+    return this;
+  }
+  setGlobal(global: number): this {
+    this.bytes.push(0x24);
+    writeUnsigned(this.bytes, global);
+    return this;
+  }
+  call(index: number): this {
+    this.bytes.push(0x10);
+    writeUnsigned(this.bytes, index);
+    return this;
+  }
+  /** memory.copy: pops destination, source, byte count. */
+  memoryCopy(): this {
+    this.bytes.push(0xfc, 10, 0, 0);
+    return this;
+  }
+
+  #structured(opcode: number, result: ValueType | undefined): this {
+    this.bytes.push(opcode, result === undefined ? 0x40 : valueTypeBytes[result]);
+    return this;
+  }
+  block(result?: ValueType): this {
+    return this.#structured(0x02, result);
+  }
+  loop(result?: ValueType): this {
+    return this.#structured(0x03, result);
+  }
+  if(result?: ValueType): this {
+    return this.#structured(0x04, result);
+  }
+  else(): this {
+    return this.op("else");
+  }
+  end(): this {
+    return this.op("end");
+  }
+  br(depth: number): this {
+    this.bytes.push(0x0c);
+    writeUnsigned(this.bytes, depth);
+    return this;
+  }
+  brIf(depth: number): this {
+    this.bytes.push(0x0d);
+    writeUnsigned(this.bytes, depth);
+    return this;
+  }
+  /** br_table: depth `i` for selector i, the last one for everything above. */
+  brTable(depths: number): this {
+    this.bytes.push(0x0e);
+    writeUnsigned(this.bytes, depths - 1);
+    for (let depth = 0; depth < depths; depth++) writeUnsigned(this.bytes, depth);
+    return this;
+  }
+
+  append(other: Code): this {
+    for (const byte of other.bytes) this.bytes.push(byte);
+    return this;
+  }
+}
