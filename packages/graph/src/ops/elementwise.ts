@@ -19,7 +19,7 @@ import type { AlgebraicFacts, OpDefinition } from "./define.ts";
 export interface ElementwiseSpec<K extends OpName> {
   readonly doc: string;
   readonly accepts: DTypeClass;
-  readonly scalar?: (
+  readonly scalar: (
     b: ScalarBuilder,
     operands: readonly Scalar[],
     params: OpParams[K],
@@ -53,7 +53,7 @@ export function defineElementwise<K extends OpName>(
       check?.(operand, params);
       return [tensorType(result ?? operand.dtype, operand.shape)];
     },
-    ...(scalar !== undefined && { scalar }),
+    scalar,
     batch: batchElementwise,
     ...(facts !== undefined && { facts }),
   };

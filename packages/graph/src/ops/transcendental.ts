@@ -11,15 +11,11 @@ import { defineElementwise } from "./elementwise.ts";
 type Unary = (b: ScalarBuilder, x: Scalar) => Scalar;
 type Binary = (b: ScalarBuilder, x: Scalar, y: Scalar) => Scalar;
 
-const unary = <K extends OpName>(
-  name: K,
-  meaning: Unary | undefined,
-  doc: string,
-): OpDefinition<K> =>
+const unary = <K extends OpName>(name: K, meaning: Unary, doc: string): OpDefinition<K> =>
   defineElementwise<K>(name, 1, {
     doc,
     accepts: floats,
-    ...(meaning !== undefined && { scalar: (b, [x]) => meaning(b, x as Scalar) }),
+    scalar: (b, [x]) => meaning(b, x as Scalar),
   });
 
 const binary = <K extends OpName>(name: K, meaning: Binary, doc: string): OpDefinition<K> =>
@@ -64,21 +60,21 @@ export const logistic: OpDefinition<"logistic"> = unary(
   math.logistic,
   "1 / (1 + e⁻ˣ).",
 );
-export const erf: OpDefinition<"erf"> = unary("erf", undefined, "Error function.");
+export const erf: OpDefinition<"erf"> = unary("erf", math.erf, "Error function.");
 export const erfc: OpDefinition<"erfc"> = unary(
   "erfc",
-  undefined,
+  math.erfc,
   "1 − erf(x), accurate for large x.",
 );
 export const erfInv: OpDefinition<"erf_inv"> = unary(
   "erf_inv",
-  undefined,
+  math.erfInv,
   "The x with erf(x) given.",
 );
-export const lgamma: OpDefinition<"lgamma"> = unary("lgamma", undefined, "Logarithm of |Γ(x)|.");
+export const lgamma: OpDefinition<"lgamma"> = unary("lgamma", math.lgamma, "Logarithm of |Γ(x)|.");
 export const digamma: OpDefinition<"digamma"> = unary(
   "digamma",
-  undefined,
+  math.digamma,
   "Derivative of log Γ(x).",
 );
 export const rsqrt: OpDefinition<"rsqrt"> = unary("rsqrt", math.rsqrt, "1 / √x.");

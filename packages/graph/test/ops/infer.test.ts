@@ -2,7 +2,7 @@ import { BuildError } from "@gridfuse/plan/errors";
 import { axis } from "@gridfuse/plan/index-expr";
 import { toBits } from "@gridfuse/plan/scalar";
 import { describe, expect, it } from "vitest";
-import type { codes } from "../../src/error-codes.ts";
+import { codes } from "../../src/error-codes.ts";
 import { refType, type ValueType } from "../../src/ir/types.ts";
 import type { OpName, OpParams } from "../../src/ir/vocabulary.ts";
 import { infer, opNames, opTable } from "../../src/ops/table.ts";
