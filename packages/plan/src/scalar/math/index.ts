@@ -1,4 +1,6 @@
+export * from "./error-function.ts";
 export * from "./exponential.ts";
+export * from "./gamma.ts";
 export * from "./hyperbolic.ts";
 export * from "./inverse-trigonometric.ts";
 export * from "./logarithm.ts";

@@ -68,7 +68,9 @@ function oddSeries(
   return f.add(r, rest === undefined ? small : f.sub(small, rest));
 }
 
-const sineNear = (f: FloatKit, r: Scalar, rest?: Scalar): Scalar => oddSeries(f, r, rest, sine);
+/** sin(r − rest) for |r| ≤ π/2. */
+export const sineNear = (f: FloatKit, r: Scalar, rest?: Scalar): Scalar =>
+  oddSeries(f, r, rest, sine);
 
 const isFar = (f: FloatKit, x: Scalar): Scalar => f.compareTo("gt", f.abs(x), f.pick(nearLimit));
 
@@ -122,3 +124,10 @@ export const tan = (b: ScalarBuilder, x: Scalar): Scalar =>
     const slow = f.select(f.compareTo("lt", y, 0), f.neg(ofMagnitude), ofMagnitude);
     return f.b.rare(isFar(f, y), orNaN(f, y, slow), keepZero(f, y, fast));
   });
+
+/** tan(π·x) for |x| ≤ ½. */
+export function tangentOfPi(f: FloatKit, x: Scalar): Scalar {
+  const n = f.unary("roundEven", f.times(x, 2));
+  const r = f.times(f.sub(x, f.times(n, 0.5)), Math.PI);
+  return tangentNear(f, f.toInt(n), r);
+}
