@@ -7,3 +7,4 @@ export * from "./logarithm.ts";
 export * from "./power.ts";
 export * from "./rounding.ts";
 export * from "./trigonometric.ts";
+export * from "./ulp-bounds.ts";
