@@ -9,7 +9,7 @@
  */
 import type { PerFormat } from "./float-kit.ts";
 
-export const ulpBounds = {
+export const ulpBounds: Readonly<Record<string, PerFormat<number>>> = {
   acos: { float32: 1.5, float64: 1.5 },
   acosh: { float32: 2.5, float64: 2.5 },
   asin: { float32: 2.5, float64: 2.5 },
@@ -39,6 +39,4 @@ export const ulpBounds = {
   sinh: { float32: 1.8, float64: 1.8 },
   tan: { float32: 3, float64: 3 },
   tanh: { float32: 2.6, float64: 2.2 },
-} as const satisfies Readonly<Record<string, PerFormat<number>>>;
-
-export type BoundedFunction = keyof typeof ulpBounds;
+};
