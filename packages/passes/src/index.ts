@@ -1,1 +1,2 @@
-export {};
+export * from "./lower.ts";
+export * from "./report.ts";

@@ -50,6 +50,9 @@ export type Indexer =
     }
   | { readonly kind: "array"; readonly operand: number };
 
+/** The name under which the package exports `Indexer`; the front end has an `Indexer` of its own. */
+export type RefIndexer = Indexer;
+
 /**
  * A view of a ref: indexers applied one after the other (`ref.at(...).at(...)`), one entry a dimension.
  * A dynamic start is clamped so that the window fits (lax.dynamic_slice); int indices drop their dimension;

@@ -1,0 +1,45 @@
+/** Buffers, constants and step names of the plan under construction. */
+import type { BufferKind, PlanBuffer, PlanConstant } from "@gridfuse/plan";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { DType, StorageArray } from "@gridfuse/plan/scalar";
+
+/** Where a value lies: row-major, contiguous, from an element offset that loops may shift. */
+export interface Place {
+  readonly buffer: number;
+  readonly offset: IndexExpr;
+}
+
+export const atStart = (buffer: number): Place => ({ buffer, offset: ix.zero });
+
+export class PlanBuilder {
+  readonly buffers: PlanBuffer[] = [];
+  readonly constants: PlanConstant[] = [];
+  readonly #constantBuffers = new Map<StorageArray, number>();
+  readonly #names = new Map<string, number>();
+  /** User lines that went into each step, by step name. */
+  readonly origins: Map<string, readonly string[]> = new Map();
+
+  newBuffer(kind: BufferKind, dtype: DType, length: number): number {
+    return this.buffers.push({ kind, dtype, length }) - 1;
+  }
+
+  /** The buffer of a constant array; the same array is stored once. */
+  constant(dtype: DType, data: StorageArray): number {
+    let buffer = this.#constantBuffers.get(data);
+    if (buffer === undefined) {
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+      const constant = this.constants.push({ dtype, length: data.length, data: bytes }) - 1;
+      buffer = this.buffers.push({ kind: "constant", dtype, length: data.length, constant }) - 1;
+      this.#constantBuffers.set(data, buffer);
+    }
+    return buffer;
+  }
+
+  /** `base`, or `base_2`, `base_3`… where it is taken. */
+  name(base: string): string {
+    const count = (this.#names.get(base) ?? 0) + 1;
+    this.#names.set(base, count);
+    return count === 1 ? base : `${base}_${count}`;
+  }
+}

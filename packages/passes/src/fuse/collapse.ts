@@ -1,0 +1,111 @@
+/**
+ * Merges neighbouring axes of a kernel where every index expression allows it: an elementwise kernel
+ * over [16, 131072] becomes one flat loop. Accepted when no new division appears.
+ */
+import type { KernelStep, Stage } from "@gridfuse/plan";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import { rebuildStage } from "./stage.ts";
+
+function forEachIndex(stage: Stage, visit: (e: IndexExpr) => void): void {
+  for (const node of stage.nodes) {
+    if (node.op === "index") visit(node.index);
+    if (node.op === "load") {
+      visit(node.index);
+      for (const { index } of node.guard) visit(index);
+    }
+  }
+  for (const { index, guard } of stage.writes) {
+    visit(index);
+    for (const range of guard) visit(range.index);
+  }
+}
+
+function countDivisions(e: IndexExpr): number {
+  switch (e.k) {
+    case "const":
+    case "axis":
+    case "loop":
+    case "value":
+      return 0;
+    case "sum":
+      return e.terms.reduce((count, { of }) => count + countDivisions(of), 0);
+    case "floordiv":
+    case "mod":
+      return 1 + countDivisions(e.of);
+    default:
+      return countDivisions(e.a) + countDivisions(e.b);
+  }
+}
+
+/** Axes i and i+1 of all stages in `stages` as one; `extents` are those two. */
+function mergeMap(
+  at: number,
+  [upper, lower]: readonly [number, number],
+): (e: IndexExpr) => IndexExpr {
+  const flat = ix.axis(at, upper * lower);
+  const high = ix.floordiv(flat, lower);
+  const low = ix.mod(flat, lower);
+  return (e) =>
+    ix.substitute(e, (leaf) => {
+      if (leaf.k !== "axis" || leaf.axis < at) return leaf;
+      if (leaf.axis === at) return high;
+      if (leaf.axis === at + 1) return low;
+      return ix.axis(leaf.axis - 1, leaf.hi + 1);
+    });
+}
+
+function allows(stage: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
+  let ok = true;
+  forEachIndex(stage, (e) => {
+    if (ok && countDivisions(map(e)) > countDivisions(e)) ok = false;
+  });
+  return ok;
+}
+
+const withoutUnits = (kernel: KernelStep): KernelStep => {
+  const outer = kernel.axes.map((extent) => extent !== 1);
+  const keep = (axes: readonly number[]): number[] => axes.filter((extent) => extent !== 1);
+  return {
+    ...kernel,
+    axes: keep(kernel.axes),
+    stages: kernel.stages.map((stage) => {
+      const kept = [...outer, ...stage.axes.map((extent) => extent !== 1)];
+      let next = 0;
+      const numbers = kept.map((keepIt) => (keepIt ? next++ : -1));
+      const map = (e: IndexExpr): IndexExpr =>
+        ix.substitute(e, (leaf) =>
+          leaf.k === "axis" ? ix.axis(numbers[leaf.axis] as number, leaf.hi + 1) : leaf,
+        );
+      return rebuildStage(stage, map, keep(stage.axes));
+    }),
+  };
+};
+
+export function collapseAxes(given: KernelStep): KernelStep {
+  let kernel = withoutUnits(given);
+  for (let i = kernel.axes.length - 2; i >= 0; i -= 1) {
+    const pair = [kernel.axes[i], kernel.axes[i + 1]] as [number, number];
+    const map = mergeMap(i, pair);
+    if (!kernel.stages.every((stage) => allows(stage, map))) continue;
+    kernel = {
+      ...kernel,
+      axes: [...kernel.axes.slice(0, i), pair[0] * pair[1], ...kernel.axes.slice(i + 2)],
+      stages: kernel.stages.map((stage) => rebuildStage(stage, map)),
+    };
+  }
+  return { ...kernel, stages: kernel.stages.map((stage) => collapseInner(stage, kernel.axes.length)) };
+}
+
+/** A reduction's inner axes merge only in row-major order, which is what neighbours are. */
+function collapseInner(given: Stage, outer: number): Stage {
+  let stage = given;
+  for (let i = stage.axes.length - 2; i >= 0; i -= 1) {
+    const pair = [stage.axes[i], stage.axes[i + 1]] as [number, number];
+    const map = mergeMap(outer + i, pair);
+    if (!allows(stage, map)) continue;
+    const axes = [...stage.axes.slice(0, i), pair[0] * pair[1], ...stage.axes.slice(i + 2)];
+    stage = rebuildStage(stage, map, axes);
+  }
+  return stage;
+}

@@ -1,0 +1,208 @@
+/** Ops that executors bring as a whole: sort, top_k, cumulative ops, scatter. */
+import { type NodeNamed, type ValueId, elementCount, sizes } from "@gridfuse/graph";
+import type { ScanStep } from "@gridfuse/plan";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { IndexRange } from "@gridfuse/plan/scalar";
+import { coordinates, flatten } from "../tensor/views.ts";
+import { type Place, atStart } from "./builder.ts";
+import type { Scope } from "./lower-region.ts";
+import { Puller } from "./pull.ts";
+import { KernelBuilder, rebuildStage } from "./stage.ts";
+
+interface Split {
+  readonly outer: number;
+  readonly extent: number;
+  readonly inner: number;
+}
+
+const product = (extents: readonly number[]): number =>
+  extents.reduce((count, extent) => count * extent, 1);
+
+const splitAt = (shape: readonly number[], d: number): Split => ({
+  outer: product(shape.slice(0, d)),
+  extent: shape[d] as number,
+  inner: product(shape.slice(d + 1)),
+});
+
+/** A buffer that holds exactly `value`, from its first element on. */
+function wholeBuffer(scope: Scope, value: ValueId): number {
+  const place = scope.materialise(value);
+  const { dtype, shape } = scope.table.tensor(value);
+  const length = elementCount(shape);
+  const atFirst = place.offset.k === "const" && place.offset.value === 0;
+  if (atFirst && scope.plan.buffers[place.buffer]?.length === length) return place.buffer;
+  const own = atStart(scope.plan.newBuffer("temporary", dtype, length));
+  scope.copy(place, own, value);
+  return own.buffer;
+}
+
+/** Memory for a whole result; a place inside something larger is filled by a copy afterwards. */
+function wholeResult(scope: Scope, value: ValueId): { buffer: number; settle: () => void } {
+  const { dtype, shape } = scope.table.tensor(value);
+  const length = elementCount(shape);
+  const place: Place = scope.allocate(value);
+  const atFirst = place.offset.k === "const" && place.offset.value === 0;
+  if (atFirst && scope.plan.buffers[place.buffer]?.length === length) {
+    return { buffer: place.buffer, settle: () => {} };
+  }
+  const own = atStart(scope.plan.newBuffer("temporary", dtype, length));
+  return { buffer: own.buffer, settle: () => scope.copy(own, place, value) };
+}
+
+export function lowerSort(scope: Scope, node: NodeNamed<"sort">): void {
+  const shape = sizes(scope.table.tensor(node.inputs[0] as ValueId).shape);
+  const inputs = node.inputs.map((value) => wholeBuffer(scope, value));
+  const outputs = node.outputs.map((value) => wholeResult(scope, value));
+  if (product(shape) === 0) return;
+  scope.steps.push({
+    kind: "sort",
+    name: scope.plan.name("sort"),
+    ...splitAt(shape, node.params.dimension),
+    keys: node.params.keys,
+    dtypes: node.inputs.map((value) => scope.table.tensor(value).dtype),
+    inputs,
+    outputs: outputs.map(({ buffer }) => buffer),
+  });
+  for (const { settle } of outputs) settle();
+}
+
+export function lowerTopK(scope: Scope, node: NodeNamed<"top_k">): void {
+  const source = node.inputs[0] as ValueId;
+  const { dtype, shape } = scope.table.tensor(source);
+  const { outer, extent } = splitAt(sizes(shape), shape.length - 1);
+  const input = wholeBuffer(scope, source);
+  const [values, indices] = node.outputs.map((value) => wholeResult(scope, value)) as [
+    ReturnType<typeof wholeResult>,
+    ReturnType<typeof wholeResult>,
+  ];
+  if (outer * node.params.k === 0) return;
+  scope.steps.push({
+    kind: "topk",
+    name: scope.plan.name("top_k"),
+    outer,
+    extent,
+    k: node.params.k,
+    dtype,
+    input,
+    values: values.buffer,
+    indices: indices.buffer,
+  });
+  values.settle();
+  indices.settle();
+}
+
+type Cumulative = NodeNamed<"cumsum" | "cumprod" | "cummax" | "cummin" | "cumlogsumexp">;
+const scanOps: { readonly [K in Cumulative["op"]]: ScanStep["op"] } = {
+  cumsum: "add",
+  cumprod: "mul",
+  cummax: "max",
+  cummin: "min",
+  cumlogsumexp: "logaddexp" as ScanStep["op"],
+};
+
+export function lowerCumulative(scope: Scope, node: Cumulative): void {
+  const source = node.inputs[0] as ValueId;
+  const result = node.outputs[0] as ValueId;
+  const { dtype, shape } = scope.table.tensor(source);
+  const input = wholeBuffer(scope, source);
+  const output = wholeResult(scope, result);
+  if (elementCount(shape) === 0) return;
+  scope.steps.push({
+    kind: "scan",
+    name: scope.plan.name(node.op),
+    op: scanOps[node.op],
+    reverse: node.params.reverse,
+    ...splitAt(sizes(shape), node.params.axis),
+    dtype,
+    input,
+    output: output.buffer,
+  });
+  output.settle();
+}
+
+/** The operand is copied, then the updates go in one after the other. */
+export function lowerScatter(scope: Scope, node: NodeNamed<"scatter">): void {
+  const [operand, indices, updates] = node.inputs as readonly [ValueId, ValueId, ValueId];
+  const { dimensions, combine, mode } = node.params;
+  const result = node.outputs[0] as ValueId;
+  const { dtype } = scope.table.tensor(operand);
+  const shape = sizes(scope.table.tensor(operand).shape);
+  const domain = sizes(scope.table.tensor(updates).shape);
+  const source = scope.materialise(operand);
+  scope.materialise(indices);
+  scope.materialise(updates);
+  const place = scope.allocate(result);
+  scope.copy(source, place, result);
+  if (product(domain) === 0 || product(shape) === 0) return;
+
+  const kernel = new KernelBuilder(domain);
+  const puller = new Puller(scope, kernel);
+  const { b } = kernel.final;
+  const at = coordinates(domain);
+  const batchAt = at.filter((_, d) => !dimensions.updateWindowDims.includes(d));
+  const windowAt = dimensions.updateWindowDims.map((d) => at[d] as IndexExpr);
+  const windowDims = shape
+    .map((_, d) => d)
+    .filter(
+      (d) =>
+        !dimensions.insertedWindowDims.includes(d) && !dimensions.operandBatchingDims.includes(d),
+    );
+  const guard: IndexRange[] = [];
+  const index: IndexExpr[] = shape.map((_, d) => {
+    const window = windowDims.indexOf(d);
+    if (window >= 0) return windowAt[window] as IndexExpr;
+    const batch = dimensions.operandBatchingDims.indexOf(d);
+    return batch < 0
+      ? ix.zero
+      : (batchAt[dimensions.scatterIndicesBatchingDims[batch] as number] as IndexExpr);
+  });
+  dimensions.scatterDimsToOperandDims.forEach((d, i) => {
+    const window = windowDims.indexOf(d);
+    const size = window < 0 ? 1 : (domain[dimensions.updateWindowDims[window] as number] as number);
+    const room = Math.max(0, (shape[d] as number) - size);
+    const start = puller.pull(kernel.final, indices, [...batchAt, ix.constant(i)]);
+    // One beyond either end marks a window that does not fit; the guard then drops it.
+    const margin = mode === "fill" ? 1 : 0;
+    const clamped = ix.value(
+      clampInt32(b, start, -margin, room + margin),
+      -margin,
+      room + margin,
+    );
+    if (mode === "fill") guard.push({ index: clamped, lo: 0, hi: room + 1 });
+    index[d] = ix.add(index[d] as IndexExpr, clamped);
+  });
+  const value = puller.pull(kernel.final, updates, at);
+  const stage = rebuildStage(
+    {
+      axes: domain,
+      nodes: b.nodes,
+      reductions: [],
+      writes: [
+        {
+          buffer: place.buffer,
+          dtype,
+          index: ix.add(place.offset, flatten(index, shape)),
+          guard,
+          value,
+        },
+      ],
+    },
+    (e) => e,
+  );
+  scope.steps.push({
+    kind: "scatter",
+    name: scope.plan.name(combine === "set" ? "scatter" : `scatter_${combine}`),
+    axes: domain,
+    nodes: stage.nodes,
+    combine,
+    write: stage.writes[0]!,
+  });
+}
+
+/** clamp(x, lo, hi) as int32, for an x of any integer dtype. */
+function clampInt32(b: KernelBuilder["final"]["b"], x: number, lo: number, hi: number): number {
+  const wide = b.convert(x, "int64");
+  const atMost = b.binary("min", wide, b.const("int64", hi));
+  return b.convert(b.binary("max", atMost, b.const("int64", lo)), "int32");
+}

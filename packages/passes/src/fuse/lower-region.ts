@@ -1,0 +1,482 @@
+/**
+ * From a region of tensor nodes to plan steps.
+ *
+ * Values are given memory on demand: asking for one emits the steps that compute it, before whatever
+ * asked. Structured ops lower their regions in a scope of their own; what a scope takes from outside
+ * is computed outside, once.
+ */
+import {
+  type Node,
+  type NodeNamed,
+  type Region,
+  type Table,
+  type ValueId,
+  elementCount,
+  sizes,
+} from "@gridfuse/graph";
+import { CompileError, type Step } from "@gridfuse/plan";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import { type Place, type PlanBuilder, atStart } from "./builder.ts";
+import { collapseAxes } from "./collapse.ts";
+import { lowerDot } from "./dot.ts";
+import { keepBits } from "./keep-bits.ts";
+import { lowerCumulative, lowerScatter, lowerSort, lowerTopK } from "./library-steps.ts";
+import { Puller, type Surroundings } from "./pull.ts";
+import { decideRoots, isFusable } from "./roots.ts";
+import { KernelBuilder } from "./stage.ts";
+import { flatten, viewOf } from "../tensor/views.ts";
+import { coordinates } from "../tensor/views.ts";
+
+/** Shared by all scopes of one program. */
+export interface Lowering {
+  readonly table: Table;
+  readonly plan: PlanBuilder;
+  readonly places: Map<ValueId, Place>;
+  readonly symbols: Map<ValueId, IndexExpr>;
+  readonly renames: Map<ValueId, ValueId>;
+  /** Which scope's region makes a value. */
+  readonly homes: Map<ValueId, Scope>;
+  /** Memory in which a value should be made, if it is made by a step that can choose. */
+  readonly destinations: Map<ValueId, Place>;
+  readonly loops: { next: number };
+  readonly fuel: number;
+}
+
+export class Scope implements Surroundings {
+  readonly lowering: Lowering;
+  readonly table: Table;
+  readonly steps: Step[] = [];
+  readonly #roots: ReadonlySet<ValueId>;
+  readonly #making = new Set<ValueId>();
+
+  constructor(lowering: Lowering, region: Region) {
+    this.lowering = lowering;
+    this.table = lowering.table;
+    this.#roots = decideRoots(lowering.table, region);
+    for (const id of region.nodes) {
+      for (const value of (this.table.nodes[id] as Node).outputs) {
+        lowering.homes.set(value, this);
+        lowering.places.delete(value);
+      }
+    }
+  }
+
+  // ── Surroundings of a kernel ──────────────────────────────────────────────────────────────
+
+  renamed(value: ValueId): ValueId {
+    let current = value;
+    for (;;) {
+      const next = this.lowering.renames.get(current);
+      if (next === undefined) return current;
+      current = next;
+    }
+  }
+
+  symbol(value: ValueId): IndexExpr | undefined {
+    return this.lowering.symbols.get(value);
+  }
+
+  placeOf(value: ValueId): Place | undefined {
+    const place = this.lowering.places.get(value);
+    if (place !== undefined) return place;
+    if (this.#making.has(value)) return undefined;
+    const home = this.lowering.homes.get(value);
+    const node = this.table.producer(value);
+    if (node === undefined) return undefined;
+    if (home !== undefined && home !== this) {
+      // From outside: cheap index arithmetic may be repeated, anything else is computed there.
+      return isFusable(node) && viewOf(this.table, node) !== undefined
+        ? undefined
+        : home.materialise(value);
+    }
+    return this.#roots.has(value) || !isFusable(node) ? this.materialise(value) : undefined;
+  }
+
+  // ── Memory ────────────────────────────────────────────────────────────────────────────────
+
+  materialise(given: ValueId): Place {
+    const value = this.renamed(given);
+    const known = this.lowering.places.get(value);
+    if (known !== undefined) return known;
+    const home = this.lowering.homes.get(value);
+    if (home !== undefined && home !== this) return home.materialise(value);
+    const node = this.table.producer(value);
+    if (node === undefined) {
+      const symbol = this.symbol(value);
+      if (symbol === undefined) throw new CompileError("GF3901", `value %${value} has no memory`);
+      return this.#makeKernel(value);
+    }
+    if (node.op === "constant") {
+      return this.setPlace(value, atStart(this.plan.constant(node.params.dtype, node.params.data)));
+    }
+    if (isFusable(node)) return this.#aliasOf(node, value) ?? this.#makeKernel(value);
+    this.#lowerNode(node);
+    return this.lowering.places.get(value) as Place;
+  }
+
+  get plan(): PlanBuilder {
+    return this.lowering.plan;
+  }
+
+  setPlace(value: ValueId, place: Place): Place {
+    this.lowering.places.set(value, place);
+    return place;
+  }
+
+  /** Fresh memory for `value`, or the place it was promised to. */
+  allocate(value: ValueId): Place {
+    const promised = this.lowering.destinations.get(value);
+    if (promised !== undefined) return this.setPlace(value, promised);
+    const { dtype, shape } = this.table.tensor(value);
+    return this.setPlace(
+      value,
+      atStart(this.plan.newBuffer("temporary", dtype, elementCount(shape))),
+    );
+  }
+
+  /** Movement that does not move anything (a reshape, a leading slice of a batch) needs no kernel. */
+  #aliasOf(node: Node, value: ValueId): Place | undefined {
+    const view = viewOf(this.table, node);
+    if (view === undefined || this.lowering.destinations.has(value)) return undefined;
+    const shape = sizes(this.table.tensor(value).shape);
+    const source = this.renamed(node.inputs[0] as ValueId);
+    const sourceShape = sizes(this.table.tensor(source).shape);
+    const inside = view.index.every(
+      (e, d) => e.lo >= 0 && (e.hi < (sourceShape[d] as number) || sourceShape[d] === 0),
+    );
+    if (!inside) return undefined;
+    const shift = ix.sub(flatten(view.index, sourceShape), flatten(coordinates(shape), shape));
+    let fixed = true;
+    ix.forEachLeaf(shift, (leaf) => {
+      if (leaf.k === "axis") fixed = false;
+    });
+    if (!fixed) return undefined;
+    if (shift.k !== "const" && !this.lowering.places.has(source)) return undefined;
+    const producer = this.table.producer(source);
+    if (producer?.op === "full" || producer?.op === "iota") return undefined;
+    const { buffer, offset } = this.materialise(source);
+    return this.setPlace(value, { buffer, offset: ix.add(offset, shift) });
+  }
+
+  #makeKernel(value: ValueId): Place {
+    const { shape } = this.table.tensor(value);
+    const domain = sizes(shape);
+    const kernel = new KernelBuilder(domain);
+    this.#making.add(value);
+    const at = coordinates(domain);
+    const node = new Puller(this, kernel).pull(kernel.final, value, at);
+    this.#making.delete(value);
+    const place = this.allocate(value);
+    kernel.final.writes.push({
+      buffer: place.buffer,
+      dtype: this.table.tensor(value).dtype,
+      index: ix.add(place.offset, flatten(at, domain)),
+      guard: [],
+      value: node,
+    });
+    if (elementCount(shape) > 0) {
+      const name = this.plan.name(kernelName(kernel.ops));
+      this.steps.push(collapseAxes(keepBits(kernel.finish(name))));
+      this.noteOrigin(name, value);
+    }
+    return place;
+  }
+
+  noteOrigin(_step: string, _value: ValueId): void {}
+
+  // ── Steps of their own ────────────────────────────────────────────────────────────────────
+
+  #lowerNode(node: Node): void {
+    switch (node.op) {
+      case "dot_general":
+        lowerDot(this, node);
+        return;
+      case "sort":
+        lowerSort(this, node);
+        return;
+      case "top_k":
+        lowerTopK(this, node);
+        return;
+      case "cumsum":
+      case "cumprod":
+      case "cummax":
+      case "cummin":
+      case "cumlogsumexp":
+        lowerCumulative(this, node);
+        return;
+      case "scatter":
+        lowerScatter(this, node);
+        return;
+      case "scan":
+        this.#lowerScan(node);
+        return;
+      case "while":
+        this.#lowerWhile(node);
+        return;
+      case "cond":
+        this.#lowerCond(node);
+        return;
+      default:
+        throw new CompileError("GF3902", `no lowering for "${node.op}"`);
+    }
+  }
+
+  /** Effects and results of the region, in order. */
+  lowerEffects(region: Region): void {
+    for (const id of region.nodes) {
+      const node = this.table.nodes[id] as Node;
+      if (node.op === "debug_print") this.#lowerPrint(node);
+      else if (node.regions.length > 0 && node.outputs.length === 0) this.#lowerNode(node);
+      else if (node.regions.length > 0 && containsPrint(this.table, node)) {
+        this.materialise(node.outputs[0] as ValueId);
+      }
+    }
+  }
+
+  /** Puts the elements of `value` into `place`. */
+  store(value: ValueId, place: Place): void {
+    const source = this.renamed(value);
+    if (!this.lowering.places.has(source) && !this.lowering.destinations.has(source)) {
+      this.lowering.destinations.set(source, place);
+    }
+    const at = this.materialise(source);
+    if (at.buffer === place.buffer && at.offset.key === place.offset.key) return;
+    this.copy(at, place, source);
+  }
+
+  copy(from: Place, to: Place, like: ValueId): void {
+    const { dtype, shape } = this.table.tensor(like);
+    const length = elementCount(shape);
+    if (length === 0) return;
+    this.steps.push({
+      kind: "copy",
+      name: this.plan.name("copy"),
+      dtype,
+      length,
+      from: from.buffer,
+      fromIndex: from.offset,
+      to: to.buffer,
+      toIndex: to.offset,
+    });
+  }
+
+  #lowerPrint(node: NodeNamed<"debug_print">): void {
+    const { format, batch, masked } = node.params;
+    const values = [...node.inputs];
+    const contiguous = (value: ValueId): number => {
+      const place = this.materialise(value);
+      if (place.offset.k === "const" && place.offset.value === 0) return place.buffer;
+      const { dtype, shape } = this.table.tensor(value);
+      const own = atStart(this.plan.newBuffer("temporary", dtype, elementCount(shape)));
+      this.copy(place, own, value);
+      return own.buffer;
+    };
+    const mask = masked ? contiguous(values.shift() as ValueId) : undefined;
+    const shape = values[0] === undefined ? [] : sizes(this.table.tensor(values[0]).shape);
+    this.steps.push({
+      kind: "print",
+      name: this.plan.name("print"),
+      format,
+      batch: shape.slice(0, batch).reduce((count, extent) => count * extent, 1),
+      ...(mask === undefined ? {} : { mask }),
+      operands: values.map((value) => ({
+        buffer: contiguous(value),
+        dtype: this.table.tensor(value).dtype,
+        shape: sizes(this.table.tensor(value).shape).slice(batch),
+      })),
+    });
+  }
+
+  // ── Structured control flow ───────────────────────────────────────────────────────────────
+
+  /** Binds a region's param to an outer value: its memory, or what it is if that costs nothing. */
+  #bindCapture(param: ValueId, given: ValueId): void {
+    const value = this.renamed(given);
+    const node = this.table.producer(value);
+    if (this.symbol(value) !== undefined || node?.op === "full" || node?.op === "iota") {
+      this.lowering.renames.set(param, value);
+      return;
+    }
+    if (node !== undefined && viewOf(this.table, node) !== undefined) {
+      const source = this.renamed(node.inputs[0] as ValueId);
+      if (this.lowering.places.has(source) || this.table.producer(source)?.op === "full") {
+        this.lowering.renames.set(param, value);
+        return;
+      }
+    }
+    this.lowering.places.set(param, this.materialise(value));
+  }
+
+  #newCarries(region: Region, first: number, inputs: readonly ValueId[]): Place[] {
+    return inputs.map((value, i) => {
+      const { dtype, shape } = this.table.tensor(value);
+      const place = atStart(this.plan.newBuffer("temporary", dtype, elementCount(shape)));
+      this.copy(this.materialise(value), place, value);
+      this.lowering.places.set(region.params[first + i] as ValueId, place);
+      return place;
+    });
+  }
+
+  /** Ends an iteration: the results become the carries. */
+  #updateCarries(
+    inner: Scope,
+    region: Region,
+    first: number,
+    carries: readonly Place[],
+    results: readonly ValueId[],
+  ): void {
+    const params = region.params.slice(first, first + carries.length);
+    const moves: { from: Place; to: Place; value: ValueId }[] = [];
+    results.forEach((given, i) => {
+      const value = inner.renamed(given);
+      if (value === params[i]) return;
+      const to = carries[i] as Place;
+      let from = inner.materialise(value);
+      if (carries.some(({ buffer }) => buffer === from.buffer)) {
+        const { dtype, shape } = this.table.tensor(value);
+        const spare = atStart(this.plan.newBuffer("temporary", dtype, elementCount(shape)));
+        inner.copy(from, spare, value);
+        from = spare;
+      }
+      moves.push({ from, to, value });
+    });
+    for (const { from, to, value } of moves) inner.copy(from, to, value);
+  }
+
+  #lowerScan(node: NodeNamed<"scan">): void {
+    const { lowering } = this;
+    const { trips, carries, xs, reverse, grid, name } = node.params;
+    const region = node.regions[0] as Region;
+    let id = node.params.loop;
+    if (id === undefined) {
+      id = lowering.loops.next;
+      lowering.loops.next += 1;
+    }
+    const counter = ix.loop(id, trips);
+    const at = reverse ? ix.sub(ix.constant(trips - 1), counter) : counter;
+    lowering.symbols.set(region.params[0] as ValueId, at);
+    const places = this.#newCarries(region, 1, node.inputs.slice(0, carries));
+    node.inputs.slice(carries).forEach((value, j) => {
+      const param = region.params[1 + carries + j] as ValueId;
+      if (j >= xs) {
+        this.#bindCapture(param, value);
+        return;
+      }
+      const { buffer, offset } = this.materialise(value);
+      const size = elementCount(this.table.tensor(param).shape);
+      lowering.places.set(param, { buffer, offset: ix.add(offset, ix.mul(at, size)) });
+    });
+    const ys = node.outputs.slice(carries).map((value) => this.allocate(value));
+
+    const inner = new Scope(lowering, region);
+    inner.lowerEffects(region);
+    region.results.slice(carries).forEach((value, j) => {
+      const { buffer, offset } = ys[j] as Place;
+      const size = elementCount(this.table.tensor(value).shape);
+      inner.store(value, { buffer, offset: ix.add(offset, ix.mul(at, size)) });
+    });
+    this.#updateCarries(inner, region, 1, places, region.results.slice(0, carries));
+    this.steps.push({
+      kind: "loop",
+      name: this.plan.name(name ?? "loop"),
+      loop: id,
+      trips,
+      grid: grid === true,
+      body: inner.steps,
+    });
+    places.forEach((place, i) => {
+      this.setPlace(node.outputs[i] as ValueId, place);
+    });
+  }
+
+  #lowerWhile(node: NodeNamed<"while">): void {
+    const { lowering } = this;
+    const { carries } = node.params;
+    const [condition, body] = node.regions as readonly [Region, Region];
+    const places = this.#newCarries(body, 0, node.inputs.slice(0, carries));
+    places.forEach((place, i) => {
+      lowering.places.set(condition.params[i] as ValueId, place);
+    });
+    node.inputs.slice(carries).forEach((value, j) => {
+      this.#bindCapture(condition.params[carries + j] as ValueId, value);
+      this.#bindCapture(body.params[carries + j] as ValueId, value);
+    });
+    const predicate = atStart(this.plan.newBuffer("temporary", "bool", 1));
+    const test = new Scope(lowering, condition);
+    test.lowerEffects(condition);
+    test.store(condition.results[0] as ValueId, predicate);
+    const inner = new Scope(lowering, body);
+    inner.lowerEffects(body);
+    this.#updateCarries(inner, body, 0, places, body.results);
+    this.steps.push({
+      kind: "while",
+      name: this.plan.name("while"),
+      predicate: predicate.buffer,
+      condition: test.steps,
+      body: inner.steps,
+      fuel: lowering.fuel,
+    });
+    places.forEach((place, i) => {
+      this.setPlace(node.outputs[i] as ValueId, place);
+    });
+  }
+
+  #lowerCond(node: NodeNamed<"cond">): void {
+    const { lowering } = this;
+    const [which, ...operands] = node.inputs as [ValueId, ...ValueId[]];
+    const selector = this.#selector(which);
+    for (const region of node.regions) {
+      operands.forEach((value, i) => {
+        this.#bindCapture(region.params[i] as ValueId, value);
+      });
+    }
+    const places = node.outputs.map((value) => this.allocate(value));
+    const branches = node.regions.map((region) => {
+      const inner = new Scope(lowering, region);
+      inner.lowerEffects(region);
+      region.results.forEach((value, i) => {
+        inner.store(value, places[i] as Place);
+      });
+      return inner.steps;
+    });
+    this.steps.push({ kind: "branch", name: this.plan.name("branch"), selector, branches });
+  }
+
+  /** The branch number as an int32 buffer. */
+  #selector(which: ValueId): number {
+    const kernel = new KernelBuilder([]);
+    const node = new Puller(this, kernel).pull(kernel.final, which, []);
+    const { b } = kernel.final;
+    const clampWide = b.dtypeOf(node) === "int64" || b.dtypeOf(node) === "uint64";
+    const narrowed = clampWide ? b.binary("min", node, b.const(b.dtypeOf(node), 2 ** 30)) : node;
+    const buffer = this.plan.newBuffer("temporary", "int32", 1);
+    kernel.final.writes.push({
+      buffer,
+      dtype: "int32",
+      index: ix.zero,
+      guard: [],
+      value: b.convert(narrowed, "int32"),
+    });
+    this.steps.push(collapseAxes(kernel.finish(this.plan.name("branch_index"))));
+    return buffer;
+  }
+}
+
+function containsPrint(table: Table, node: Node): boolean {
+  return node.regions.some((region) =>
+    region.nodes.some((id) => {
+      const inner = table.nodes[id] as Node;
+      return inner.op === "debug_print" || containsPrint(table, inner);
+    }),
+  );
+}
+
+const maxNamedOps = 5;
+
+function kernelName(ops: ReadonlySet<string>): string {
+  const names = [...ops].filter((op) => op !== "select_n" || ops.size < maxNamedOps);
+  if (names.length === 0) return "move";
+  const shown = names.slice(0, maxNamedOps).join("_");
+  return `fused_${shown}${names.length > maxNamedOps ? "_etc" : ""}`;
+}

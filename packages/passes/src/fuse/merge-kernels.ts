@@ -1,0 +1,156 @@
+/**
+ * fuse, last part: neighbouring kernels over one domain become one kernel with several outputs.
+ *
+ * Siblings that read the same arrays share the loads; a kernel that reads what the other wrote, at
+ * the very place it was written, takes the value instead. What nobody reads any more is not written.
+ */
+import type { KernelStep, PlanBuffer, Stage, Step } from "@gridfuse/plan";
+import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
+import { accessesOf, accessesOfAll, kernelLoads, mapInner } from "../plan/accesses.ts";
+import { appendNodes, rebuildStage } from "./stage.ts";
+
+const lookBack = 24;
+const maxNodes = 256;
+
+export function mergeKernels(steps: readonly Step[]): Step[] {
+  const result: Step[] = [];
+  for (const given of steps) {
+    const step = mapInner(given, mergeKernels);
+    const into = step.kind === "kernel" ? findPartner(result, step) : undefined;
+    if (into === undefined) {
+      result.push(step);
+    } else {
+      result[into] = merge(result[into] as KernelStep, step as KernelStep);
+    }
+  }
+  return result;
+}
+
+/** Position of an earlier kernel that `kernel` can join. */
+function findPartner(steps: readonly Step[], kernel: KernelStep): number | undefined {
+  const own = accessesOf(kernel);
+  const first = Math.max(0, steps.length - lookBack);
+  for (let i = steps.length - 1; i >= first; i -= 1) {
+    const other = steps[i] as Step;
+    if (other.kind === "kernel" && canJoin(other, kernel)) return i;
+    const theirs = accessesOf(other);
+    if ([...theirs.writes].some((b) => own.reads.has(b) || own.writes.has(b))) return undefined;
+    if ([...theirs.reads].some((b) => own.writes.has(b))) return undefined;
+  }
+  return undefined;
+}
+
+const sameExtents = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((extent, i) => extent === b[i]);
+
+function canJoin(earlier: KernelStep, later: KernelStep): boolean {
+  const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
+  if (earlier.stages.length !== 1 || later.stages.length !== 1) return false;
+  if (!sameExtents(earlier.axes, later.axes) || !sameExtents(a.axes, b.axes)) return false;
+  if (a.nodes.length + b.nodes.length > maxNodes) return false;
+  const reads = kernelLoads(earlier);
+  const wants = kernelLoads(later);
+  if (b.writes.some((write) => reads.has(write.buffer))) return false;
+  if (b.writes.some((write) => a.writes.some(({ buffer }) => buffer === write.buffer))) return false;
+  for (const node of b.nodes) {
+    if (node.op !== "load") continue;
+    if (a.writes.some(({ buffer }) => buffer === node.buffer) && forwarded(a, node) === undefined) {
+      return false;
+    }
+  }
+  const related =
+    [...wants].some((buffer) => reads.has(buffer)) ||
+    a.writes.some(({ buffer }) => wants.has(buffer));
+  return related;
+}
+
+/** The node of `stage` whose value was written exactly where `load` reads. */
+function forwarded(stage: Stage, load: LoadNode): number | undefined {
+  const write = stage.writes.find(
+    ({ buffer, index, guard, dtype }) =>
+      buffer === load.buffer &&
+      index.key === load.index.key &&
+      guard.length === 0 &&
+      dtype === load.dtype,
+  );
+  return write?.value;
+}
+
+function merge(earlier: KernelStep, later: KernelStep): KernelStep {
+  const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
+  const builder = new ScalarBuilder();
+  const first = appendNodes(builder, a.nodes, (e) => e);
+  const second = appendNodes(
+    builder,
+    b.nodes,
+    (e) => e,
+    undefined,
+    (node) => {
+      if (node.op !== "load") return undefined;
+      const value = forwarded(a, node);
+      return value === undefined ? undefined : first[value];
+    },
+  );
+  const stage = rebuildStage(
+    {
+      axes: a.axes,
+      nodes: builder.nodes,
+      reductions: [],
+      writes: [
+        ...a.writes.map((write) => ({ ...write, value: first[write.value] as number })),
+        ...b.writes.map((write) => ({ ...write, value: second[write.value] as number })),
+      ],
+    },
+    (e) => e,
+  );
+  return { ...earlier, stages: [stage] };
+}
+
+/** Drops writes to temporaries that nobody reads, and steps that then do nothing. */
+export function dropDeadWrites(
+  steps: readonly Step[],
+  buffers: readonly PlanBuffer[],
+): readonly Step[] {
+  const { reads } = accessesOfAll(steps);
+  const wanted = (buffer: number): boolean =>
+    buffers[buffer]?.kind !== "temporary" || reads.has(buffer);
+  let changed = false;
+  const prune = (list: readonly Step[]): Step[] =>
+    list.flatMap((given): Step[] => {
+      const step = mapInner(given, prune);
+      const { writes } = accessesOf(step);
+      if (writes.size > 0 && ![...writes].some(wanted) && !prints(step)) {
+        changed = true;
+        return [];
+      }
+      if (step.kind !== "kernel") return [step];
+      if (step.stages.every((stage) => stage.writes.every((write) => wanted(write.buffer)))) {
+        return [step];
+      }
+      changed = true;
+      const stages = step.stages.map((stage) =>
+        rebuildStage(
+          { ...stage, writes: stage.writes.filter((write) => wanted(write.buffer)) },
+          (e) => e,
+        ),
+      );
+      return [{ ...step, stages }];
+    });
+  const result = prune(steps);
+  return changed ? dropDeadWrites(result, buffers) : result;
+}
+
+function prints(step: Step): boolean {
+  switch (step.kind) {
+    case "print":
+      return true;
+    case "loop":
+      return step.body.some(prints);
+    case "while":
+      return step.condition.some(prints) || step.body.some(prints);
+    case "branch":
+      return step.branches.some((branch) => branch.some(prints));
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,590 @@
+/**
+ * fuse and movement, second half: computes an element of a value at given coordinates.
+ *
+ * Pulling starts at what a kernel writes and walks towards memory. Movement only changes the
+ * coordinates; elementwise ops become scalar nodes by the op table's own meaning; a reduction becomes
+ * a stage of the kernel if its coordinates are plain axes of the domain; anything that already lies
+ * in memory becomes a load. (The idea is Halide's inlining; index maps in place of loop nests are
+ * tinygrad's movement ops.)
+ */
+import {
+  type Node,
+  type NodeNamed,
+  type ValueId,
+  definitionOf,
+  elementCount,
+  sizes,
+} from "@gridfuse/graph";
+import type { ReduceOp } from "@gridfuse/plan";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import {
+  type Bits,
+  type DType,
+  type IndexRange,
+  type ScalarBuilder,
+  bitsDType,
+  isSigned,
+  itemSize,
+  kindOf,
+} from "@gridfuse/plan/scalar";
+import { symbolicValue } from "../tensor/symbolic.ts";
+import { flatten, viewOf } from "../tensor/views.ts";
+import type { Place } from "./builder.ts";
+import { isReduction } from "./roots.ts";
+import { KernelBuilder, StageBuilder } from "./stage.ts";
+
+/** What pulling needs to know about the world around a kernel. */
+export interface Surroundings {
+  readonly table: import("@gridfuse/graph").Table;
+  /** Memory of a value, if it has any or must get some; undefined to compute it in place. */
+  placeOf(value: ValueId): Place | undefined;
+  /** Gives the value memory whatever the plan was. */
+  materialise(value: ValueId): Place;
+  /** Loop counters. */
+  symbol(value: ValueId): IndexExpr | undefined;
+  /** The value that a region param merely renames. */
+  renamed(value: ValueId): ValueId;
+}
+
+const zeroBits: Bits = { lo: 0, hi: 0 };
+/** A full reduction before a broadcast would leave one outer point: only for small arrays. */
+const maxSerialReduction = 65536;
+
+export class Puller {
+  readonly #around: Surroundings;
+  readonly #kernel: KernelBuilder;
+
+  constructor(around: Surroundings, kernel: KernelBuilder) {
+    this.#around = around;
+    this.#kernel = kernel;
+  }
+
+  /** Node of `stage` that holds element `at` of `value`; under a guard it matters only where that holds. */
+  pull(
+    stage: StageBuilder,
+    given: ValueId,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[] = [],
+  ): number {
+    const value = this.#around.renamed(given);
+    const ranges = guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
+    const key = `${value}[${at.map((e) => e.key).join()}]${ranges}`;
+    const known = stage.pulled.get(key);
+    if (known !== undefined) return known;
+    const node = this.#compute(stage, value, at, guard);
+    stage.pulled.set(key, node);
+    return node;
+  }
+
+  #shape(value: ValueId): readonly number[] {
+    return sizes(this.#around.table.tensor(value).shape);
+  }
+  #dtype(value: ValueId): DType {
+    return this.#around.table.tensor(value).dtype;
+  }
+
+  #compute(
+    stage: StageBuilder,
+    value: ValueId,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const symbol = this.#around.symbol(value);
+    if (symbol !== undefined) return stage.b.index(this.#dtype(value), symbol);
+    const node = this.#around.table.producer(value);
+    if (node?.op === "full") return stage.b.constBits(node.params.dtype, node.params.bits);
+    if (node?.op === "iota") {
+      return stage.b.index(node.params.dtype, at[node.params.dimension] as IndexExpr);
+    }
+    const place = this.#around.placeOf(value);
+    if (place !== undefined || node === undefined) {
+      return this.#load(stage, value, place ?? this.#around.materialise(value), at, guard, zeroBits);
+    }
+    return this.#computeNode(stage, node, value, at, guard);
+  }
+
+  #load(
+    { b }: StageBuilder,
+    value: ValueId,
+    { buffer, offset }: Place,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+    fill: Bits,
+  ): number {
+    const index = ix.add(offset, flatten(at, this.#shape(value)));
+    return b.load(this.#dtype(value), buffer, index, guard, fill);
+  }
+
+  #computeNode(
+    stage: StageBuilder,
+    node: Node,
+    value: ValueId,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    if (isReduction(node)) return this.#reduction(stage, node, value, at, guard);
+    switch (node.op) {
+      case "pad":
+        return this.#pad(stage, node, at, guard);
+      case "concatenate":
+        return this.#concatenate(stage, node, at, guard);
+      case "dynamic_slice":
+        return this.#dynamicSlice(stage, node, at, guard);
+      case "dynamic_update_slice":
+        return this.#dynamicUpdateSlice(stage, node, at, guard);
+      case "gather":
+        return this.#gather(stage, node, at, guard);
+      case "bitcast_convert_type":
+        return this.#bitcast(stage, node, at, guard);
+      default: {
+        const view = viewOf(this.#around.table, node);
+        if (view !== undefined) return this.#view(stage, node, at, guard, view);
+        return this.#elementwise(stage, node, value, at, guard);
+      }
+    }
+  }
+
+  #elementwise(
+    stage: StageBuilder,
+    node: Node,
+    value: ValueId,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const meaning = definitionOf(node.op).scalar as
+      | ((b: ScalarBuilder, x: readonly number[], params: unknown, dtype: DType) => number)
+      | undefined;
+    if (meaning === undefined) {
+      const place = this.#around.materialise(value);
+      return this.#load(stage, value, place, at, guard, zeroBits);
+    }
+    this.#kernel.ops.add(node.op);
+    const operands = node.inputs.map((input) =>
+      this.pull(stage, input, this.#shape(input).length === 0 ? [] : at, guard),
+    );
+    return meaning(stage.b, operands, node.params, this.#dtype(value));
+  }
+
+  // ── Movement ──────────────────────────────────────────────────────────────────────────────
+
+  #view(
+    stage: StageBuilder,
+    node: Node,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+    view: { index: readonly IndexExpr[]; fill: Bits | undefined },
+  ): number {
+    const source = node.inputs[0] as ValueId;
+    const index = view.index.map((e) => ix.substituteAxes(e, at));
+    if (view.fill === undefined) return this.pull(stage, source, index, guard);
+    return this.#guarded(stage, source, index, guard, view.fill);
+  }
+
+  /** Element `index` of `source` where it exists, else `fill`. */
+  #guarded(
+    stage: StageBuilder,
+    given: ValueId,
+    index: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+    fill: Bits,
+  ): number {
+    const source = this.#around.renamed(given);
+    const ranges = openRanges(index, this.#shape(source));
+    if (ranges.length === 0) return this.pull(stage, source, index, guard);
+    const inner = mergeGuards(guard, ranges);
+    const node = this.#around.table.producer(source);
+    const place =
+      node?.op === "full" || this.#around.symbol(source) !== undefined
+        ? undefined
+        : this.#around.placeOf(source);
+    if (place !== undefined) return this.#load(stage, source, place, index, inner, fill);
+    const inside = this.#holds(stage, ranges);
+    const element = this.pull(stage, source, index, inner);
+    return stage.b.select(inside, element, stage.b.constBits(this.#dtype(source), fill));
+  }
+
+  /** Bool node: every range holds. */
+  #holds({ b }: StageBuilder, ranges: readonly IndexRange[]): number {
+    let all: number | undefined;
+    const and = (test: number): void => {
+      all = all === undefined ? test : b.binary("and", all, test);
+    };
+    for (const { index, lo, hi } of ranges) {
+      const at = b.index("int32", index);
+      if (index.lo < lo) and(b.compare("ge", at, b.const("int32", lo)));
+      if (index.hi >= hi) and(b.compare("lt", at, b.const("int32", hi)));
+    }
+    return all ?? b.const("bool", true);
+  }
+
+  #pad(
+    stage: StageBuilder,
+    node: NodeNamed<"pad">,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const [source, padding] = node.inputs as readonly [ValueId, ValueId];
+    const shape = this.#shape(source);
+    const ranges: IndexRange[] = [];
+    const index = node.params.config.map(({ lo, interior }, d) => {
+      const shifted = ix.add(at[d] as IndexExpr, ix.constant(-lo));
+      if (interior === 0) return shifted;
+      ranges.push({ index: ix.mod(shifted, interior + 1), lo: 0, hi: 1 });
+      return ix.floordiv(shifted, interior + 1);
+    });
+    ranges.push(...openRanges(index, shape));
+    const open = ranges.filter(({ index: e, lo, hi }) => e.lo < lo || e.hi >= hi);
+    if (open.length === 0) return this.pull(stage, source, index, guard);
+    const element = this.pull(stage, source, index, mergeGuards(guard, open));
+    return stage.b.select(this.#holds(stage, open), element, this.pull(stage, padding, [], guard));
+  }
+
+  #concatenate(
+    stage: StageBuilder,
+    node: NodeNamed<"concatenate">,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const { dimension } = node.params;
+    const position = at[dimension] as IndexExpr;
+    let start = 0;
+    let result: number | undefined;
+    for (const operand of node.inputs) {
+      const extent = this.#shape(operand)[dimension] as number;
+      const end = start + extent;
+      if (extent > 0 && position.hi >= start && position.lo < end) {
+        const range = { index: position, lo: start, hi: end };
+        const open = position.lo < start || position.hi >= end ? [range] : [];
+        const index = at.map((e, d) => (d === dimension ? ix.add(e, ix.constant(-start)) : e));
+        const element = this.pull(stage, operand, index, mergeGuards(guard, open));
+        if (result === undefined) {
+          result = element;
+        } else {
+          const from = stage.b.compare(
+            "ge",
+            stage.b.index("int32", position),
+            stage.b.const("int32", start),
+          );
+          result = stage.b.select(from, element, result);
+        }
+      }
+      start = end;
+    }
+    return result ?? stage.b.constBits(this.#dtype(node.outputs[0] as ValueId), zeroBits);
+  }
+
+  #bitcast(
+    stage: StageBuilder,
+    node: NodeNamed<"bitcast_convert_type">,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const { b } = stage;
+    const source = node.inputs[0] as ValueId;
+    const from = this.#dtype(source);
+    const to = node.params.dtype;
+    const [fromBytes, toBytes] = [itemSize(from), itemSize(to)];
+    if (fromBytes === toBytes) return b.bitcast(this.pull(stage, source, at, guard), to);
+    if (fromBytes > toBytes) {
+      const whole = bitsDType(from);
+      const bits = b.bitcast(this.pull(stage, source, at.slice(0, -1), guard), whole);
+      const shift = b.index(whole, ix.mul(at.at(-1) as IndexExpr, toBytes * 8));
+      const part = b.binary("shiftRightLogical", bits, shift);
+      return b.bitcast(b.convert(part, bitsDType(to)), to);
+    }
+    const whole = bitsDType(to);
+    const count = toBytes / fromBytes;
+    let result = b.const(whole, 0);
+    for (let i = 0; i < count; i += 1) {
+      const part = b.bitcast(
+        this.pull(stage, source, [...at, ix.constant(i)], guard),
+        bitsDType(from),
+      );
+      const shifted = b.binary(
+        "shiftLeft",
+        b.convert(part, whole),
+        b.const(whole, i * fromBytes * 8),
+      );
+      result = i === 0 ? b.convert(part, whole) : b.binary("or", result, shifted);
+    }
+    return b.bitcast(result, to);
+  }
+
+  // ── Computed positions ────────────────────────────────────────────────────────────────────
+
+  /** An integer scalar as an index in [lo, hi], clamped; symbolic where possible. */
+  #clampedIndex(
+    stage: StageBuilder,
+    given: ValueId,
+    at: readonly IndexExpr[],
+    lo: number,
+    hi: number,
+    guard: readonly IndexRange[],
+  ): IndexExpr {
+    const symbolic = this.#symbolic(given, at);
+    if (symbolic !== undefined) return ix.clamp(symbolic, lo, hi);
+    const { b } = stage;
+    const value = this.pull(stage, given, at, guard);
+    const dtype = b.dtypeOf(value);
+    const clamped = clampNode(b, value, dtype, lo, hi);
+    return ix.value(b.convert(clamped, "int32"), lo, hi);
+  }
+
+  #symbolic(given: ValueId, at: readonly IndexExpr[]): IndexExpr | undefined {
+    const value = this.#around.renamed(given);
+    return symbolicValue(this.#around.table, value, at, (v) =>
+      this.#around.symbol(this.#around.renamed(v)),
+    );
+  }
+
+  #starts(
+    stage: StageBuilder,
+    starts: readonly ValueId[],
+    shape: readonly number[],
+    window: readonly number[],
+    guard: readonly IndexRange[],
+  ): IndexExpr[] {
+    return starts.map((start, d) => {
+      const room = Math.max(0, (shape[d] as number) - (window[d] as number));
+      return this.#clampedIndex(stage, start, [], 0, room, guard);
+    });
+  }
+
+  #dynamicSlice(
+    stage: StageBuilder,
+    node: NodeNamed<"dynamic_slice">,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const [source, ...starts] = node.inputs as [ValueId, ...ValueId[]];
+    const offset = this.#starts(stage, starts, this.#shape(source), node.params.sizes, guard);
+    const index = at.map((e, d) => ix.add(e, offset[d] as IndexExpr));
+    return this.pull(stage, source, index, guard);
+  }
+
+  #dynamicUpdateSlice(
+    stage: StageBuilder,
+    node: NodeNamed<"dynamic_update_slice">,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const [source, update, ...starts] = node.inputs as [ValueId, ValueId, ...ValueId[]];
+    const window = this.#shape(update);
+    const offset = this.#starts(stage, starts, this.#shape(source), window, guard);
+    const index = at.map((e, d) => ix.sub(e, offset[d] as IndexExpr));
+    const ranges = openRanges(index, window);
+    if (ranges.length === 0) return this.pull(stage, update, index, guard);
+    const inside = this.#holds(stage, ranges);
+    const written = this.pull(stage, update, index, mergeGuards(guard, ranges));
+    return stage.b.select(inside, written, this.pull(stage, source, at, guard));
+  }
+
+  #gather(
+    stage: StageBuilder,
+    node: NodeNamed<"gather">,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const { b } = stage;
+    const [source, indices] = node.inputs as readonly [ValueId, ValueId];
+    const { dimensions, sliceSizes, mode, fill } = node.params;
+    const shape = this.#shape(source);
+    const batchAt = at.filter((_, d) => !dimensions.offsetDims.includes(d));
+    const offsetAt = dimensions.offsetDims.map((d) => at[d] as IndexExpr);
+    const kept = shape
+      .map((_, d) => d)
+      .filter(
+        (d) =>
+          !dimensions.collapsedSliceDims.includes(d) && !dimensions.operandBatchingDims.includes(d),
+      );
+    const index: IndexExpr[] = shape.map((_, d) => {
+      const window = kept.indexOf(d);
+      if (window >= 0) return offsetAt[window] as IndexExpr;
+      const batch = dimensions.operandBatchingDims.indexOf(d);
+      return batch < 0
+        ? ix.zero
+        : (batchAt[dimensions.startIndicesBatchingDims[batch] as number] as IndexExpr);
+    });
+    const ranges: IndexRange[] = [];
+    let inside: number | undefined;
+    dimensions.startIndexMap.forEach((d, i) => {
+      const room = (shape[d] as number) - (sliceSizes[d] as number);
+      const where = [...batchAt, ix.constant(i)];
+      if (mode === "fill") {
+        const symbolic = this.#symbolic(indices, where);
+        if (symbolic !== undefined) {
+          if (symbolic.lo < 0 || symbolic.hi > room) {
+            ranges.push({ index: symbolic, lo: 0, hi: room + 1 });
+          }
+          index[d] = ix.add(index[d] as IndexExpr, symbolic);
+          return;
+        }
+        const start = this.pull(stage, indices, where, guard);
+        const dtype = b.dtypeOf(start);
+        const fits = insideNode(b, start, dtype, room);
+        inside = inside === undefined ? fits : b.binary("and", inside, fits);
+      }
+      const start = this.#clampedIndex(stage, indices, where, 0, Math.max(0, room), guard);
+      index[d] = ix.add(index[d] as IndexExpr, start);
+    });
+    const element = this.#guarded2(stage, source, index, guard, ranges, fill);
+    if (inside === undefined) return element;
+    return b.select(inside, element, b.constBits(this.#dtype(source), fill));
+  }
+
+  #guarded2(
+    stage: StageBuilder,
+    source: ValueId,
+    index: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+    ranges: readonly IndexRange[],
+    fill: Bits,
+  ): number {
+    if (ranges.length === 0) return this.pull(stage, source, index, guard);
+    const element = this.pull(stage, source, index, mergeGuards(guard, ranges));
+    const otherwise = stage.b.constBits(this.#dtype(source), fill);
+    return stage.b.select(this.#holds(stage, ranges), element, otherwise);
+  }
+
+  // ── Reductions ────────────────────────────────────────────────────────────────────────────
+
+  #reduction(
+    stage: StageBuilder,
+    node: Node,
+    value: ValueId,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const outer = guard.length > 0 ? undefined : plainAxes(at, this.#shape(value));
+    const kernel = this.#kernel;
+    const fits = outer !== undefined && this.#agrees(outer, node);
+    if (!fits) {
+      const place = this.#around.materialise(value);
+      return this.#load(stage, value, place, at, guard, zeroBits);
+    }
+    kernel.outer = [...outer].sort((p, q) => p - q);
+    const key = `${value}[${at.map((e) => e.key).join()}]`;
+    let known = kernel.reduced.get(key);
+    if (known === undefined) {
+      known = this.#newStage(node, at);
+      kernel.reduced.set(key, known);
+    }
+    return stage.b.reduced(this.#dtype(value), known.stage, known.reduction);
+  }
+
+  /** Whether a reduction that keeps exactly these domain axes can be a stage of this kernel. */
+  #agrees(outer: readonly number[], node: Node): boolean {
+    const kernel = this.#kernel;
+    if (outer.some((axis) => axis >= kernel.domain.length)) return false;
+    if (kernel.outer !== undefined) {
+      return kernel.outer.length === outer.length && kernel.outer.every((a) => outer.includes(a));
+    }
+    const points = outer.reduce((count, axis) => count * (kernel.domain[axis] as number), 1);
+    const all = kernel.domain.reduce((count, extent) => count * extent, 1);
+    return points > 1 || all === 1 || elementCount(this.#shape(node.inputs[0] as ValueId)) <= maxSerialReduction;
+  }
+
+  #newStage(node: Node, at: readonly IndexExpr[]): { stage: number; reduction: number } {
+    const source = node.inputs[0] as ValueId;
+    const shape = this.#shape(source);
+    const folded =
+      node.op === "argmax" || node.op === "argmin"
+        ? [node.params.axis]
+        : [...(node.params as { axes: readonly number[] }).axes].sort((p, q) => p - q);
+    const inner = this.#kernel.newAxes(folded.map((d) => shape[d] as number));
+    let next = 0;
+    const index = shape.map((_, d) => {
+      const position = folded.indexOf(d);
+      if (position >= 0) {
+        const { axis, extent } = inner[position]!;
+        return ix.axis(axis, extent);
+      }
+      next += 1;
+      return at[next - 1] as IndexExpr;
+    });
+    const stage = new StageBuilder(inner);
+    const value = this.pull(stage, source, index);
+    this.#kernel.ops.add(node.op);
+    stage.reductions.push({
+      op: reduceOpOf(node.op),
+      dtype: this.#dtype(node.outputs[0] as ValueId),
+      value,
+    });
+    const added = this.#kernel.addStage(stage);
+    return { stage: added.stage, reduction: added.first };
+  }
+}
+
+const reduceOpOf = (op: Node["op"]): ReduceOp => {
+  const ops: { readonly [name: string]: ReduceOp } = {
+    reduce_sum: "add",
+    reduce_prod: "mul",
+    reduce_max: "max",
+    reduce_min: "min",
+    reduce_and: "and",
+    reduce_or: "or",
+    reduce_xor: "xor",
+    argmax: "argmax",
+    argmin: "argmin",
+  };
+  return ops[op] as ReduceOp;
+};
+
+/** The axes that `at` names, if every entry is an axis of its own (or 0 along an extent of 1). */
+function plainAxes(at: readonly IndexExpr[], shape: readonly number[]): number[] | undefined {
+  const axes: number[] = [];
+  for (const [d, e] of at.entries()) {
+    if (e.k === "const" && shape[d] === 1) continue;
+    if (e.k !== "axis" || e.hi + 1 !== shape[d] || axes.includes(e.axis)) return undefined;
+    axes.push(e.axis);
+  }
+  return axes;
+}
+
+/** The ranges that are not provably kept. */
+function openRanges(index: readonly IndexExpr[], shape: readonly number[]): IndexRange[] {
+  return index.flatMap((e, d) => {
+    const hi = shape[d] as number;
+    return e.lo >= 0 && e.hi < hi ? [] : [{ index: e, lo: 0, hi }];
+  });
+}
+
+function mergeGuards(
+  a: readonly IndexRange[],
+  b: readonly IndexRange[],
+): readonly IndexRange[] {
+  if (a.length === 0) return b;
+  const keys = new Set(a.map(({ index, lo, hi }) => `${index.key}:${lo}:${hi}`));
+  return [...a, ...b.filter(({ index, lo, hi }) => !keys.has(`${index.key}:${lo}:${hi}`))];
+}
+
+/** clamp(value, lo, hi) in the value's own dtype, which may be narrower than the bounds or unsigned. */
+function clampNode(b: ScalarBuilder, value: number, dtype: DType, lo: number, hi: number): number {
+  const { least, most } = integerRange(dtype);
+  let result = value;
+  if (least < lo) result = b.binary("max", result, b.const(dtype, lo));
+  if (most > hi) result = b.binary("min", result, b.const(dtype, hi));
+  return result;
+}
+
+/** 0 ≤ value ≤ room, in the value's own dtype. */
+function insideNode(b: ScalarBuilder, value: number, dtype: DType, room: number): number {
+  if (room < 0) return b.const("bool", false);
+  const { least, most } = integerRange(dtype);
+  let inside: number | undefined;
+  if (least < 0) inside = b.compare("ge", value, b.const(dtype, 0));
+  if (most > room) {
+    const below = b.compare("le", value, b.const(dtype, room));
+    inside = inside === undefined ? below : b.binary("and", inside, below);
+  }
+  return inside ?? b.const("bool", true);
+}
+
+function integerRange(dtype: DType): { least: number; most: number } {
+  const width = itemSize(dtype) * 8;
+  if (kindOf(dtype) === "bool") return { least: 0, most: 1 };
+  return isSigned(dtype)
+    ? { least: -(2 ** (width - 1)), most: 2 ** (width - 1) - 1 }
+    : { least: 0, most: 2 ** width - 1 };
+}

@@ -1,0 +1,187 @@
+/**
+ * fuse, first half: which values are written to memory.
+ *
+ * What a library step, a loop or a caller needs must be. Of the rest, a value that is computed and
+ * then read through two different index maps is (butterflies would double at every stage), and one
+ * that is dear and wanted by several kernels, or repeated along a broadcast. Everything else is
+ * computed where it is read.
+ */
+import {
+  type Node,
+  type Region,
+  type Table,
+  type ValueId,
+  definitionOf,
+  elementCount,
+} from "@gridfuse/graph";
+import { viewOf } from "../tensor/views.ts";
+
+/** Scalar operations below which computing again is cheaper than a trip through memory. */
+const cheapAgain = 2;
+const cheapForAnotherKernel = 8;
+
+const elementwiseCost: { readonly [op: string]: number } = {
+  full: 0,
+  iota: 0,
+  multiple_of: 0,
+  exp: 16,
+  log: 16,
+  sin: 20,
+  cos: 20,
+  tanh: 20,
+  logistic: 18,
+  erf: 20,
+  pow: 40,
+  threefry2x32: 100,
+  div: 4,
+  sqrt: 4,
+  rsqrt: 6,
+};
+
+/** Ops whose result a kernel can compute at any point; the others make a step of their own. */
+export function isFusable(node: Node): boolean {
+  switch (node.op) {
+    case "full":
+    case "iota":
+    case "pad":
+    case "concatenate":
+    case "dynamic_slice":
+    case "dynamic_update_slice":
+    case "gather":
+    case "reduce_sum":
+    case "reduce_prod":
+    case "reduce_max":
+    case "reduce_min":
+    case "reduce_and":
+    case "reduce_or":
+    case "reduce_xor":
+    case "argmax":
+    case "argmin":
+    case "bitcast_convert_type":
+      return true;
+    default: {
+      const { scalar, indexMap } = definitionOf(node.op);
+      return scalar !== undefined || indexMap !== undefined || node.op === "view";
+    }
+  }
+}
+
+export const isReduction = (node: Node): boolean =>
+  node.op === "argmax" || node.op === "argmin" || node.op.startsWith("reduce_") && node.op !== "reduce_precision";
+
+const isMovement = (node: Node): boolean =>
+  node.op === "view" || (definitionOf(node.op).indexMap !== undefined && node.inputs.length === 1);
+
+interface Summary {
+  /** Scalar operations to compute one element, all producers inlined. */
+  readonly cost: number;
+  /** Contains a reduction: such values are hoisted per row and never worth a kernel of their own. */
+  readonly reduces: boolean;
+}
+
+function summarise(table: Table, region: Region): Map<ValueId, Summary> {
+  const known = new Map<ValueId, Summary>();
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    let cost = 0;
+    let reduces = false;
+    if (isReduction(node)) {
+      reduces = true;
+    } else if (isFusable(node)) {
+      if (definitionOf(node.op).scalar !== undefined) cost += elementwiseCost[node.op] ?? 1;
+      if (node.op === "gather") cost += 2;
+      for (const input of node.inputs) {
+        const from = known.get(input);
+        if (from === undefined) continue;
+        cost += from.cost;
+        reduces ||= from.reduces;
+      }
+    }
+    for (const value of node.outputs) known.set(value, { cost: Math.min(cost, 1e6), reduces });
+  }
+  return known;
+}
+
+interface Use {
+  /** Composition of the movement between the value and its reader. */
+  readonly map: string;
+  readonly sink: string;
+  /** Elements of the reader per element of the value. */
+  readonly repeat: number;
+}
+
+/** Values of `region` that get memory of their own. */
+export function decideRoots(table: Table, region: Region): Set<ValueId> {
+  const roots = new Set<ValueId>(region.results);
+  const summaries = summarise(table, region);
+  const uses = new Map<ValueId, Use[]>();
+  const sinks = new Map<ValueId, Set<string>>();
+  const addUse = (value: ValueId, use: Use): void => {
+    const list = uses.get(value);
+    if (list === undefined) uses.set(value, [use]);
+    else list.push(use);
+  };
+  const addSinks = (value: ValueId, from: Iterable<string>): void => {
+    let own = sinks.get(value);
+    if (own === undefined) {
+      own = new Set();
+      sinks.set(value, own);
+    }
+    for (const sink of from) if (own.size < 3) own.add(sink);
+  };
+  const sizeOf = (value: ValueId): number => elementCount(table.tensor(value).shape);
+
+  for (const id of [...region.nodes].reverse()) {
+    const node = table.nodes[id] as Node;
+    if (!isFusable(node)) {
+      for (const value of node.inputs) roots.add(value);
+      continue;
+    }
+    const result = node.outputs[0] as ValueId;
+    const own = uses.get(result) ?? [];
+    if (!roots.has(result) && isWorthMemory(node, summaries.get(result) as Summary, own, sinks.get(result))) {
+      roots.add(result);
+    }
+    const flowsTo = roots.has(result) ? [`%${result}`] : (sinks.get(result) ?? []);
+    const passThrough = isMovement(node) && !roots.has(result);
+    const view = isMovement(node) ? viewOf(table, node) : undefined;
+    for (const value of new Set(node.inputs)) {
+      addSinks(value, flowsTo);
+      const ratio = sizeOf(value) === 0 ? 1 : sizeOf(result) / sizeOf(value);
+      if (view !== undefined) {
+        const map = view.index.map(({ key }) => key).join();
+        if (passThrough) {
+          for (const use of own) {
+            addUse(value, {
+              map: `${map};${use.map}`,
+              sink: use.sink,
+              repeat: use.repeat * ratio,
+            });
+          }
+          if (own.length === 0) addUse(value, { map, sink: `%${result}`, repeat: ratio });
+        } else {
+          addUse(value, { map, sink: `%${result}`, repeat: ratio });
+        }
+      } else {
+        // Pad, concatenate and friends shift their operands: a map of their own.
+        const map = definitionOf(node.op).scalar === undefined && !isReduction(node) ? `n${id}` : "";
+        addUse(value, { map, sink: `%${result}`, repeat: isReduction(node) ? 1 : ratio });
+      }
+    }
+  }
+  return roots;
+}
+
+function isWorthMemory(
+  node: Node,
+  { cost, reduces }: Summary,
+  uses: readonly Use[],
+  sinks: ReadonlySet<string> | undefined,
+): boolean {
+  if (isMovement(node) || isReduction(node) || node.outputs.length !== 1) return false;
+  if (cost <= cheapAgain) return false;
+  if (new Set(uses.map(({ map }) => map)).size > 1) return !reduces || cost > cheapForAnotherKernel;
+  if (reduces) return false;
+  if (cost > cheapForAnotherKernel && (sinks?.size ?? 0) > 1) return true;
+  return cost > cheapForAnotherKernel && uses.some(({ repeat }) => repeat > 1.5);
+}

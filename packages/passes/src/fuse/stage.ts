@@ -1,0 +1,258 @@
+/**
+ * Kernels under construction.
+ *
+ * While a kernel is pulled together, axis d of an index expression is dimension d of the root's
+ * shape, and every reduction stage gets fresh numbers for what it folds over. Only at the end is it
+ * known which axes are outer (all reductions agree on them) and the axes are renumbered: outer ones
+ * first, then each stage's own.
+ */
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
+import { ScalarBuilder, type ScalarNode, argsOf } from "@gridfuse/plan/scalar";
+
+export interface StageAxis {
+  readonly axis: number;
+  readonly extent: number;
+}
+
+export class StageBuilder {
+  readonly b: ScalarBuilder = new ScalarBuilder();
+  readonly inner: readonly StageAxis[];
+  readonly reductions: Reduction[] = [];
+  readonly writes: Write[] = [];
+  /** Values already pulled: value and coordinates → node. */
+  readonly pulled: Map<string, number> = new Map();
+
+  constructor(inner: readonly StageAxis[]) {
+    this.inner = inner;
+  }
+}
+
+export class KernelBuilder {
+  readonly domain: readonly number[];
+  /** Reduction stages, in order; the final stage comes after them. */
+  readonly stages: StageBuilder[] = [];
+  readonly final: StageBuilder;
+  /** Where a reduction's result is found: value and coordinates → stage and number. */
+  readonly reduced: Map<string, { stage: number; reduction: number }> = new Map();
+  /** Domain axes that all reductions keep; undefined before the first one. */
+  outer: readonly number[] | undefined;
+  /** Names of the ops that compute something, for the kernel's name. */
+  readonly ops: Set<string> = new Set();
+  #nextAxis: number;
+
+  constructor(domain: readonly number[]) {
+    this.domain = domain;
+    this.final = new StageBuilder(domain.map((extent, axis) => ({ axis, extent })));
+    this.#nextAxis = domain.length;
+  }
+
+  newAxes(extents: readonly number[]): StageAxis[] {
+    return extents.map((extent) => {
+      this.#nextAxis += 1;
+      return { axis: this.#nextAxis - 1, extent };
+    });
+  }
+
+  /** Adds a finished reduction stage, merging it with the one before if they fold the same axes. */
+  addStage(stage: StageBuilder): { stage: number; first: number } {
+    const previous = this.stages.at(-1);
+    const index = this.stages.length - 1;
+    if (previous !== undefined && canMerge(previous, index, stage)) {
+      const first = previous.reductions.length;
+      const axes = new Map(
+        stage.inner.map(({ axis, extent }, i) => [
+          axis,
+          ix.axis((previous.inner[i] as StageAxis).axis, extent),
+        ]),
+      );
+      const moved = appendNodes(previous.b, stage.b.nodes, (e) =>
+        ix.substitute(e, (leaf) => (leaf.k === "axis" ? (axes.get(leaf.axis) ?? leaf) : leaf)),
+      );
+      for (const reduction of stage.reductions) {
+        previous.reductions.push({ ...reduction, value: moved[reduction.value] as number });
+      }
+      return { stage: index, first };
+    }
+    this.stages.push(stage);
+    return { stage: this.stages.length - 1, first: 0 };
+  }
+
+  finish(name: string): KernelStep {
+    const outer = this.outer ?? [];
+    const kept = this.domain
+      .map((extent, axis) => ({ axis, extent }))
+      .filter(({ axis }) => !outer.includes(axis));
+    const stages = [
+      ...this.stages.map((stage) => ({ stage, inner: stage.inner })),
+      { stage: this.final, inner: kept },
+    ];
+    return {
+      kind: "kernel",
+      name,
+      axes: outer.map((axis) => this.domain[axis] as number),
+      stages: stages.map(({ stage, inner }) => renumber(stage, outer, inner)),
+    };
+  }
+}
+
+function canMerge(previous: StageBuilder, index: number, next: StageBuilder): boolean {
+  return (
+    previous.inner.length === next.inner.length &&
+    previous.inner.every(({ extent }, i) => extent === next.inner[i]?.extent) &&
+    !next.b.nodes.some((node) => node.op === "reduced" && node.stage === index)
+  );
+}
+
+function renumber(
+  stage: StageBuilder,
+  outer: readonly number[],
+  inner: readonly StageAxis[],
+): Stage {
+  const numbers = new Map<number, number>();
+  outer.forEach((axis, i) => {
+    numbers.set(axis, i);
+  });
+  inner.forEach(({ axis }, i) => {
+    numbers.set(axis, outer.length + i);
+  });
+  const rename = (e: IndexExpr): IndexExpr =>
+    ix.substitute(e, (leaf) =>
+      leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
+    );
+  return rebuildStage(
+    {
+      axes: inner.map(({ extent }) => extent),
+      nodes: stage.b.nodes,
+      reductions: stage.reductions,
+      writes: stage.writes,
+    },
+    rename,
+  );
+}
+
+/** The stage with every index expression mapped; equal nodes merge and dead ones go. */
+export function rebuildStage(
+  stage: Stage,
+  map: (e: IndexExpr) => IndexExpr,
+  axes: readonly number[] = stage.axes,
+): Stage {
+  const used = liveNodes(stage);
+  const b = new ScalarBuilder();
+  const moved = appendNodes(b, stage.nodes, map, used);
+  const value = (node: number): number => moved[node] as number;
+  return {
+    axes,
+    nodes: b.nodes,
+    reductions: stage.reductions.map((r) => ({ ...r, value: value(r.value) })),
+    writes: stage.writes.map((w) => ({
+      ...w,
+      value: value(w.value),
+      index: mapValues(map(w.index), moved),
+      guard: w.guard.map((g) => ({ ...g, index: mapValues(map(g.index), moved) })),
+    })),
+  };
+}
+
+/** Nodes that a reduction or a write needs. */
+function liveNodes(stage: Stage): boolean[] {
+  const live = new Array<boolean>(stage.nodes.length).fill(false);
+  const needIndex = (e: IndexExpr): void =>
+    ix.forEachLeaf(e, (leaf) => {
+      if (leaf.k === "value") live[leaf.node] = true;
+    });
+  for (const { value } of stage.reductions) live[value] = true;
+  for (const write of stage.writes) {
+    live[write.value] = true;
+    needIndex(write.index);
+    for (const { index } of write.guard) needIndex(index);
+  }
+  for (let i = stage.nodes.length - 1; i >= 0; i -= 1) {
+    if (!live[i]) continue;
+    const node = stage.nodes[i] as ScalarNode;
+    for (const arg of argsOf(node)) live[arg] = true;
+    if (node.op === "load") {
+      needIndex(node.index);
+      for (const { index } of node.guard) needIndex(index);
+    } else if (node.op === "index") {
+      needIndex(node.index);
+    }
+  }
+  return live;
+}
+
+const mapValues = (e: IndexExpr, moved: readonly number[]): IndexExpr =>
+  ix.substitute(e, (leaf) =>
+    leaf.k === "value" ? ix.value(moved[leaf.node] as number, leaf.lo, leaf.hi) : leaf,
+  );
+
+/** Interns `nodes` into `b` with index expressions mapped; gives the new number of each (−1 if dead). */
+export function appendNodes(
+  b: ScalarBuilder,
+  nodes: readonly ScalarNode[],
+  map: (e: IndexExpr) => IndexExpr,
+  live?: readonly boolean[],
+  replace?: (node: ScalarNode, moved: readonly number[]) => number | undefined,
+): number[] {
+  const moved: number[] = [];
+  const index = (e: IndexExpr): IndexExpr => mapValues(map(e), moved);
+  for (const [i, node] of nodes.entries()) {
+    if (live !== undefined && !live[i]) {
+      moved.push(-1);
+      continue;
+    }
+    moved.push(replace?.(node, moved) ?? appendNode(b, node, moved, index));
+  }
+  return moved;
+}
+
+function appendNode(
+  b: ScalarBuilder,
+  node: ScalarNode,
+  moved: readonly number[],
+  index: (e: IndexExpr) => IndexExpr,
+): number {
+  switch (node.op) {
+    case "const":
+      return b.constBits(node.dtype, node.bits);
+    case "index":
+      return b.index(node.dtype, index(node.index));
+    case "load":
+      return b.load(
+        node.dtype,
+        node.buffer,
+        index(node.index),
+        node.guard.map((g) => ({ ...g, index: index(g.index) })),
+        node.fill,
+      );
+    case "reduced":
+      return b.reduced(node.dtype, node.stage, node.reduction);
+    case "argument":
+      return b.argument(node.dtype, node.index);
+    case "select":
+    case "rare": {
+      const [c, x, y] = node.args.map((arg) => moved[arg] as number) as [number, number, number];
+      return node.op === "select" ? b.select(c, x, y) : b.rare(c, x, y);
+    }
+    case "convert":
+      return b.convert(moved[node.args[0]] as number, node.dtype);
+    case "bitcast":
+      return b.bitcast(moved[node.args[0]] as number, node.dtype);
+    case "eq":
+    case "ne":
+    case "lt":
+    case "le":
+    case "gt":
+    case "ge":
+      return b.compare(node.op, moved[node.args[0]] as number, moved[node.args[1]] as number);
+    default:
+      return node.args.length === 1
+        ? b.unary(node.op as Parameters<ScalarBuilder["unary"]>[0], moved[node.args[0]] as number)
+        : b.binary(
+            node.op as Parameters<ScalarBuilder["binary"]>[0],
+            moved[node.args[0]] as number,
+            moved[(node.args as readonly [number, number])[1]] as number,
+          );
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * Block mappings: which elements of an array a grid point sees, and which grid point owns an element.
+ *
+ * Start positions that are affine in the grid coordinates become views (no copy); anything else,
+ * such as a page table read from a prefetched operand, becomes a gather.
+ */
+import {
+  type BlockMapping,
+  type Emitter,
+  type Region,
+  type ValueId,
+  sizes,
+} from "@gridfuse/graph";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { Bits } from "@gridfuse/plan/scalar";
+import { inlineRegion } from "../tensor/rebuild.ts";
+import { symbolicValue } from "../tensor/symbolic.ts";
+
+/** Size of every block dimension; squeezed ones count 1. */
+export const blockShape = ({ block }: BlockMapping): number[] =>
+  block.map((dim) => (dim.kind === "squeezed" ? 1 : dim.size));
+
+/** Shape of the ref: squeezed dimensions dropped. */
+export const refShape = ({ block }: BlockMapping): number[] =>
+  block.flatMap((dim) => (dim.kind === "squeezed" ? [] : [dim.size]));
+
+/** The first element of the block along every dimension, as functions of the grid's loop leaves. */
+export interface Placement {
+  readonly starts: readonly IndexExpr[];
+}
+
+/** Results of an index map per block dimension: position, and the count of a bounded dimension. */
+function mapResults(
+  { block }: BlockMapping,
+  results: readonly ValueId[],
+): { position: ValueId; count: ValueId | undefined }[] {
+  let next = 0;
+  return block.map((dim) => {
+    const position = results[next] as ValueId;
+    const count = dim.kind === "bounded" ? results[next + 1] : undefined;
+    next += dim.kind === "bounded" ? 2 : 1;
+    return { position, count };
+  });
+}
+
+/** Where the blocks lie, if the index map is an index expression of the grid coordinates. */
+export function symbolicPlacement(
+  e: Emitter,
+  mapping: BlockMapping,
+  map: Region,
+  coordinates: readonly IndexExpr[],
+): Placement | undefined {
+  if (mapping.block.some(({ kind }) => kind === "bounded")) return undefined;
+  const known = new Map(map.params.slice(0, coordinates.length).map((p, i) => [p, coordinates[i]]));
+  const starts: IndexExpr[] = [];
+  for (const [d, { position }] of mapResults(mapping, map.results).entries()) {
+    const index = symbolicValue(e.table, position, [], (value) => known.get(value));
+    if (index === undefined) return undefined;
+    starts.push(elementStart(mapping, d, index));
+  }
+  return { starts };
+}
+
+function elementStart(mapping: BlockMapping, d: number, index: IndexExpr): IndexExpr {
+  const dim = mapping.block[d]!;
+  switch (dim.kind) {
+    case "blocked":
+      return ix.mul(index, dim.size);
+    case "element":
+      return ix.add(index, ix.constant(-dim.padding[0]));
+    case "squeezed":
+    case "bounded":
+      return index;
+    default:
+      return dim satisfies never;
+  }
+}
+
+/** Reads blocks (squeezed dimensions kept) through a view; `lead` are extra leading dimensions. */
+export function viewBlock(
+  e: Emitter,
+  array: ValueId,
+  mapping: BlockMapping,
+  { starts }: Placement,
+  fill: Bits,
+  lead: readonly number[] = [],
+): ValueId {
+  const shape = blockShape(mapping);
+  const index = starts.map((start, d) =>
+    ix.add(start, ix.axis(lead.length + d, shape[d] as number)),
+  );
+  return e.emit("view", [array], { shape: [...lead, ...shape], index, fill });
+}
+
+/** Element starts (int32 scalars) and counts computed by the index map itself. */
+function computedStarts(
+  e: Emitter,
+  mapping: BlockMapping,
+  map: Region,
+  args: readonly ValueId[],
+): { start: ValueId; count: ValueId | undefined }[] {
+  const results = inlineRegion(e, map, args);
+  return mapResults(mapping, results).map(({ position, count }, d) => {
+    const dim = mapping.block[d]!;
+    const index = e.convert(position, "int32");
+    const scale = dim.kind === "blocked" ? dim.size : 1;
+    const offset = dim.kind === "element" ? -dim.padding[0] : 0;
+    const scaled = e.emit("mul", [index, e.full("int32", [], scale)], {});
+    return {
+      start: e.emit("add", [scaled, e.full("int32", [], offset)], {}),
+      count: count === undefined ? undefined : e.convert(count, "int32"),
+    };
+  });
+}
+
+/** Index vectors [...block, rank] of the block's elements, pushed out of range past a bounded count. */
+function elementIndices(
+  e: Emitter,
+  mapping: BlockMapping,
+  starts: readonly { start: ValueId; count: ValueId | undefined }[],
+): ValueId {
+  const shape = blockShape(mapping);
+  const columns = starts.map(({ start, count }, d) => {
+    const offset = e.iota("int32", shape, d);
+    let index = e.emit("add", [e.broadcastInDim(start, shape, []), offset], {});
+    if (count !== undefined) {
+      const inside = e.emit("lt", [offset, e.broadcastInDim(count, shape, [])], {});
+      index = e.emit("select_n", [inside, e.full("int32", shape, -1), index], {});
+    }
+    return e.reshape(index, [...shape, 1]);
+  });
+  if (columns.length === 0) return e.full("int32", [0], 0);
+  return columns.length === 1
+    ? (columns[0] as ValueId)
+    : e.emit("concatenate", columns, { dimension: shape.length });
+}
+
+/** Reads one block whose place is computed; elements outside the array are `fill`. */
+export function gatherBlock(
+  e: Emitter,
+  array: ValueId,
+  mapping: BlockMapping,
+  map: Region,
+  args: readonly ValueId[],
+  fill: Bits,
+): ValueId {
+  const rank = mapping.block.length;
+  if (rank === 0) return array;
+  const indices = elementIndices(e, mapping, computedStarts(e, mapping, map, args));
+  const dims = Array.from({ length: rank }, (_, d) => d);
+  return e.emit("gather", [array, indices], {
+    dimensions: {
+      offsetDims: [],
+      collapsedSliceDims: dims,
+      startIndexMap: dims,
+      operandBatchingDims: [],
+      startIndicesBatchingDims: [],
+    },
+    sliceSizes: dims.map(() => 1),
+    mode: "fill",
+    fill,
+  });
+}
+
+/** Writes one block into the whole array; elements outside are dropped. */
+export function scatterBlock(
+  e: Emitter,
+  array: ValueId,
+  mapping: BlockMapping,
+  map: Region,
+  args: readonly ValueId[],
+  placement: Placement | undefined,
+  block: ValueId,
+): ValueId {
+  const rank = mapping.block.length;
+  if (rank === 0) return e.reshape(block, []);
+  const starts = computedStarts(e, mapping, map, args);
+  const shape = blockShape(mapping);
+  const whole = sizes(mapping.shape);
+  const inside = placement?.starts.every(
+    (start, d) => start.lo >= 0 && start.hi + (shape[d] as number) <= (whole[d] as number),
+  );
+  if (inside === true) {
+    const positions = starts.map(({ start }) => start);
+    return e.emit("dynamic_update_slice", [array, block, ...positions], {});
+  }
+  const dims = Array.from({ length: rank }, (_, d) => d);
+  return e.emit("scatter", [array, elementIndices(e, mapping, starts), block], {
+    dimensions: {
+      updateWindowDims: [],
+      insertedWindowDims: dims,
+      scatterDimsToOperandDims: dims,
+      operandBatchingDims: [],
+      scatterIndicesBatchingDims: [],
+    },
+    combine: "set",
+    mode: "fill",
+  });
+}
+
+// ── Ownership: which grid point wrote an element ────────────────────────────────────────────
+
+export interface Tiling {
+  /** Grid axes that the block's place depends on, ascending; each picks different blocks. */
+  readonly axes: readonly number[];
+  /** For array coordinates (axis d): the coordinates [grid axes…, block dims…] of the element. */
+  readonly owner: readonly IndexExpr[];
+}
+
+/**
+ * The inverse of an injective placement, or undefined where blocks of different grid points may meet.
+ * Every array dimension is a mixed-radix number of the axes it depends on, with the block as last digit.
+ */
+export function invertPlacement(
+  mapping: BlockMapping,
+  { starts }: Placement,
+  extents: readonly number[],
+  loopIds: readonly number[],
+): Tiling | undefined {
+  const axisOf = new Map(loopIds.map((id, a) => [id, a]));
+  const shape = blockShape(mapping);
+  const array = sizes(mapping.shape);
+  const owners = new Map<number, IndexExpr>();
+  const inner: IndexExpr[] = [];
+  for (const [d, start] of starts.entries()) {
+    const digits = affineDigits(start, axisOf);
+    if (digits === undefined) return undefined;
+    const size = shape[d] as number;
+    let reach = size - 1;
+    let lowest = digits.constant;
+    for (const { axis, factor } of digits.terms) {
+      if (owners.has(axis) || Math.abs(factor) <= reach) return undefined;
+      owners.set(axis, ix.zero);
+      reach += Math.abs(factor) * ((extents[axis] as number) - 1);
+      if (factor < 0) lowest += factor * ((extents[axis] as number) - 1);
+    }
+    let rest = ix.add(ix.axis(d, array[d] as number), ix.constant(-lowest));
+    for (const { axis, factor } of [...digits.terms].reverse()) {
+      const digit = ix.floordiv(rest, Math.abs(factor));
+      rest = ix.mod(rest, Math.abs(factor));
+      const last = ix.constant((extents[axis] as number) - 1);
+      owners.set(axis, factor > 0 ? digit : ix.sub(last, digit));
+    }
+    inner.push(rest);
+  }
+  const axes = [...owners.keys()].sort((p, q) => p - q);
+  return { axes, owner: [...axes.map((axis) => owners.get(axis) as IndexExpr), ...inner] };
+}
+
+/** constant + Σ factor·axis with |factor| ascending, or undefined. */
+function affineDigits(
+  e: IndexExpr,
+  axisOf: ReadonlyMap<number, number>,
+): { constant: number; terms: { axis: number; factor: number }[] } | undefined {
+  if (e.k === "const") return { constant: e.value, terms: [] };
+  const list = e.k === "sum" ? e.terms : [{ factor: 1, of: e }];
+  const terms: { axis: number; factor: number }[] = [];
+  for (const { factor, of } of list) {
+    const axis = of.k === "loop" ? axisOf.get(of.loop) : undefined;
+    if (axis === undefined) return undefined;
+    terms.push({ axis, factor });
+  }
+  terms.sort((p, q) => Math.abs(p.factor) - Math.abs(q.factor));
+  return { constant: e.k === "sum" ? e.constant : 0, terms };
+}

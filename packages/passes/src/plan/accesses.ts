@@ -1,0 +1,114 @@
+/** Which buffers a step reads and writes. */
+import type { KernelStep, Step } from "@gridfuse/plan";
+import type { ScalarNode } from "@gridfuse/plan/scalar";
+
+export interface Accesses {
+  readonly reads: ReadonlySet<number>;
+  readonly writes: ReadonlySet<number>;
+}
+
+const known = new WeakMap<Step, Accesses>();
+
+export function accessesOf(step: Step): Accesses {
+  let found = known.get(step);
+  if (found === undefined) {
+    const reads = new Set<number>();
+    const writes = new Set<number>();
+    collect(step, reads, writes);
+    found = { reads, writes };
+    known.set(step, found);
+  }
+  return found;
+}
+
+export function accessesOfAll(steps: readonly Step[]): Accesses {
+  const reads = new Set<number>();
+  const writes = new Set<number>();
+  for (const step of steps) {
+    const own = accessesOf(step);
+    for (const buffer of own.reads) reads.add(buffer);
+    for (const buffer of own.writes) writes.add(buffer);
+  }
+  return { reads, writes };
+}
+
+function addLoads(nodes: readonly ScalarNode[], reads: Set<number>): void {
+  for (const node of nodes) if (node.op === "load") reads.add(node.buffer);
+}
+
+export function kernelLoads(kernel: KernelStep): Set<number> {
+  const reads = new Set<number>();
+  for (const { nodes } of kernel.stages) addLoads(nodes, reads);
+  return reads;
+}
+
+function collect(step: Step, reads: Set<number>, writes: Set<number>): void {
+  const all = (steps: readonly Step[]): void => {
+    for (const inner of steps) collect(inner, reads, writes);
+  };
+  switch (step.kind) {
+    case "kernel":
+      for (const stage of step.stages) {
+        addLoads(stage.nodes, reads);
+        for (const { buffer } of stage.writes) writes.add(buffer);
+      }
+      return;
+    case "dot":
+      reads.add(step.lhs.buffer).add(step.rhs.buffer);
+      writes.add(step.out.buffer);
+      return;
+    case "sort":
+      for (const buffer of step.inputs) reads.add(buffer);
+      for (const buffer of step.outputs) writes.add(buffer);
+      return;
+    case "topk":
+      reads.add(step.input);
+      writes.add(step.values).add(step.indices);
+      return;
+    case "scan":
+      reads.add(step.input);
+      writes.add(step.output);
+      return;
+    case "scatter":
+      addLoads(step.nodes, reads);
+      reads.add(step.write.buffer);
+      writes.add(step.write.buffer);
+      return;
+    case "copy":
+      reads.add(step.from);
+      writes.add(step.to);
+      return;
+    case "loop":
+      all(step.body);
+      return;
+    case "while":
+      all(step.condition);
+      all(step.body);
+      reads.add(step.predicate);
+      return;
+    case "branch":
+      reads.add(step.selector);
+      for (const branch of step.branches) all(branch);
+      return;
+    case "print":
+      for (const { buffer } of step.operands) reads.add(buffer);
+      if (step.mask !== undefined) reads.add(step.mask);
+      return;
+    default:
+      step satisfies never;
+  }
+}
+
+/** The step with its inner step lists mapped. */
+export function mapInner(step: Step, map: (steps: readonly Step[]) => readonly Step[]): Step {
+  switch (step.kind) {
+    case "loop":
+      return { ...step, body: map(step.body) };
+    case "while":
+      return { ...step, condition: map(step.condition), body: map(step.body) };
+    case "branch":
+      return { ...step, branches: step.branches.map(map) };
+    default:
+      return step;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * emit: the loop level written down as a plan.
+ */
+import { type Program, type ValueId, elementCount, sizes } from "@gridfuse/graph";
+import {
+  type Plan,
+  type PlanBuffer,
+  type PlanDebug,
+  type PlanOutput,
+  type PlanPort,
+  type Step,
+  type StepKind,
+  irVersion,
+} from "@gridfuse/plan";
+import type { DType } from "@gridfuse/plan/scalar";
+import { atStart, PlanBuilder } from "../fuse/builder.ts";
+import { elideCopies } from "../fuse/copies.ts";
+import { Scope, type Lowering } from "../fuse/lower-region.ts";
+import { dropDeadWrites, mergeKernels } from "../fuse/merge-kernels.ts";
+import { accessesOf } from "./accesses.ts";
+import { exactResults } from "./exactness.ts";
+import { placeBuffers } from "./place.ts";
+
+export interface LoweredProgram {
+  readonly builder: PlanBuilder;
+  readonly steps: readonly Step[];
+  readonly inputs: readonly PlanPort[];
+  readonly outputs: readonly PlanOutput[];
+}
+
+/** Lowers a tensor-level program without grids to steps over unplaced buffers. */
+export function lowerProgram(
+  program: Program,
+  loops: { next: number },
+  fuel: number,
+): LoweredProgram {
+  const { table, main } = program;
+  const builder = new PlanBuilder();
+  const lowering: Lowering = {
+    table,
+    plan: builder,
+    places: new Map(),
+    symbols: new Map(),
+    renames: new Map(),
+    homes: new Map(),
+    destinations: new Map(),
+    loops,
+    fuel,
+  };
+  const port = (name: string, value: ValueId, kind: "input" | "output"): PlanPort => {
+    const { dtype, shape } = table.tensor(value);
+    const buffer = builder.newBuffer(kind, dtype, elementCount(shape));
+    return { name, dtype, shape: sizes(shape), buffer };
+  };
+  const inputs = main.params.map((value, i) => {
+    const made = port(program.inputs[i] as string, value, "input");
+    lowering.places.set(value, atStart(made.buffer));
+    return made;
+  });
+  const exact = exactResults(table, main);
+  const scope = new Scope(lowering, main);
+  scope.lowerEffects(main);
+  const outputs = main.results.map((value, i): PlanOutput => {
+    const made = port(program.outputs[i] as string, value, "output");
+    scope.store(value, atStart(made.buffer));
+    return { ...made, exact: exact[i] as boolean };
+  });
+  return { builder, steps: scope.steps, inputs, outputs };
+}
+
+/** Copies elided and kernels merged until nothing is left to do. */
+export function tidySteps({ builder, steps }: LoweredProgram): readonly Step[] {
+  const once = elideCopies(mergeKernels(dropDeadWrites(steps, builder.buffers)), builder.buffers);
+  return dropDeadWrites(mergeKernels(once), builder.buffers);
+}
+
+export function emitPlan(
+  name: string,
+  lowered: LoweredProgram,
+  steps: readonly Step[],
+  debug: Omit<PlanDebug, "origins">,
+): Plan {
+  const { builder, inputs, outputs } = lowered;
+  const { buffers, arenaBytes } = placeBuffers(steps, builder.buffers);
+  const compact = dropUnusedBuffers(buffers, steps, [...inputs, ...outputs]);
+  return {
+    ir: irVersion,
+    name,
+    requirements: { dtypes: dtypesOf(buffers), steps: [...stepKinds(steps)].sort() },
+    inputs,
+    outputs,
+    buffers: compact,
+    constants: builder.constants,
+    arenaBytes,
+    steps,
+    debug: { ...debug, origins: Object.fromEntries(builder.origins) },
+  };
+}
+
+/** Temporaries that no step mentions shrink to nothing; ids stay. */
+function dropUnusedBuffers(
+  buffers: readonly PlanBuffer[],
+  steps: readonly Step[],
+  ports: readonly PlanPort[],
+): readonly PlanBuffer[] {
+  const used = new Set(ports.map(({ buffer }) => buffer));
+  for (const step of steps) {
+    const { reads, writes } = accessesOf(step);
+    for (const buffer of [...reads, ...writes]) used.add(buffer);
+  }
+  return buffers.map((buffer, id) =>
+    used.has(id) || buffer.kind !== "temporary" ? buffer : { ...buffer, length: 0, offset: 0 },
+  );
+}
+
+const dtypesOf = (buffers: readonly PlanBuffer[]): DType[] =>
+  [...new Set(buffers.map(({ dtype }) => dtype))].sort();
+
+function stepKinds(steps: readonly Step[], kinds: Set<StepKind> = new Set()): Set<StepKind> {
+  for (const step of steps) {
+    kinds.add(step.kind);
+    if (step.kind === "loop") stepKinds(step.body, kinds);
+    if (step.kind === "while") {
+      stepKinds(step.condition, kinds);
+      stepKinds(step.body, kinds);
+    }
+    if (step.kind === "branch") for (const branch of step.branches) stepKinds(branch, kinds);
+  }
+  return kinds;
+}

@@ -1,0 +1,144 @@
+/**
+ * What became of a graph: a function over the plan and its debug section, for people and for tests.
+ */
+import type { AxisReport, Plan, Step } from "@gridfuse/plan";
+
+
+export interface KernelReport {
+  readonly name: string;
+  /** Points of the outer and of each stage's own domain. */
+  readonly domain: readonly number[];
+  readonly stages: number;
+  readonly reductions: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly scalarOps: number;
+  readonly origins: readonly string[];
+}
+
+export interface PlanReport {
+  readonly name: string;
+  readonly gridPoints: number;
+  readonly nodesBefore: number;
+  readonly nodesAfter: number;
+  readonly planKernels: number;
+  readonly planSteps: number;
+  readonly gridLoops: number;
+  /** Arena without inputs and outputs. */
+  readonly peakBytes: number;
+  readonly constantBytes: number;
+  readonly axes: readonly AxisReport[];
+  readonly kernels: readonly KernelReport[];
+  readonly steps: readonly { readonly kind: Step["kind"]; readonly name: string; readonly depth: number }[];
+  readonly notes: readonly string[];
+  readonly passes: readonly { readonly name: string; readonly ms: number; readonly nodes: number }[];
+  readonly compileMs: number | undefined;
+  readonly text: string;
+}
+
+export function report(plan: Plan): PlanReport {
+  const kernels: KernelReport[] = [];
+  const steps: { kind: Step["kind"]; name: string; depth: number }[] = [];
+  let gridLoops = 0;
+  const visit = (list: readonly Step[], depth: number): void => {
+    for (const step of list) {
+      steps.push({ kind: step.kind, name: step.name, depth });
+      switch (step.kind) {
+        case "kernel":
+          kernels.push(describeKernel(plan, step));
+          break;
+        case "loop":
+          if (step.grid) gridLoops += 1;
+          visit(step.body, depth + 1);
+          break;
+        case "while":
+          visit(step.condition, depth + 1);
+          visit(step.body, depth + 1);
+          break;
+        case "branch":
+          for (const branch of step.branches) visit(branch, depth + 1);
+          break;
+        default:
+      }
+    }
+  };
+  visit(plan.steps, 0);
+  const { debug } = plan;
+  const facts = {
+    name: plan.name,
+    gridPoints: debug?.gridPoints ?? 0,
+    nodesBefore: debug?.nodesBefore ?? 0,
+    nodesAfter: debug?.nodesAfter ?? 0,
+    planKernels: kernels.length,
+    planSteps: steps.length,
+    gridLoops,
+    peakBytes: plan.arenaBytes,
+    constantBytes: plan.constants.reduce((sum, { data }) => sum + data.byteLength, 0),
+    axes: debug?.axes ?? [],
+    kernels,
+    steps,
+    notes: debug?.notes ?? [],
+    passes: debug?.passes ?? [],
+    compileMs: debug?.compileMs,
+  };
+  return { ...facts, text: formatReport(plan, facts) };
+}
+
+function describeKernel(plan: Plan, step: Extract<Step, { kind: "kernel" }>): KernelReport {
+  const reads = new Set<number>();
+  const writes = new Set<number>();
+  let scalarOps = 0;
+  let reductions = 0;
+  for (const stage of step.stages) {
+    reductions += stage.reductions.length;
+    for (const node of stage.nodes) {
+      if (node.op === "load") reads.add(node.buffer);
+      else if (node.op !== "const" && node.op !== "index" && node.op !== "reduced") scalarOps += 1;
+    }
+    for (const write of stage.writes) writes.add(write.buffer);
+  }
+  return {
+    name: step.name,
+    domain: [...step.axes, ...(step.stages.at(-1)?.axes ?? [])],
+    stages: step.stages.length,
+    reductions,
+    inputs: reads.size,
+    outputs: writes.size,
+    scalarOps,
+    origins: plan.debug?.origins[step.name] ?? [],
+  };
+}
+
+function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} KiB`;
+  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
+
+function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
+  const lines = [
+    `plan "${plan.name}"`,
+    `  ${facts.gridPoints} grid points, ${facts.nodesBefore} nodes → ${facts.nodesAfter} nodes → ${facts.planSteps} steps (${facts.planKernels} kernels, ${facts.gridLoops} grid loops)`,
+    `  arena ${formatBytes(facts.peakBytes)}, constants ${formatBytes(facts.constantBytes)}`,
+  ];
+  for (const { kernel, axis, extent, verdict, reason } of facts.axes) {
+    lines.push(`  axis ${kernel}.${axis} (${extent}): ${verdict} — ${reason}`);
+  }
+  const byName = new Map(facts.kernels.map((kernel) => [kernel.name, kernel]));
+  for (const { kind, name, depth } of facts.steps) {
+    const pad = "  ".repeat(depth + 1);
+    const kernel = byName.get(name);
+    const detail =
+      kernel === undefined
+        ? ""
+        : ` over [${kernel.domain.join(", ")}]: ${kernel.scalarOps} scalar ops, ${kernel.reductions} reductions, ${kernel.inputs} in, ${kernel.outputs} out`;
+    const from = kernel !== undefined && kernel.origins.length > 0 ? `  (${kernel.origins.join(", ")})` : "";
+    lines.push(`${pad}${kind} ${name}${detail}${from}`);
+  }
+  for (const { name, dtype, shape, exact } of plan.outputs) {
+    lines.push(`  output ${name}: ${dtype}[${shape.join(", ")}], ${exact ? "exact" : "bounded"}`);
+  }
+  for (const note of facts.notes) lines.push(`  note: ${note}`);
+  return lines.join("\n");
+}
+

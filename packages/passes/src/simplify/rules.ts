@@ -1,0 +1,331 @@
+/**
+ * The rewrite rules of `canonicalise`, by op. Each says when it is exact.
+ *
+ * A rule sees a node with its operands already rewritten and gives replacement results, or undefined.
+ */
+import {
+  type Emitter,
+  type Node,
+  type NodeNamed,
+  type OpName,
+  type Region,
+  type ValueId,
+  definitionOf,
+  sameShape,
+  sizes,
+} from "@gridfuse/graph";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import { type Bits, isInteger, ScalarBuilder, toBits } from "@gridfuse/plan/scalar";
+import { evaluateBits } from "./evaluate-bits.ts";
+import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
+import { coordinates, viewOf } from "../tensor/views.ts";
+
+export interface RuleContext {
+  readonly e: Emitter;
+  readonly known: ReadonlyMap<ValueId, IndexExpr>;
+  readonly env: Map<ValueId, ValueId>;
+  /** Appends the simplified nodes of a region with its params bound; gives its results. */
+  splice(region: Region, args: readonly ValueId[]): readonly ValueId[];
+}
+
+type Result = readonly ValueId[] | undefined;
+type Rule<K extends OpName> = (
+  context: RuleContext,
+  node: NodeNamed<K>,
+  inputs: readonly ValueId[],
+) => Result;
+
+/** Bits of a value that is the same everywhere, or undefined. */
+export function splatBits(e: Emitter, value: ValueId): Bits | undefined {
+  const node = e.table.producer(value);
+  return node?.op === "full" ? node.params.bits : undefined;
+}
+
+const isSplatOf = (e: Emitter, value: ValueId, scalar: number | bigint | boolean): boolean => {
+  const bits = splatBits(e, value);
+  const wanted = toBits(e.dtype(value), scalar);
+  return bits !== undefined && bits.lo === wanted.lo && bits.hi === wanted.hi;
+};
+
+const fullLike = (e: Emitter, like: ValueId, bits: Bits): ValueId => {
+  const { dtype, shape } = e.type(like);
+  return e.emit("full", [], { dtype, shape, bits });
+};
+
+// ── Rules for whole categories ──────────────────────────────────────────────────────────────
+
+/** An elementwise op on values that are the same everywhere is one too. */
+function foldSplats({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
+  const definition = definitionOf(node.op);
+  if (definition.scalar === undefined || inputs.length === 0) return undefined;
+  const operands: { dtype: ReturnType<Emitter["dtype"]>; bits: Bits }[] = [];
+  for (const value of inputs) {
+    const bits = splatBits(e, value);
+    if (bits === undefined) return undefined;
+    operands.push({ dtype: e.dtype(value), bits });
+  }
+  const { dtype, shape } = e.table.tensor(node.outputs[0] as ValueId);
+  const b = new ScalarBuilder();
+  const args = operands.map((operand) => b.constBits(operand.dtype, operand.bits));
+  const meaning = definition.scalar as (
+    b: ScalarBuilder,
+    operands: readonly number[],
+    params: unknown,
+    result: typeof dtype,
+  ) => number;
+  const root = meaning(b, args, node.params, dtype);
+  return [e.emit("full", [], { dtype, shape, bits: evaluateBits(b.nodes, root) })];
+}
+
+/** Movement of a splat is a splat; movement that changes nothing is dropped. */
+function dropMovement({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
+  if (definitionOf(node.op).category !== "movement" || inputs.length !== 1) return undefined;
+  const source = inputs[0] as ValueId;
+  const { dtype, shape } = e.table.tensor(node.outputs[0] as ValueId);
+  const bits = splatBits(e, source);
+  if (bits !== undefined && (node.op !== "view" || sameBits(bits, node.params.fill))) {
+    return [e.emit("full", [], { dtype, shape, bits })];
+  }
+  if (!sameShape(shape, e.shape(source)) || shape.some((dim) => typeof dim !== "number")) {
+    return undefined;
+  }
+  const view = viewOf(e.table, node);
+  const same = view?.index.every(
+    (index, d) => index.key === ix.axis(d, shape[d] as number).key,
+  );
+  return same === true ? [source] : undefined;
+}
+
+const sameBits = (a: Bits, b: Bits): boolean => a.lo === b.lo && a.hi === b.hi;
+
+/** x ∘ identity = x, where the op table knows an identity that is exact for the dtype. */
+function dropIdentity({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
+  const facts = definitionOf(node.op).facts;
+  if (facts === undefined || inputs.length !== 2) return undefined;
+  const [x, y] = inputs as readonly [ValueId, ValueId];
+  if (facts.idempotent === true && x === y) return [x];
+  const identity = facts.identity?.(e.dtype(x));
+  if (identity === undefined) return undefined;
+  if (isSplatOf(e, y, identity)) return [x];
+  if (facts.commutative === true && isSplatOf(e, x, identity)) return [y];
+  return undefined;
+}
+
+/** f(f(x)) = x. */
+function dropInvolution({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
+  if (definitionOf(node.op).facts?.involution !== true) return undefined;
+  const inner = e.table.producer(inputs[0] as ValueId);
+  return inner?.op === node.op ? [inner.inputs[0] as ValueId] : undefined;
+}
+
+/** Integer scalars whose value is known become constants. */
+function foldKnownScalars(
+  { e, known }: RuleContext,
+  node: Node,
+  inputs: readonly ValueId[],
+): Result {
+  if (known.size === 0 || node.outputs.length !== 1) return undefined;
+  const type = e.table.types[node.outputs[0] as ValueId];
+  if (type?.kind !== "tensor" || type.shape.some((dim) => typeof dim !== "number")) return undefined;
+  const at = coordinates(sizes(type.shape));
+  const lookup = (value: ValueId, where: readonly IndexExpr[]): IndexExpr | undefined =>
+    symbolicValue(e.table, value, where, (v) => known.get(v));
+  if (type.dtype === "bool") {
+    if (!isComparison(node)) return undefined;
+    const a = lookup(inputs[0] as ValueId, at);
+    const b = a === undefined ? undefined : lookup(inputs[1] as ValueId, at);
+    if (a === undefined || b === undefined) return undefined;
+    const decided = compareRanges(node.op, ix.sub(a, b));
+    if (decided === undefined) return undefined;
+    return [e.full("bool", type.shape, decided)];
+  }
+  return undefined;
+}
+
+type Comparison = Extract<Node, { op: "eq" | "ne" | "lt" | "le" | "gt" | "ge" }>;
+const comparisons: ReadonlySet<string> = new Set(["eq", "ne", "lt", "le", "gt", "ge"]);
+const isComparison = (node: Node): node is Comparison => comparisons.has(node.op);
+
+// ── Rules for one op ────────────────────────────────────────────────────────────────────────
+
+const select: Rule<"select_n"> = ({ e }, _node, inputs) => {
+  const [which, ...cases] = inputs as [ValueId, ...ValueId[]];
+  if (cases.every((value) => value === cases[0])) return [cases[0] as ValueId];
+  const bits = splatBits(e, which);
+  if (bits === undefined) return undefined;
+  return [cases[Math.min(bits.lo, cases.length - 1)] as ValueId];
+};
+
+const reshapeOfReshape: Rule<"reshape"> = ({ e }, node, inputs) => {
+  const inner = e.table.producer(inputs[0] as ValueId);
+  if (inner?.op !== "reshape") return undefined;
+  return [e.reshape(inner.inputs[0] as ValueId, node.params.shape)];
+};
+
+const transposeOfTranspose: Rule<"transpose"> = ({ e }, node, inputs) => {
+  const inner = e.table.producer(inputs[0] as ValueId);
+  if (inner?.op !== "transpose") return undefined;
+  const permutation = node.params.permutation.map((d) => inner.params.permutation[d] as number);
+  return [e.transpose(inner.inputs[0] as ValueId, permutation)];
+};
+
+const dropHint: Rule<"multiple_of"> = (_context, _node, inputs) => [inputs[0] as ValueId];
+
+/** Converting to the own dtype, or back from a wider one of the same kind that lost nothing. */
+const convert: Rule<"convert_element_type"> = ({ e }, node, inputs) => {
+  const source = inputs[0] as ValueId;
+  return e.dtype(source) === node.params.dtype ? [source] : undefined;
+};
+
+/** A branch that is known runs in place; a cheap one becomes a select (see `cond.ts`). */
+const cond: Rule<"cond"> = (context, node, inputs) => {
+  const { e } = context;
+  const [which, ...operands] = inputs as [ValueId, ...ValueId[]];
+  const bits = splatBits(e, which) ?? knownTruth(context, which);
+  if (bits === undefined) return selectCheapBranches(context, node, which, operands);
+  const count = node.regions.length;
+  const index = e.dtype(which) === "bool" ? bits.lo : Math.max(0, Math.min(bits.lo | 0, count - 1));
+  return context.splice(node.regions[index] as Region, operands);
+};
+
+const maxBranchNodes = 12;
+const cheapCategories: ReadonlySet<string> = new Set(["source", "elementwise", "movement"]);
+
+/** Branches that only compute a few elementwise values cost less than a jump between kernels. */
+function selectCheapBranches(
+  context: RuleContext,
+  node: NodeNamed<"cond">,
+  which: ValueId,
+  operands: readonly ValueId[],
+): Result {
+  const { e } = context;
+  const cheap = node.regions.every(
+    (region) =>
+      region.nodes.length <= maxBranchNodes &&
+      region.nodes.every((id) => cheapCategories.has(definitionOf(e.table.nodes[id]!.op).category)),
+  );
+  if (!cheap || node.regions.length < 2) return undefined;
+  const results = node.regions.map((region) => context.splice(region, operands));
+  let selector = which;
+  if (e.dtype(which) !== "bool") {
+    const last = e.full("int32", [], node.regions.length - 1);
+    selector = e.emit("clamp", [e.full("int32", [], 0), e.convert(which, "int32"), last], {});
+    if (node.regions.length === 2) selector = e.convert(selector, "bool");
+  }
+  return node.outputs.map((_, i) => {
+    const cases = results.map((values) => values[i] as ValueId);
+    return cases.every((value) => value === cases[0])
+      ? (cases[0] as ValueId)
+      : e.emit("select_n", [selector, ...cases], {});
+  });
+}
+
+function knownTruth({ e, known }: RuleContext, which: ValueId): Bits | undefined {
+  if (e.dtype(which) === "bool") {
+    const decided = truth(e.table, which, [], (value, at) =>
+      symbolicValue(e.table, value, at, (v) => known.get(v)),
+    );
+    return decided === undefined ? undefined : { lo: decided ? 1 : 0, hi: 0 };
+  }
+  const index = symbolicValue(e.table, which, [], (v) => known.get(v));
+  return index?.k === "const" ? toBits("int32", index.value) : undefined;
+}
+
+/** A loop that never runs gives its initial carries; its ys are empty. */
+const scan: Rule<"scan"> = ({ e }, node, inputs) => {
+  const { trips, carries } = node.params;
+  if (trips > 0) return undefined;
+  return node.outputs.map((value, i) =>
+    i < carries ? (inputs[i] as ValueId) : fullLike(e, value, { lo: 0, hi: 0 }),
+  );
+};
+
+/**
+ * A sum over batch dimensions of a dot is a dot that contracts them as well: Σ_k Σ_j a·b.
+ * Only for sums that may be reassociated, or integers.
+ */
+const sumOfDot: Rule<"reduce_sum"> = ({ e }, node, inputs) => {
+  const dot = e.table.producer(inputs[0] as ValueId);
+  if (dot?.op !== "dot_general") return undefined;
+  const { contract, batch, dtype, accumulate } = dot.params;
+  if (node.params.reassociated !== true && !isInteger(dtype)) return undefined;
+  if (!isInteger(dtype) && dtype !== accumulate) return undefined;
+  const axes = node.params.axes;
+  if (!axes.every((axis) => axis < batch[0].length)) return undefined;
+  const kept = batch[0].map((_, i) => i).filter((i) => !axes.includes(i));
+  const side = (s: 0 | 1): { batch: number[]; contract: number[] } => ({
+    batch: kept.map((i) => batch[s][i] as number),
+    contract: [...axes.map((i) => batch[s][i] as number), ...contract[s]],
+  });
+  const [lhs, rhs] = [side(0), side(1)];
+  return [
+    e.emit("dot_general", dot.inputs, {
+      contract: [lhs.contract, rhs.contract],
+      batch: [lhs.batch, rhs.batch],
+      dtype,
+      accumulate,
+    }),
+  ];
+};
+
+/** Σ over outer axes of Σ over inner axes, where the order is free. */
+const sumOfSum: Rule<"reduce_sum"> = ({ e }, node, inputs) => {
+  const inner = e.table.producer(inputs[0] as ValueId);
+  if (inner?.op !== "reduce_sum") return undefined;
+  const dtype = e.dtype(inputs[0] as ValueId);
+  if (node.params.reassociated !== true && !isInteger(dtype)) return undefined;
+  const source = inner.inputs[0] as ValueId;
+  const kept = e.shape(source).map((_, d) => d).filter((d) => !inner.params.axes.includes(d));
+  const axes = [...inner.params.axes, ...node.params.axes.map((axis) => kept[axis] as number)];
+  axes.sort((p, q) => p - q);
+  return [e.emit("reduce_sum", [source], { ...node.params, axes })];
+};
+
+/** +0 + s where s started from +0 itself, so that it is never −0. */
+const addZeroToSum: Rule<"add"> = ({ e }, _node, inputs) => {
+  const [x, y] = inputs as readonly [ValueId, ValueId];
+  const startsAtZero = (value: ValueId): boolean => {
+    const op = e.table.producer(value)?.op;
+    return op === "reduce_sum" || op === "dot_general";
+  };
+  if (isSplatOf(e, x, 0) && startsAtZero(y)) return [y];
+  if (isSplatOf(e, y, 0) && startsAtZero(x)) return [x];
+  return undefined;
+};
+
+const emptyReduction: Rule<"reduce_sum"> = (_context, node, inputs) =>
+  node.params.axes.length === 0 ? [inputs[0] as ValueId] : undefined;
+
+type RuleTable = { readonly [K in OpName]?: readonly Rule<K>[] };
+
+const rules: RuleTable = {
+  select_n: [select],
+  reshape: [reshapeOfReshape],
+  transpose: [transposeOfTranspose],
+  multiple_of: [dropHint],
+  convert_element_type: [convert],
+  cond: [cond],
+  scan: [scan],
+  reduce_sum: [emptyReduction, sumOfDot, sumOfSum],
+  add: [addZeroToSum],
+};
+
+const general = [foldKnownScalars, foldSplats, dropMovement, dropIdentity, dropInvolution];
+
+export function applyRules(
+  context: RuleContext,
+  node: Node,
+  inputs: readonly ValueId[],
+): Result {
+  for (const rule of general) {
+    const result = rule(context, node, inputs);
+    if (result !== undefined) return result;
+  }
+  const own = rules[node.op] as readonly Rule<OpName>[] | undefined;
+  for (const rule of own ?? []) {
+    const result = rule(context, node as NodeNamed<OpName>, inputs);
+    if (result !== undefined) return result;
+  }
+  return undefined;
+}

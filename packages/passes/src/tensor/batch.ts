@@ -1,0 +1,433 @@
+/**
+ * Batching: the same computation for every point of a new leading dimension, as vmap does.
+ *
+ * This is how a parallel grid axis turns into an array axis. Ordinary ops bring their own rule
+ * (op table, `batch`); here are the structured ones: a branch whose predicate differs between points
+ * becomes a select, a loop whose predicate differs runs until all are done and finished points keep
+ * their values, and views that name the axis get it as a dimension.
+ */
+import {
+  type BatchOperand,
+  Emitter,
+  InternalError,
+  type Node,
+  type NodeNamed,
+  type Region,
+  type ValueId,
+  definitionOf,
+  newRegion,
+  sizes,
+  tensorType,
+} from "@gridfuse/graph";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import { hasEffect } from "./rebuild.ts";
+
+export interface BatchAxis {
+  readonly size: number;
+  /** Loop leaf of index expressions that stands for this axis's coordinate, if any. */
+  readonly loop?: number;
+}
+
+interface Scope {
+  readonly e: Emitter;
+  readonly axis: BatchAxis;
+  readonly env: Map<ValueId, BatchOperand>;
+  /** Batched bool: the points at which effects happen; undefined for all. */
+  readonly mask: ValueId | undefined;
+}
+
+const lookup = (scope: Scope, value: ValueId): BatchOperand =>
+  scope.env.get(value) ?? { value, batched: false };
+
+/** Appends the batched nodes of `region` to `e`, its params bound to `args`. */
+export function batchRegion(
+  e: Emitter,
+  region: Region,
+  args: readonly BatchOperand[],
+  axis: BatchAxis,
+  mask?: ValueId,
+): BatchOperand[] {
+  const env = new Map<ValueId, BatchOperand>();
+  region.params.forEach((param, i) => {
+    env.set(param, args[i] as BatchOperand);
+  });
+  const scope: Scope = { e, axis, env, mask };
+  for (const id of region.nodes) {
+    const node = e.table.nodes[id] as Node;
+    e.origin = node.origin;
+    const results = batchNode(scope, node);
+    node.outputs.forEach((value, i) => {
+      env.set(value, results[i] as BatchOperand);
+    });
+  }
+  return region.results.map((value) => lookup(scope, value));
+}
+
+/** The value with its batch dimension, added if it has none. */
+export function asBatched(e: Emitter, { value, batched }: BatchOperand, size: number): ValueId {
+  return batched ? value : e.addBatch(value, size);
+}
+
+const namesAxis = (index: readonly IndexExpr[], loop: number | undefined): boolean => {
+  let found = false;
+  for (const part of index) {
+    ix.forEachLeaf(part, (leaf) => {
+      if (leaf.k === "loop" && leaf.loop === loop) found = true;
+    });
+  }
+  return found;
+};
+
+/** Whether a node inside (a region of) `node` names the axis by its loop leaf. */
+function mentionsAxis(scope: Scope, node: Node): boolean {
+  if (scope.axis.loop === undefined) return false;
+  if (node.op === "view") return namesAxis(node.params.index, scope.axis.loop);
+  return node.regions.some((region) =>
+    region.nodes.some((id) => mentionsAxis(scope, scope.e.table.nodes[id] as Node)),
+  );
+}
+
+function batchNode(scope: Scope, node: Node): readonly BatchOperand[] {
+  const operands = node.inputs.map((value) => lookup(scope, value));
+  const touched = operands.some(({ batched }) => batched) || mentionsAxis(scope, node);
+  const masked = scope.mask !== undefined && hasEffect(scope.e.table, node);
+  if (!touched && !masked && !hasEffect(scope.e.table, node)) {
+    const plain = operands.map(({ value }) => value);
+    return copyUnbatched(scope, node, plain);
+  }
+  switch (node.op) {
+    case "view":
+      return [{ value: batchView(scope, node, operands[0] as BatchOperand), batched: true }];
+    case "cond":
+      return batchCond(scope, node, operands);
+    case "scan":
+      return batchScan(scope, node, operands);
+    case "while":
+      return batchWhile(scope, node, operands);
+    case "debug_print":
+      return batchPrint(scope, node, operands);
+    default: {
+      const rule = definitionOf(node.op).batch as
+        | ((
+            e: Emitter,
+            node: Node,
+            operands: readonly BatchOperand[],
+            size: number,
+          ) => readonly ValueId[])
+        | undefined;
+      if (rule === undefined) {
+        throw new InternalError("GF9301", `no batching rule for "${node.op}"`);
+      }
+      return rule(scope.e, node, operands, scope.axis.size).map((value) => ({
+        value,
+        batched: true,
+      }));
+    }
+  }
+}
+
+function copyUnbatched(
+  { e }: Scope,
+  node: Node,
+  inputs: readonly ValueId[],
+): readonly BatchOperand[] {
+  const types = node.outputs.map((value) => e.table.types[value]!);
+  const { outputs } = e.table.newNode(
+    e.region,
+    node.op,
+    node.params,
+    inputs,
+    types,
+    node.regions,
+    node.origin,
+  );
+  return outputs.map((value) => ({ value, batched: false }));
+}
+
+function batchView(scope: Scope, node: NodeNamed<"view">, source: BatchOperand): ValueId {
+  const { e, axis } = scope;
+  const point = ix.axis(0, axis.size);
+  const shift = (part: IndexExpr): IndexExpr =>
+    ix.substitute(part, (leaf) =>
+      leaf.k === "axis"
+        ? ix.axis(leaf.axis + 1, leaf.hi + 1)
+        : leaf.k === "loop" && leaf.loop === axis.loop
+          ? point
+          : leaf,
+    );
+  const index = node.params.index.map(shift);
+  return e.emit("view", [source.value], {
+    shape: [axis.size, ...node.params.shape],
+    index: source.batched ? [point, ...index] : index,
+    fill: node.params.fill,
+  });
+}
+
+// ── Branches ────────────────────────────────────────────────────────────────────────────────
+
+function batchCond(
+  scope: Scope,
+  node: NodeNamed<"cond">,
+  [which, ...operands]: readonly BatchOperand[],
+): readonly BatchOperand[] {
+  const { e, axis, mask } = scope;
+  const selector = which as BatchOperand;
+  const effects = hasEffect(e.table, node as Node) && mask !== undefined;
+  if (selector.batched || effects) return selectBranches(scope, node, selector, operands);
+
+  const branches = node.regions.map((region) => openBatched(scope, region, operands));
+  const batched = node.outputs.map((_, i) => branches.some(({ results }) => results[i]?.batched));
+  const regions = branches.map(({ region, emitter, results }) => {
+    results.forEach((result, i) => {
+      region.results.push(batched[i] ? asBatched(emitter, result, axis.size) : result.value);
+    });
+    return region;
+  });
+  const values = [selector.value, ...operands.map(({ value }) => value)];
+  const types = (regions[0] as Region).results.map((value) => e.table.types[value]!);
+  const { outputs } = e.table.newNode(e.region, "cond", {}, values, types, regions, node.origin);
+  return outputs.map((value, i) => ({ value, batched: batched[i] as boolean }));
+}
+
+/** A new region with the params of `region` (batched as the operands are) and its batched nodes. */
+function openBatched(
+  { e, axis }: Scope,
+  region: Region,
+  operands: readonly BatchOperand[],
+): { region: Region; emitter: Emitter; results: BatchOperand[] } {
+  const open = newRegion();
+  const emitter = e.nested(open);
+  const args = operands.map(({ value, batched }) => ({
+    value: e.table.newParam(open, e.table.types[value]!),
+    batched,
+  }));
+  return { region: open, emitter, results: batchRegion(emitter, region, args, axis) };
+}
+
+function selectBranches(
+  scope: Scope,
+  node: NodeNamed<"cond">,
+  which: BatchOperand,
+  operands: readonly BatchOperand[],
+): readonly BatchOperand[] {
+  const { e, axis, mask } = scope;
+  const selector = asBatched(e, which, axis.size);
+  const last = node.regions.length - 1;
+  const isBool = e.dtype(selector) === "bool";
+  const index = isBool
+    ? selector
+    : e.emit(
+        "clamp",
+        [e.full("int32", [], 0), e.convert(selector, "int32"), e.full("int32", [], last)],
+        {},
+      );
+  const results = node.regions.map((region, k) => {
+    const chosen = isBool
+      ? k === 1
+        ? index
+        : e.emit("not", [index], {})
+      : e.emit("eq", [index, e.full("int32", e.shape(index), k)], {});
+    const inner = mask === undefined ? chosen : e.emit("and", [mask, chosen], {});
+    return batchRegion(e, region, operands, axis, inner);
+  });
+  return node.outputs.map((_, i) => {
+    const cases = results.map((values) => asBatched(e, values[i] as BatchOperand, axis.size));
+    if (cases.length === 1 || cases.every((value) => value === cases[0])) {
+      return { value: cases[0] as ValueId, batched: true };
+    }
+    const which2 = cases.length === 2 && !isBool ? e.convert(index, "bool") : index;
+    return { value: selectPoints(e, which2, cases), batched: true };
+  });
+}
+
+/** select_n with a selector that has only the batch dimension. */
+function selectPoints(e: Emitter, which: ValueId, cases: readonly ValueId[]): ValueId {
+  const shape = e.shape(cases[0] as ValueId);
+  const selector = shape.length === 1 ? which : e.broadcastInDim(which, shape, [0]);
+  return e.emit("select_n", [selector, ...cases], {});
+}
+
+// ── Loops ───────────────────────────────────────────────────────────────────────────────────
+
+/** Which carries become batched, going round until nothing changes. */
+function batchedCarries(
+  start: readonly boolean[],
+  step: (carries: readonly boolean[]) => readonly boolean[],
+): boolean[] {
+  let flags = [...start];
+  for (;;) {
+    const next = step(flags).map((flag, i) => flag || (flags[i] as boolean));
+    if (next.every((flag, i) => flag === flags[i])) return next;
+    flags = next;
+  }
+}
+
+/** Flags of the results of `region` when its params have `flags`; builds a throw-away copy. */
+function probe(scope: Scope, region: Region, flags: readonly boolean[]): boolean[] {
+  const { e, axis } = scope;
+  const scratch = e.nested(newRegion());
+  const args = region.params.map((param, i) => {
+    const type = e.table.tensor(param);
+    const batched = flags[i] as boolean;
+    const shape = batched ? [axis.size, ...type.shape] : type.shape;
+    return { value: e.table.newParam(scratch.region, tensorType(type.dtype, shape)), batched };
+  });
+  return batchRegion(scratch, region, args, axis).map(({ batched }) => batched);
+}
+
+function batchScan(
+  scope: Scope,
+  node: NodeNamed<"scan">,
+  operands: readonly BatchOperand[],
+): readonly BatchOperand[] {
+  const { e, axis } = scope;
+  const { carries, xs, trips } = node.params;
+  const region = node.regions[0] as Region;
+  const rest = operands.slice(carries).map(({ batched }) => batched);
+  const flags = batchedCarries(
+    operands.slice(0, carries).map(({ batched }) => batched),
+    (now) => probe(scope, region, [false, ...now, ...rest]).slice(0, carries),
+  );
+
+  const body = newRegion();
+  const inner = e.nested(body);
+  const params: BatchOperand[] = [
+    { value: e.table.newParam(body, tensorType("int32", [])), batched: false },
+  ];
+  const inputs = operands.map((operand, i): ValueId => {
+    if (i < carries) return flags[i] ? asBatched(e, operand, axis.size) : operand.value;
+    if (i >= carries + xs || !operand.batched) return operand.value;
+    // [batch, trips, …] → [trips, batch, …], so that a slice has the batch in front.
+    return e.transpose(operand.value, swapFirstTwo(e.shape(operand.value).length));
+  });
+  operands.forEach((operand, i) => {
+    const batched = i < carries ? (flags[i] as boolean) : operand.batched;
+    const type = e.table.tensor(inputs[i] as ValueId);
+    const shape = i >= carries && i < carries + xs ? type.shape.slice(1) : type.shape;
+    params.push({ value: e.table.newParam(body, tensorType(type.dtype, shape)), batched });
+  });
+  const results = batchRegion(inner, region, params, axis);
+  results.forEach((result, i) => {
+    body.results.push(
+      i < carries && flags[i] ? asBatched(inner, result, axis.size) : result.value,
+    );
+  });
+  const types = body.results.map((value, i) => {
+    const type = e.table.tensor(value);
+    return i < carries ? type : tensorType(type.dtype, [trips, ...type.shape]);
+  });
+  const { outputs } = e.table.newNode(
+    e.region,
+    "scan",
+    node.params,
+    inputs,
+    types,
+    [body],
+    node.origin,
+  );
+  return outputs.map((value, i) => {
+    if (i < carries) return { value, batched: flags[i] as boolean };
+    if (results[i]?.batched !== true) return { value, batched: false };
+    return { value: e.transpose(value, swapFirstTwo(e.shape(value).length)), batched: true };
+  });
+}
+
+const swapFirstTwo = (rank: number): number[] =>
+  Array.from({ length: rank }, (_, d) => (d === 0 ? 1 : d === 1 ? 0 : d));
+
+function batchWhile(
+  scope: Scope,
+  node: NodeNamed<"while">,
+  operands: readonly BatchOperand[],
+): readonly BatchOperand[] {
+  const { e, axis } = scope;
+  const { carries } = node.params;
+  const [condition, body] = node.regions as readonly [Region, Region];
+  const rest = operands.slice(carries).map(({ batched }) => batched);
+  let divergent = false;
+  let flags = batchedCarries(
+    operands.slice(0, carries).map(({ batched }) => batched),
+    (now) => {
+      divergent = probe(scope, condition, [...now, ...rest])[0] as boolean;
+      return divergent ? now.map(() => true) : probe(scope, body, [...now, ...rest]);
+    },
+  );
+  if (divergent) flags = flags.map(() => true);
+  const inputs = operands.map((operand, i) =>
+    i < carries && flags[i] ? asBatched(e, operand, axis.size) : operand.value,
+  );
+  const all = [...flags, ...rest];
+  const open = (): { region: Region; inner: Emitter; params: BatchOperand[] } => {
+    const region = newRegion();
+    const params = inputs.map((value, i) => ({
+      value: e.table.newParam(region, e.table.types[value]!),
+      batched: all[i] as boolean,
+    }));
+    return { region, inner: e.nested(region), params };
+  };
+
+  const test = open();
+  const [going] = batchRegion(test.inner, condition, test.params, axis);
+  test.region.results.push(
+    divergent
+      ? test.inner.emit("reduce_or", [(going as BatchOperand).value], { axes: [0] })
+      : (going as BatchOperand).value,
+  );
+
+  const step = open();
+  let active: ValueId | undefined;
+  if (divergent) {
+    active = (batchRegion(step.inner, condition, step.params, axis)[0] as BatchOperand).value;
+  }
+  const mask =
+    active === undefined || scope.mask === undefined
+      ? (active ?? undefined)
+      : active;
+  const next = batchRegion(step.inner, body, step.params, axis, mask);
+  next.forEach((result, i) => {
+    if (!flags[i]) {
+      step.region.results.push(result.value);
+      return;
+    }
+    const value = asBatched(step.inner, result, axis.size);
+    // Finished points must not run on.
+    step.region.results.push(
+      active === undefined
+        ? value
+        : selectPoints(step.inner, active, [(step.params[i] as BatchOperand).value, value]),
+    );
+  });
+  const types = step.region.results.map((value) => e.table.types[value]!);
+  const { outputs } = e.table.newNode(
+    e.region,
+    "while",
+    node.params,
+    inputs,
+    types,
+    [test.region, step.region],
+    node.origin,
+  );
+  return outputs.map((value, i) => ({ value, batched: flags[i] as boolean }));
+}
+
+// ── Effects ─────────────────────────────────────────────────────────────────────────────────
+
+function batchPrint(
+  scope: Scope,
+  node: NodeNamed<"debug_print">,
+  operands: readonly BatchOperand[],
+): readonly BatchOperand[] {
+  const { e, axis, mask } = scope;
+  const { format, batch, masked } = node.params;
+  const values = operands.map((operand) => asBatched(e, operand, axis.size));
+  if (mask === undefined) {
+    e.emitAll("debug_print", values, { format, batch: batch + 1, masked });
+    return [];
+  }
+  const shape = [axis.size, ...sizes(e.shape(values[0] ?? mask)).slice(1, batch + 1)];
+  const wide = batch === 0 ? mask : e.broadcastInDim(mask, shape, [0]);
+  const own = masked ? e.emit("and", [wide, values.shift() as ValueId], {}) : wide;
+  e.emitAll("debug_print", [own, ...values], { format, batch: batch + 1, masked: true });
+  return [];
+}

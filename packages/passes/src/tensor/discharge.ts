@@ -1,0 +1,350 @@
+/**
+ * discharge: refs become values. The first pass; after it no `get`, `set` or `addupdate` is left.
+ *
+ * The body of a grid is walked in order with the current value of every ref. A structured op whose
+ * regions touch refs takes their values as operands and gives the new ones back: as carries of a
+ * loop, as results of a branch. (JAX calls this state discharge.)
+ */
+import {
+  Emitter,
+  type Node,
+  type NodeNamed,
+  type Region,
+  type Table,
+  type ValueId,
+  newRegion,
+  tensorType,
+} from "@gridfuse/graph";
+import { type Environment, copyNode, resolve } from "./rebuild.ts";
+import { readView, writeView } from "./ref-views.ts";
+
+/** Region with every kernel-level grid inside brought to the tensor level. */
+export function dischargeRegion(table: Table, region: Region): Region {
+  const result: Region = { params: [...region.params], nodes: [], results: [] };
+  const e = new Emitter(table, result);
+  const env: Environment = new Map();
+  walkBody(e, region, env, new Map());
+  result.results.push(...region.results.map((value) => resolve(env, value)));
+  return result;
+}
+
+/** Current value of each ref, by the id under which the region at hand knows it. */
+type Refs = Map<ValueId, ValueId>;
+
+const isRef = (table: Table, value: ValueId): boolean => table.types[value]?.kind === "ref";
+
+function walkBody(e: Emitter, region: Region, env: Environment, refs: Refs): void {
+  for (const id of region.nodes) {
+    const node = e.table.nodes[id] as Node;
+    e.origin = node.origin;
+    dischargeNode(e, node, env, refs);
+  }
+}
+
+function dischargeNode(e: Emitter, node: Node, env: Environment, refs: Refs): void {
+  const input = (i: number): ValueId => resolve(env, node.inputs[i] as ValueId);
+  const rest = (from: number): ValueId[] =>
+    node.inputs.slice(from).map((value) => resolve(env, value));
+  const bind = (values: readonly ValueId[]): void => {
+    node.outputs.forEach((value, i) => {
+      env.set(value, values[i] as ValueId);
+    });
+  };
+  const ref = node.inputs[0] as ValueId;
+  switch (node.op) {
+    case "get":
+      bind([readView(e, refs.get(ref) as ValueId, node.params.transforms, rest(1))]);
+      return;
+    case "set": {
+      const whole = refs.get(ref) as ValueId;
+      refs.set(ref, writeView(e, whole, node.params.transforms, rest(2), input(1)));
+      return;
+    }
+    case "addupdate": {
+      const whole = refs.get(ref) as ValueId;
+      const { transforms } = node.params;
+      const old = readView(e, whole, transforms, rest(2));
+      const sum = e.emit("add", [old, input(1)], {});
+      refs.set(ref, writeView(e, whole, transforms, rest(2), sum));
+      return;
+    }
+    case "grid":
+      bind(node.params.level === "kernel" ? dischargeGrid(e, node, rest(0)) : copyNode(e, node, rest(0)));
+      return;
+    case "cond":
+      bind(dischargeCond(e, node, env, refs));
+      return;
+    case "scan":
+      bind(dischargeScan(e, node, env, refs));
+      return;
+    case "while":
+      bind(dischargeWhile(e, node, env, refs));
+      return;
+    default:
+      bind(copyNode(e, node, rest(0)));
+  }
+}
+
+// ── Which refs a region writes ──────────────────────────────────────────────────────────────
+
+/** Params of `region` (refs) that something inside writes. */
+function writtenParams(table: Table, region: Region): Set<ValueId> {
+  const written = new Set<ValueId>();
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    if (node.op === "set" || node.op === "addupdate") written.add(node.inputs[0] as ValueId);
+    for (const [inner, operands] of regionOperands(node)) {
+      const innerWritten = writtenParams(table, inner);
+      inner.params.forEach((param, i) => {
+        if (innerWritten.has(param)) written.add(operands[i] as ValueId);
+      });
+    }
+  }
+  return written;
+}
+
+/** Each region of a control-flow node with the operand that each of its params stands for (−1: none). */
+function regionOperands(node: Node): [Region, readonly ValueId[]][] {
+  switch (node.op) {
+    case "cond":
+      return node.regions.map((region) => [region, node.inputs.slice(1)]);
+    case "scan":
+      return [[node.regions[0] as Region, [-1, ...node.inputs]]];
+    case "while":
+      return node.regions.map((region) => [region, node.inputs]);
+    default:
+      return [];
+  }
+}
+
+/** Refs among the operands of a control-flow node, and whether some region writes them. */
+function refOperands(table: Table, node: Node): { ref: ValueId; at: number; written: boolean }[] {
+  const found: { ref: ValueId; at: number; written: boolean }[] = [];
+  node.inputs.forEach((value, at) => {
+    if (!isRef(table, value)) return;
+    const written = regionOperands(node).some(([region, operands]) =>
+      region.params.some(
+        (param, i) => operands[i] === value && writtenParams(table, region).has(param),
+      ),
+    );
+    found.push({ ref: value, at, written });
+  });
+  return found;
+}
+
+// ── Structured ops ──────────────────────────────────────────────────────────────────────────
+
+/**
+ * Discharges `region` into a new one. `layout` gives the new params in order, each standing for an
+ * old param; refs among `out` have their final values appended to the results.
+ */
+function dischargeInside(
+  e: Emitter,
+  region: Region,
+  layout: readonly ValueId[],
+  out: readonly ValueId[],
+): Region {
+  const table = e.table;
+  const result = newRegion();
+  const inner = e.nested(result);
+  const env: Environment = new Map();
+  const refs: Refs = new Map();
+  for (const old of layout) {
+    const type = table.types[old]!;
+    const param = table.newParam(result, tensorType(type.dtype, type.shape));
+    if (type.kind === "ref") refs.set(old, param);
+    else env.set(old, param);
+  }
+  walkBody(inner, region, env, refs);
+  result.results.push(
+    ...region.results.map((value) => resolve(env, value)),
+    ...out.map((ref) => refs.get(ref) as ValueId),
+  );
+  return result;
+}
+
+function dischargeCond(
+  e: Emitter,
+  node: NodeNamed<"cond">,
+  env: Environment,
+  refs: Refs,
+): readonly ValueId[] {
+  const found = refOperands(e.table, node as Node);
+  const written = found.filter((r) => r.written);
+  const operands = node.inputs.map((value) => refs.get(value) ?? resolve(env, value));
+  const regions = node.regions.map((region) =>
+    dischargeInside(
+      e,
+      region,
+      region.params,
+      written.map(({ at }) => region.params[at - 1] as ValueId),
+    ),
+  );
+  const types = (regions[0] as Region).results.map((value) => e.table.types[value]!);
+  const { outputs } = e.table.newNode(e.region, "cond", {}, operands, types, regions, node.origin);
+  written.forEach(({ ref }, i) => {
+    refs.set(ref, outputs[node.outputs.length + i] as ValueId);
+  });
+  return outputs;
+}
+
+function dischargeScan(
+  e: Emitter,
+  node: NodeNamed<"scan">,
+  env: Environment,
+  refs: Refs,
+): readonly ValueId[] {
+  const { carries, xs } = node.params;
+  const region = node.regions[0] as Region;
+  const found = refOperands(e.table, node as Node);
+  const written = found.filter((r) => r.written);
+  const isWritten = (at: number): boolean => written.some((r) => r.at === at);
+  const param = (at: number): ValueId => region.params[at + 1] as ValueId;
+
+  const others = node.inputs.flatMap((_, at) => (at >= carries && !isWritten(at) ? [at] : []));
+  const order: number[] = [];
+  for (let at = 0; at < carries; at += 1) order.push(at);
+  for (const { at } of written) order.push(at);
+  order.push(...others);
+
+  const operands = order.map((at) => {
+    const value = node.inputs[at] as ValueId;
+    return refs.get(value) ?? resolve(env, value);
+  });
+  const body = dischargeInside(
+    e,
+    region,
+    [region.params[0] as ValueId, ...order.map(param)],
+    written.map(({ at }) => param(at)),
+  );
+  // Results come as [carry…, y…, written…]; carries must stand together.
+  const ys = region.results.length - carries;
+  const results = [
+    ...body.results.slice(0, carries),
+    ...body.results.slice(carries + ys),
+    ...body.results.slice(carries, carries + ys),
+  ];
+  const arranged: Region = { params: body.params, nodes: body.nodes, results };
+  const types = [
+    ...results.slice(0, carries + written.length).map((value) => e.table.types[value]!),
+    ...node.outputs.slice(carries).map((value) => e.table.types[value]!),
+  ];
+  const params = { ...node.params, carries: carries + written.length, xs };
+  const { outputs } = e.table.newNode(
+    e.region,
+    "scan",
+    params,
+    operands,
+    types,
+    [arranged],
+    node.origin,
+  );
+  written.forEach(({ ref }, i) => {
+    refs.set(ref, outputs[carries + i] as ValueId);
+  });
+  return [...outputs.slice(0, carries), ...outputs.slice(carries + written.length)];
+}
+
+function dischargeWhile(
+  e: Emitter,
+  node: NodeNamed<"while">,
+  env: Environment,
+  refs: Refs,
+): readonly ValueId[] {
+  const { carries } = node.params;
+  const [condition, body] = node.regions as readonly [Region, Region];
+  const found = refOperands(e.table, node as Node);
+  const written = found.filter((r) => r.written);
+  const order: number[] = [];
+  for (let at = 0; at < carries; at += 1) order.push(at);
+  for (const { at } of written) order.push(at);
+  node.inputs.forEach((_, at) => {
+    if (at >= carries && !written.some((r) => r.at === at)) order.push(at);
+  });
+  const operands = order.map((at) => {
+    const value = node.inputs[at] as ValueId;
+    return refs.get(value) ?? resolve(env, value);
+  });
+  const layout = (region: Region): ValueId[] => order.map((at) => region.params[at] as ValueId);
+  const regions = [
+    dischargeInside(e, condition, layout(condition), []),
+    dischargeInside(
+      e,
+      body,
+      layout(body),
+      written.map(({ at }) => body.params[at] as ValueId),
+    ),
+  ];
+  const types = (regions[1] as Region).results.map((value) => e.table.types[value]!);
+  const { outputs } = e.table.newNode(
+    e.region,
+    "while",
+    { carries: carries + written.length },
+    operands,
+    types,
+    regions,
+    node.origin,
+  );
+  written.forEach(({ ref }, i) => {
+    refs.set(ref, outputs[carries + i] as ValueId);
+  });
+  return outputs.slice(0, carries);
+}
+
+function dischargeGrid(
+  e: Emitter,
+  node: NodeNamed<"grid">,
+  operands: readonly ValueId[],
+): readonly ValueId[] {
+  const { table } = e;
+  const { axes, prefetch, inputs, outputs, scratch } = node.params;
+  const [body, ...maps] = node.regions as readonly [Region, ...Region[]];
+  const firstInput = axes.length + prefetch;
+  const firstState = firstInput + inputs.length;
+  const stateCount = outputs.length + scratch.length;
+  const written = writtenParams(table, body);
+  const mutated = inputs.flatMap((_, i) =>
+    written.has(body.params[firstInput + i] as ValueId) ? [i] : [],
+  );
+  for (let i = 0; i < prefetch; i += 1) {
+    const param = body.params[axes.length + i] as ValueId;
+    if (written.has(param)) throw new RangeError("a kernel writes to a prefetched scalar operand");
+  }
+
+  const result = newRegion();
+  const inner = e.nested(result);
+  const env: Environment = new Map();
+  const refs: Refs = new Map();
+  const bindParam = (old: ValueId): void => {
+    const type = table.types[old]!;
+    const param = table.newParam(result, tensorType(type.dtype, type.shape));
+    if (type.kind === "ref") refs.set(old, param);
+    else env.set(old, param);
+  };
+  body.params.slice(0, firstState + stateCount).forEach(bindParam);
+  for (const i of mutated) {
+    const old = body.params[firstInput + i] as ValueId;
+    const type = table.types[old]!;
+    refs.set(old, table.newParam(result, tensorType(type.dtype, type.shape)));
+  }
+  body.params.slice(firstState + stateCount).forEach(bindParam);
+
+  walkBody(inner, body, env, refs);
+  for (let i = 0; i < stateCount; i += 1) {
+    result.results.push(refs.get(body.params[firstState + i] as ValueId) as ValueId);
+  }
+  for (const i of mutated) {
+    result.results.push(refs.get(body.params[firstInput + i] as ValueId) as ValueId);
+  }
+  const regions = [result, ...maps.map((map) => dischargeInside(e, map, map.params, []))];
+  const types = node.outputs.map((value) => table.types[value]!);
+  return table.newNode(
+    e.region,
+    "grid",
+    { ...node.params, level: "tensor", mutated },
+    operands,
+    types,
+    regions,
+    node.origin,
+  ).outputs;
+}

@@ -1,0 +1,138 @@
+/**
+ * Copying regions with changes: how every tensor-level pass is written.
+ *
+ * Nodes and regions are never edited. A pass walks a region in order, keeps an environment from old
+ * to new values, and appends to the same table; what nobody refers to any more is left behind and
+ * disappears when the plan is emitted. Params of a rebuilt region keep their ids, so a region
+ * inside stays valid as long as nothing it captures is renamed.
+ */
+import type { Emitter, Node, Region, Table, ValueId } from "@gridfuse/graph";
+
+export type Environment = Map<ValueId, ValueId>;
+
+export const resolve = (env: Environment, value: ValueId): ValueId => env.get(value) ?? value;
+
+/** Appends a copy of `node` with other operands (and, if given, other regions); types are kept. */
+export function copyNode(
+  e: Emitter,
+  node: Node,
+  inputs: readonly ValueId[],
+  regions: readonly Region[] = node.regions,
+): readonly ValueId[] {
+  const types = node.outputs.map((value) => e.table.types[value]!);
+  return e.table.newNode(e.region, node.op, node.params, inputs, types, regions, node.origin)
+    .outputs;
+}
+
+/** What a rewriting step makes of one node: its new results, or undefined to copy it. */
+export type Rewrite = (
+  node: Node,
+  inputs: readonly ValueId[],
+  e: Emitter,
+  env: Environment,
+) => readonly ValueId[] | undefined;
+
+/** Appends the nodes of `region` to `e`, its params bound to `args`; gives the results. */
+export function inlineRegion(
+  e: Emitter,
+  region: Region,
+  args: readonly ValueId[],
+  rewrite?: Rewrite,
+): readonly ValueId[] {
+  const env: Environment = new Map(region.params.map((param, i) => [param, args[i] as ValueId]));
+  return replay(e, region, env, rewrite);
+}
+
+/** Appends the nodes of `region` to `e` under `env`; gives the results. */
+export function replay(
+  e: Emitter,
+  region: Region,
+  env: Environment,
+  rewrite?: Rewrite,
+): readonly ValueId[] {
+  const outer = e.origin;
+  for (const id of region.nodes) {
+    const node = e.table.nodes[id] as Node;
+    const inputs = node.inputs.map((value) => resolve(env, value));
+    e.origin = node.origin;
+    const outputs = rewrite?.(node, inputs, e, env) ?? copyNode(e, node, inputs);
+    node.outputs.forEach((value, i) => {
+      env.set(value, outputs[i] as ValueId);
+    });
+  }
+  e.origin = outer;
+  return region.results.map((value) => resolve(env, value));
+}
+
+/** Values used in `region` (results included) that are neither its params nor made in it. */
+export function freeValues(table: Table, region: Region): ValueId[] {
+  const bound = new Set<ValueId>(region.params);
+  const free = new Set<ValueId>();
+  const use = (value: ValueId): void => {
+    if (!bound.has(value)) free.add(value);
+  };
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    node.inputs.forEach(use);
+    for (const value of node.outputs) bound.add(value);
+  }
+  region.results.forEach(use);
+  return [...free];
+}
+
+/** Makes an open region closed: free values become trailing params; gives the values to pass for them. */
+export function closeRegion(e: Emitter, open: Region): { region: Region; captures: ValueId[] } {
+  const captures = freeValues(e.table, open);
+  if (captures.length === 0) return { region: open, captures };
+  const region: Region = { params: [...open.params], nodes: [], results: [] };
+  const env: Environment = new Map();
+  for (const value of captures) {
+    env.set(value, e.table.newParam(region, e.table.types[value]!));
+  }
+  region.results.push(...replay(e.nested(region), open, env));
+  return { region, captures };
+}
+
+/** Which of `sources` each result of `region` depends on, through any node. */
+export function dependencies(
+  table: Table,
+  region: Region,
+  sources: ReadonlySet<ValueId>,
+): (value: ValueId) => ReadonlySet<ValueId> {
+  const none: ReadonlySet<ValueId> = new Set();
+  const known = new Map<ValueId, ReadonlySet<ValueId>>();
+  for (const source of sources) known.set(source, new Set([source]));
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    let union: Set<ValueId> | undefined;
+    for (const input of node.inputs) {
+      const from = known.get(input);
+      if (from === undefined) continue;
+      union ??= new Set();
+      for (const source of from) union.add(source);
+    }
+    if (union === undefined) continue;
+    for (const output of node.outputs) known.set(output, union);
+  }
+  return (value) => known.get(value) ?? none;
+}
+
+/** Nodes of `region` that its results or an effect need, in order. */
+export function liveNodes(table: Table, region: Region): Node[] {
+  const needed = new Set<ValueId>(region.results);
+  const live: Node[] = [];
+  for (let i = region.nodes.length - 1; i >= 0; i -= 1) {
+    const node = table.nodes[region.nodes[i] as number] as Node;
+    if (!hasEffect(table, node) && !node.outputs.some((value) => needed.has(value))) continue;
+    live.push(node);
+    for (const input of node.inputs) needed.add(input);
+  }
+  return live.reverse();
+}
+
+export function hasEffect(table: Table, node: Node): boolean {
+  if (node.op === "debug_print" || node.op === "set" || node.op === "addupdate") return true;
+  return node.regions.some((region) =>
+    region.nodes.some((id) => hasEffect(table, table.nodes[id] as Node)),
+  );
+}

@@ -1,0 +1,209 @@
+/**
+ * Integer values as index expressions.
+ *
+ * Program ids, iotas, masks and loop counters are integers that the compiler can reason about: "is k
+ * zero", "does this window stay inside", "which element does this gather read". This file turns a
+ * tensor value, read at given coordinates, into an index expression where that is possible.
+ */
+import { type Node, type Table, type ValueId, sizes } from "@gridfuse/graph";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import { fromBits, isInteger, itemSize, isSigned } from "@gridfuse/plan/scalar";
+import { viewOf } from "./views.ts";
+
+/** What is known about values that are not computed from anything, such as program ids. */
+export type Known = (value: ValueId) => IndexExpr | undefined;
+
+const maxDepth = 64;
+
+/** Range of an integer dtype that index expressions (doubles) can hold exactly. */
+function fitsDType(e: IndexExpr, dtype: Parameters<typeof itemSize>[0]): boolean {
+  const width = Math.min(itemSize(dtype) * 8, 53);
+  const lo = isSigned(dtype) ? -(2 ** (width - 1)) : 0;
+  const hi = isSigned(dtype) ? 2 ** (width - 1) - 1 : 2 ** width - 1;
+  return e.lo >= lo && e.hi <= hi;
+}
+
+/**
+ * The element of `value` at coordinates `at`, as an index expression; undefined where it is not an
+ * integer the language can express, or where arithmetic might wrap.
+ */
+export function symbolicValue(
+  table: Table,
+  value: ValueId,
+  at: readonly IndexExpr[],
+  known: Known,
+  depth: number = maxDepth,
+): IndexExpr | undefined {
+  const type = table.types[value];
+  if (type?.kind !== "tensor" || !isInteger(type.dtype) || depth === 0) return undefined;
+  const given = known(value);
+  if (given !== undefined) return given;
+  const node = table.producer(value);
+  if (node === undefined) return undefined;
+  const operand = (i: number, where: readonly IndexExpr[] = at): IndexExpr | undefined =>
+    symbolicValue(table, node.inputs[i] as ValueId, where, known, depth - 1);
+  const result = symbolicNode(table, node, at, operand);
+  return result !== undefined && fitsDType(result, type.dtype) ? result : undefined;
+}
+
+function symbolicNode(
+  table: Table,
+  node: Node,
+  at: readonly IndexExpr[],
+  operand: (i: number, where?: readonly IndexExpr[]) => IndexExpr | undefined,
+): IndexExpr | undefined {
+  const both = (
+    combine: (a: IndexExpr, b: IndexExpr) => IndexExpr | undefined,
+  ): IndexExpr | undefined => {
+    const a = operand(0);
+    const b = a === undefined ? undefined : operand(1);
+    return a === undefined || b === undefined ? undefined : combine(a, b);
+  };
+  switch (node.op) {
+    case "full": {
+      const { dtype, bits } = node.params;
+      if (!isInteger(dtype)) return undefined;
+      const number = Number(fromBits(dtype, bits));
+      return Number.isSafeInteger(number) ? ix.constant(number) : undefined;
+    }
+    case "iota":
+      return at[node.params.dimension];
+    case "multiple_of":
+      return operand(0);
+    case "convert_element_type":
+      return operand(0);
+    case "neg": {
+      const a = operand(0);
+      return a === undefined ? undefined : ix.mul(a, -1);
+    }
+    case "add":
+      return both((a, b) => ix.add(a, b));
+    case "sub":
+      return both((a, b) => ix.sub(a, b));
+    case "mul":
+      return both((a, b) =>
+        a.k === "const" ? ix.mul(b, a.value) : b.k === "const" ? ix.mul(a, b.value) : undefined,
+      );
+    case "div":
+      return both((a, b) =>
+        b.k === "const" && b.value > 0 && a.lo >= 0 ? ix.floordiv(a, b.value) : undefined,
+      );
+    case "rem":
+      return both((a, b) =>
+        b.k === "const" && b.value > 0 && a.lo >= 0 ? ix.mod(a, b.value) : undefined,
+      );
+    case "min":
+      return both(ix.min);
+    case "max":
+      return both(ix.max);
+    case "xor":
+      return both((a, b) => (a.lo >= 0 && b.lo >= 0 ? ix.xor(a, b) : undefined));
+    case "and":
+      return both((a, b) => (a.lo >= 0 && b.lo >= 0 ? ix.and(a, b) : undefined));
+    case "shift_left":
+      return both((a, b) =>
+        b.k === "const" && b.value >= 0 && b.value < 32 ? ix.mul(a, 2 ** b.value) : undefined,
+      );
+    case "shift_right_logical":
+    case "shift_right_arithmetic":
+      return both((a, b) =>
+        b.k === "const" && b.value >= 0 && b.value < 32 && a.lo >= 0
+          ? ix.floordiv(a, 2 ** b.value)
+          : undefined,
+      );
+    case "clamp": {
+      const [lo, x, hi] = [operand(0), operand(1), operand(2)];
+      if (lo === undefined || x === undefined || hi === undefined) return undefined;
+      return ix.min(ix.max(x, lo), hi);
+    }
+    default: {
+      const view = viewOf(table, node);
+      if (view === undefined) return undefined;
+      const source = view.index.map((e) => ix.substituteAxes(e, at));
+      const shape = sizes(table.tensor(node.inputs[0] as ValueId).shape);
+      const inside = source.every((e, d) => e.lo >= 0 && e.hi < (shape[d] as number));
+      return inside ? operand(0, source) : undefined;
+    }
+  }
+}
+
+type Lookup = (value: ValueId, at: readonly IndexExpr[]) => IndexExpr | undefined;
+
+/** Whether a bool value is provably true or false everywhere at `at`; undefined where it is open. */
+export function truth(
+  table: Table,
+  value: ValueId,
+  at: readonly IndexExpr[],
+  lookup: Lookup,
+): boolean | undefined {
+  const node = table.producer(value);
+  if (node === undefined || table.tensor(value).dtype !== "bool") return undefined;
+  const side = (i: number): boolean | undefined =>
+    truth(table, node.inputs[i] as ValueId, at, lookup);
+  switch (node.op) {
+    case "full":
+      return node.params.bits.lo !== 0;
+    case "not": {
+      const a = side(0);
+      return a === undefined ? undefined : !a;
+    }
+    case "and": {
+      const a = side(0);
+      const b = side(1);
+      return a === false || b === false ? false : a === true && b === true ? true : undefined;
+    }
+    case "or": {
+      const a = side(0);
+      const b = side(1);
+      return a === true || b === true ? true : a === false && b === false ? false : undefined;
+    }
+    case "eq":
+    case "ne":
+    case "lt":
+    case "le":
+    case "gt":
+    case "ge": {
+      const a = lookup(node.inputs[0] as ValueId, at);
+      const b = lookup(node.inputs[1] as ValueId, at);
+      if (a === undefined || b === undefined) return undefined;
+      return compareRanges(node.op, ix.sub(a, b));
+    }
+    case "broadcast_in_dim":
+    case "reshape": {
+      const view = viewOf(table, node);
+      if (view === undefined) return undefined;
+      return truth(
+        table,
+        node.inputs[0] as ValueId,
+        view.index.map((e) => ix.substituteAxes(e, at)),
+        lookup,
+      );
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Decides `difference ∘ 0` from the range of the difference. */
+export function compareRanges(
+  op: "eq" | "ne" | "lt" | "le" | "gt" | "ge",
+  { lo, hi }: IndexExpr,
+): boolean | undefined {
+  switch (op) {
+    case "eq":
+      return lo === 0 && hi === 0 ? true : lo > 0 || hi < 0 ? false : undefined;
+    case "ne":
+      return lo === 0 && hi === 0 ? false : lo > 0 || hi < 0 ? true : undefined;
+    case "lt":
+      return hi < 0 ? true : lo >= 0 ? false : undefined;
+    case "le":
+      return hi <= 0 ? true : lo > 0 ? false : undefined;
+    case "gt":
+      return lo > 0 ? true : hi <= 0 ? false : undefined;
+    case "ge":
+      return lo >= 0 ? true : hi < 0 ? false : undefined;
+    default:
+      return op satisfies never;
+  }
+}
