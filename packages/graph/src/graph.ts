@@ -3,12 +3,19 @@
  * walking, exporting. Passes read the dense `program`.
  */
 import { BuildError } from "@gridfuse/plan/errors";
+import { bindDims, type DimSizes, dimNames } from "./bind-dims.ts";
+import { toDot } from "./export/dot.ts";
+import { toMermaid } from "./export/mermaid.ts";
+import { type ModelExplorerGraphs, toModelExplorer } from "./export/model-explorer.ts";
 import { installMethods } from "./fluent.ts";
 import { requireDims } from "./functions/create.ts";
+import { type GraphologyGraph, graphologyOf, programOf } from "./graphology.ts";
+import { structuralHash } from "./hash.ts";
 import { type Node, newRegion, type Program, Table, walk } from "./ir/table.ts";
 import { tensorType } from "./ir/types.ts";
 import { tensorOf, valueFor } from "./operand.ts";
 import { captureOrigin } from "./origin.ts";
+import { printProgram } from "./print.ts";
 import { located, runIn, Scope } from "./scope.ts";
 import type { ArraySpec } from "./spec.ts";
 import { isTensor, type Operand, type Tensor } from "./tensor.ts";
@@ -25,12 +32,19 @@ export interface GraphOptions {
   readonly name?: string;
 }
 
-/** A traced program. */
+/** A traced program, for people. */
 export class Graph {
+  /** The dense form that passes read. */
   readonly program: Program;
+  private view: GraphologyGraph | undefined;
 
   constructor(program: Program) {
     this.program = program;
+  }
+
+  /** A graph that was built or changed with graphology. */
+  static fromGraphology(graph: GraphologyGraph): Graph {
+    return new Graph(programOf(graph));
   }
 
   get name(): string {
@@ -44,6 +58,43 @@ export class Graph {
       nodes.push(node);
     });
     return nodes;
+  }
+
+  /** The graphology view; made when first asked for. Changing it does not change the program. */
+  get graphology(): GraphologyGraph {
+    this.view ??= graphologyOf(this.program);
+    return this.view;
+  }
+
+  /** Names of the dims that have no size yet. */
+  get dims(): readonly string[] {
+    return dimNames(this.program);
+  }
+  /** The same graph with sizes in place of names. @throws BuildError GF2501, GF2502 */
+  bindDims(sizes: DimSizes): Graph {
+    return new Graph(bindDims(this.program, sizes));
+  }
+
+  /** Equal for graphs that say the same under other names. */
+  structuralHash(): string {
+    return structuralHash(this.program);
+  }
+
+  /** Readable text, one line a node. */
+  toString(): string {
+    return printProgram(this.program);
+  }
+  /** Graphviz. */
+  toDot(): string {
+    return toDot(this.program);
+  }
+  /** A Mermaid flow chart. */
+  toMermaid(): string {
+    return toMermaid(this.program);
+  }
+  /** JSON for Model Explorer. */
+  toModelExplorer(): ModelExplorerGraphs {
+    return toModelExplorer(this.program);
   }
 }
 

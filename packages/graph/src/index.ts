@@ -1,4 +1,8 @@
+export * from "./bind-dims.ts";
 export * from "./error-codes.ts";
+export * from "./export/dot.ts";
+export * from "./export/mermaid.ts";
+export * from "./export/model-explorer.ts";
 export * from "./functions/composite.ts";
 export {
   cond,
@@ -24,6 +28,8 @@ export * from "./functions/linear.ts";
 export * from "./functions/movement.ts";
 export * from "./functions/reduction.ts";
 export * from "./graph.ts";
+export * from "./graphology.ts";
+export * from "./hash.ts";
 export { ds, type Indexer, type SliceText, type Window } from "./indexer.ts";
 export * from "./ir/clone.ts";
 export * from "./ir/emit.ts";
@@ -37,6 +43,7 @@ export * from "./languages.ts";
 export * from "./ops/define.ts";
 export * from "./ops/table.ts";
 export { sourceLocation } from "./origin.ts";
+export { printParams, printProgram, printType } from "./print.ts";
 export * from "./promote.ts";
 export { Ref } from "./ref.ts";
 export {

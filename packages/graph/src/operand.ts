@@ -4,7 +4,7 @@
  * see equal dtypes and equal shapes only.
  */
 import { BuildError } from "@gridfuse/plan/errors";
-import { type DType, isFloat, isInteger, itemSize, kindOf } from "@gridfuse/plan/scalar";
+import { type DType, isInteger, itemSize, kindOf } from "@gridfuse/plan/scalar";
 import type { ValueId } from "./ir/table.ts";
 import { type Dim, formatShape, type Shape } from "./ir/types.ts";
 import { type PromotedType, promoteTypes } from "./promote.ts";
