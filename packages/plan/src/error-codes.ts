@@ -168,4 +168,9 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
       "A scalar program holds, say, a square root of integers; the verifier should have refused it.",
     fix: "This is a bug of gridfuse: please report it with the program.",
   },
+  GF4022: {
+    title: "not a cache key",
+    cause: "A plan cache was asked for something else than a key made by cacheKey.",
+    fix: "Make the key with cacheKey from everything that the plan depends on.",
+  },
 };

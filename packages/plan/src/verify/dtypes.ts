@@ -66,8 +66,10 @@ const reductionDTypes: { readonly [O in ReduceOp]: Accepts } = {
 /** What is wrong with the dtypes of `node`, if anything; its operands are earlier nodes. */
 function dtypeFault(node: ScalarNode, { nodes, earlier, place }: Program): string | undefined {
   const { op, dtype } = node;
-  const operands = argsOf(node).map((arg) => nodes[arg]!.dtype);
-  const [x, y, z] = operands;
+  const args = argsOf(node);
+  const x = nodes[args[0]!]?.dtype;
+  const y = nodes[args[1]!]?.dtype;
+  const z = nodes[args[2]!]?.dtype;
   switch (op) {
     case "const":
       return undefined;
@@ -92,7 +94,7 @@ function dtypeFault(node: ScalarNode, { nodes, earlier, place }: Program): strin
     case "rare":
       return x === "bool" && y === dtype && z === dtype
         ? undefined
-        : `${op} of ${operands.join(", ")} as ${dtype}`;
+        : `${op} of ${x}, ${y}, ${z} as ${dtype}`;
     case "convert":
       return undefined;
     case "bitcast":
@@ -118,10 +120,12 @@ export const operandsAreEarlier: Rule = {
   id: "V15",
   title: "operands are earlier nodes, values are nodes, programs are small enough",
   program({ nodes, reductions, writes, path }, broken) {
-    nodes.forEach((node, i) => {
-      const late = argsOf(node).find((arg) => !(arg >= 0 && arg < i));
-      if (late !== undefined) throw broken(`${path}.nodes[${i}]`, `operand ${late} is not earlier`);
-    });
+    for (let i = 0; i < nodes.length; i++) {
+      for (const arg of argsOf(nodes[i]!)) {
+        if (arg >= 0 && arg < i) continue;
+        throw broken(`${path}.nodes[${i}]`, `operand ${arg} is not earlier`);
+      }
+    }
     const values = [...reductions, ...writes].map(({ value }) => value);
     const missing = values.find((value) => !(value < nodes.length));
     if (missing !== undefined) throw broken(path, `value ${missing} of ${nodes.length} nodes`);
