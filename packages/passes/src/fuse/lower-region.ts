@@ -110,7 +110,7 @@ export class Scope implements Surroundings {
     if (node.op === "constant") {
       return this.setPlace(value, atStart(this.plan.constant(node.params.dtype, node.params.data)));
     }
-    if (isFusable(node)) return this.#aliasOf(node, value) ?? this.#makeKernel(value);
+    if (isFusable(node)) return this.#aliasOf(value) ?? this.#makeKernel(value);
     this.#lowerNode(node);
     return this.lowering.places.get(value) as Place;
   }
@@ -135,28 +135,61 @@ export class Scope implements Surroundings {
     );
   }
 
-  /** Movement that does not move anything (a reshape, a leading slice of a batch) needs no kernel. */
-  #aliasOf(node: Node, value: ValueId): Place | undefined {
-    const view = viewOf(this.table, node);
-    if (view === undefined || this.lowering.destinations.has(value)) return undefined;
+  /** Movement that, all in all, moves nothing but the start: its source, and how far the start moves. */
+  #shifted(value: ValueId): { source: ValueId; shift: IndexExpr } | undefined {
     const shape = sizes(this.table.tensor(value).shape);
-    const source = this.renamed(node.inputs[0] as ValueId);
-    const sourceShape = sizes(this.table.tensor(source).shape);
-    const inside = view.index.every(
-      (e, d) => e.lo >= 0 && (e.hi < (sourceShape[d] as number) || sourceShape[d] === 0),
-    );
-    if (!inside) return undefined;
-    const shift = ix.sub(flatten(view.index, sourceShape), flatten(coordinates(shape), shape));
-    let fixed = true;
-    ix.forEachLeaf(shift, (leaf) => {
-      if (leaf.k === "axis") fixed = false;
-    });
-    if (!fixed) return undefined;
+    const own = flatten(coordinates(shape), shape);
+    let at: readonly IndexExpr[] = coordinates(shape);
+    let current = value;
+    for (;;) {
+      const node = this.table.producer(current);
+      const view = node === undefined ? undefined : viewOf(this.table, node);
+      if (node === undefined || view === undefined) return undefined;
+      const source = this.renamed(node.inputs[0] as ValueId);
+      const extents = sizes(this.table.tensor(source).shape);
+      at = view.index.map((e) => ix.substituteAxes(e, at));
+      const inside = at.every(
+        (e, d) => e.lo >= 0 && (e.hi < (extents[d] as number) || extents[d] === 0),
+      );
+      if (!inside) return undefined;
+      const shift = ix.sub(flatten(at, extents), own);
+      let fixed = true;
+      ix.forEachLeaf(shift, (leaf) => {
+        if (leaf.k === "axis") fixed = false;
+      });
+      if (fixed) return { source, shift };
+      if (this.lowering.places.has(source)) return undefined;
+      current = source;
+    }
+  }
+
+  /** A reshape, or a leading slice of a batch, needs no kernel: it lies where its source lies. */
+  #aliasOf(value: ValueId): Place | undefined {
+    if (this.lowering.destinations.has(value)) return undefined;
+    const shifted = this.#shifted(value);
+    if (shifted === undefined) return undefined;
+    const { source, shift } = shifted;
     if (shift.k !== "const" && !this.lowering.places.has(source)) return undefined;
     const producer = this.table.producer(source);
     if (producer?.op === "full" || producer?.op === "iota") return undefined;
     const { buffer, offset } = this.materialise(source);
     return this.setPlace(value, { buffer, offset: ix.add(offset, shift) });
+  }
+
+  /** The value that fills exactly the memory of `value`, through reshapes. */
+  #base(value: ValueId): ValueId {
+    const node = this.table.producer(value);
+    if (node === undefined || this.lowering.places.has(value)) return value;
+    if (this.lowering.homes.get(value) !== this || node.op === "full") return value;
+    const shifted = this.#shifted(value);
+    if (shifted === undefined || shifted.shift.k !== "const" || shifted.shift.value !== 0) {
+      return value;
+    }
+    const count = (v: ValueId): number => elementCount(this.table.tensor(v).shape);
+    const { source } = shifted;
+    const producer = this.table.producer(source);
+    if (producer === undefined || producer.op === "full" || producer.op === "iota") return value;
+    return count(source) === count(value) ? this.#base(source) : value;
   }
 
   #makeKernel(value: ValueId): Place {
@@ -237,10 +270,10 @@ export class Scope implements Surroundings {
   /** Puts the elements of `value` into `place`. */
   store(value: ValueId, place: Place): void {
     const source = this.renamed(value);
-    if (!this.lowering.places.has(source) && !this.lowering.destinations.has(source)) {
-      this.lowering.destinations.set(source, place);
-    }
-    const at = this.materialise(source);
+    const base = this.#base(source);
+    const promised = this.lowering.destinations;
+    if (!this.lowering.places.has(base) && !promised.has(base)) promised.set(base, place);
+    const at = this.materialise(base);
     if (at.buffer === place.buffer && at.offset.key === place.offset.key) return;
     this.copy(at, place, source);
   }

@@ -50,6 +50,8 @@ export interface Surroundings {
 const zeroBits: Bits = { lo: 0, hi: 0 };
 /** A full reduction before a broadcast would leave one outer point: only for small arrays. */
 const maxSerialReduction = 65536;
+/** Outer points per result above which a reduction would be done again and again. */
+const maxRepeatedReduction = 1.25;
 
 export class Puller {
   readonly #around: Surroundings;
@@ -456,14 +458,14 @@ export class Puller {
     at: readonly IndexExpr[],
     guard: readonly IndexRange[],
   ): number {
-    const outer = guard.length > 0 ? undefined : plainAxes(at, this.#shape(value));
+    const outer = guard.length > 0 ? undefined : axesNamed(at);
     const kernel = this.#kernel;
     const fits = outer !== undefined && this.#agrees(outer, node);
     if (!fits) {
       const place = this.#around.materialise(value);
       return this.#load(stage, value, place, at, guard, zeroBits);
     }
-    kernel.outer = [...outer].sort((p, q) => p - q);
+    kernel.outer = outer;
     const key = `${value}[${at.map((e) => e.key).join()}]`;
     let known = kernel.reduced.get(key);
     if (known === undefined) {
@@ -473,7 +475,7 @@ export class Puller {
     return stage.b.reduced(this.#dtype(value), known.stage, known.reduction);
   }
 
-  /** Whether a reduction that keeps exactly these domain axes can be a stage of this kernel. */
+  /** Whether a reduction whose place depends on exactly these axes can be a stage of this kernel. */
   #agrees(outer: readonly number[], node: Node): boolean {
     const kernel = this.#kernel;
     if (outer.some((axis) => axis >= kernel.domain.length)) return false;
@@ -481,8 +483,11 @@ export class Puller {
       return kernel.outer.length === outer.length && kernel.outer.every((a) => outer.includes(a));
     }
     const points = outer.reduce((count, axis) => count * (kernel.domain[axis] as number), 1);
+    const results = elementCount(this.#shape(node.outputs[0] as ValueId));
+    if (points > results * maxRepeatedReduction) return false;
     const all = kernel.domain.reduce((count, extent) => count * extent, 1);
-    return points > 1 || all === 1 || elementCount(this.#shape(node.inputs[0] as ValueId)) <= maxSerialReduction;
+    const work = elementCount(this.#shape(node.inputs[0] as ValueId));
+    return points > 1 || all === 1 || work <= maxSerialReduction;
   }
 
   #newStage(node: Node, at: readonly IndexExpr[]): { stage: number; reduction: number } {
@@ -531,15 +536,17 @@ const reduceOpOf = (op: Node["op"]): ReduceOp => {
   return ops[op] as ReduceOp;
 };
 
-/** The axes that `at` names, if every entry is an axis of its own (or 0 along an extent of 1). */
-function plainAxes(at: readonly IndexExpr[], shape: readonly number[]): number[] | undefined {
-  const axes: number[] = [];
-  for (const [d, e] of at.entries()) {
-    if (e.k === "const" && shape[d] === 1) continue;
-    if (e.k !== "axis" || e.hi + 1 !== shape[d] || axes.includes(e.axis)) return undefined;
-    axes.push(e.axis);
+/** The domain axes that `at` depends on, ascending; undefined where it depends on computed values. */
+function axesNamed(at: readonly IndexExpr[]): number[] | undefined {
+  const axes = new Set<number>();
+  let plain = true;
+  for (const e of at) {
+    ix.forEachLeaf(e, (leaf) => {
+      if (leaf.k === "axis") axes.add(leaf.axis);
+      else if (leaf.k === "value") plain = false;
+    });
   }
-  return axes;
+  return plain ? [...axes].sort((p, q) => p - q) : undefined;
 }
 
 /** The ranges that are not provably kept. */

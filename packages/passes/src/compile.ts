@@ -1,0 +1,89 @@
+/**
+ * `compile(graph)`: binds named dims, asks the cache, lowers.
+ */
+import {
+  type DimSizes,
+  type Graph,
+  type Program,
+  Table,
+  bindDims,
+  cloneRegion,
+  dimNames,
+  structuralBytes,
+} from "@gridfuse/graph";
+import { CompileError, type Plan, irVersion } from "@gridfuse/plan";
+import { PlanCache, cacheKey } from "@gridfuse/plan/cache";
+import { type LowerOptions, lower } from "./lower.ts";
+
+export interface CompileOptions extends LowerOptions {
+  /** Sizes of named dimensions. */
+  readonly dims?: DimSizes;
+  /** Where compiled plans are kept: a cache, a directory, or true for the user's cache directory. */
+  readonly cache?: PlanCache | string | boolean;
+}
+
+/** Raised whenever the same graph and options may give another plan. */
+export const compilerVersion = 1;
+
+const directories = new Map<string, PlanCache>();
+
+function openCache(cache: PlanCache | string | boolean): PlanCache | undefined {
+  if (cache === false) return undefined;
+  if (cache instanceof PlanCache) return cache;
+  const directory = cache === true ? "" : cache;
+  let known = directories.get(directory);
+  if (known === undefined) {
+    known = new PlanCache(directory === "" ? {} : { directory });
+    directories.set(directory, known);
+  }
+  return known;
+}
+
+function keyOf(program: Program, options: CompileOptions): string {
+  return cacheKey([
+    ["graph", structuralBytes(program)],
+    ["names", JSON.stringify([program.name, program.inputs, program.outputs])],
+    ["ir", String(irVersion)],
+    ["compiler", String(compilerVersion)],
+    ["reassociate", String(options.reassociate ?? true)],
+    ["fuel", String(options.fuel ?? "")],
+  ]);
+}
+
+/**
+ * Turns a graph into a plan: what runs, on any executor, without this compiler.
+ *
+ * The same graph and options give the same plan on every machine. With `cache`, a plan that was compiled
+ * before is read instead; a damaged entry counts as a miss.
+ *
+ * @throws CompileError GF3001 where a named dimension has no size
+ */
+export function compile(graph: Graph | Program, options: CompileOptions = {}): Plan {
+  const given = "program" in graph ? graph.program : graph;
+  const bound = options.dims === undefined ? given : bindDims(given, options.dims);
+  const open = dimNames(bound);
+  if (open.length > 0) {
+    throw new CompileError(
+      "GF3001",
+      `graph "${given.name}": dimension${open.length > 1 ? "s" : ""} ${open.map((name) => `"${name}"`).join(", ")} ${open.length > 1 ? "have" : "has"} no size`,
+      {
+        path: open[0] as string,
+        help: `compile(graph, { dims: { ${open.map((name) => `${name}: …`).join(", ")} } })`,
+      },
+    );
+  }
+  const cache = options.cache === undefined ? undefined : openCache(options.cache);
+  if (cache === undefined) return lower(ownCopy(bound), options);
+  const key = keyOf(bound, options);
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const plan = lower(ownCopy(bound), options);
+  cache.put(key, plan);
+  return plan;
+}
+
+/** Passes append to a program's table: they get one of their own. */
+function ownCopy(program: Program): Program {
+  const table = new Table();
+  return { ...program, table, main: cloneRegion(program.table, program.main, table, new Map()) };
+}

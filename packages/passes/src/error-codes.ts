@@ -1,0 +1,20 @@
+/** Errors of compiling: what they mean and what to do. The docs' error index is made from this. */
+export const codes: Readonly<
+  Record<string, { readonly title: string; readonly cause: string; readonly fix: string }>
+> = {
+  GF3001: {
+    title: "A named dimension has no size",
+    cause: "A plan holds sizes; the graph still has a name in their place.",
+    fix: "Pass the sizes to compile: compile(graph, { dims: { batch: 32 } }).",
+  },
+  GF3901: {
+    title: "A value has no memory",
+    cause: "A bug of gridfuse: a pass left a value that nothing computes.",
+    fix: "Report it with the printed graph.",
+  },
+  GF3902: {
+    title: "An op without a lowering",
+    cause: "A bug of gridfuse: an op reached the last pass in a form it does not know.",
+    fix: "Report it with the printed graph.",
+  },
+};
