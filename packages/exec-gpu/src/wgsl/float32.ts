@@ -5,7 +5,8 @@
  * NaN and infinities, and divide within 2.5 ulp. So floats are words here. Only + − × use the
  * float unit, each between opaque run-time zeros that no compiler sees through; everything else is
  * integer arithmetic: comparisons on ordered keys, rounding by masks, and division, square root and
- * remainder digit by digit with one final rounding.
+ * remainder digit by digit with one final rounding. No function returns early: drivers inline them all,
+ * and an early return costs a compiler more than the few operations it saves.
  */
 
 /** Name of a WGSL function → its text. The functions a body calls are found by name. */
@@ -59,30 +60,23 @@ const parts: HelperTable = {
   // 2^23 ≤ significand < 2^24 of a magnitude, subnormals normalised.
   f32_significand: `
 fn f32_significand(magnitude: u32) -> u32 {
-  if (magnitude < 0x800000u) {
-    return magnitude << (countLeadingZeros(magnitude) - 8u);
-  }
-  return (magnitude & 0x7fffffu) | 0x800000u;
+  let shift = max(countLeadingZeros(magnitude), 8u) - 8u;
+  return ((magnitude << shift) & 0x7fffffu) | 0x800000u;
 }`,
   f32_exponent: `
 fn f32_exponent(magnitude: u32) -> i32 {
-  if (magnitude < 0x800000u) {
-    return -118 - i32(countLeadingZeros(magnitude));
-  }
-  return i32(magnitude >> 23u) - 127;
-}`,
-  // significand · 2^(exponent − 30) to nearest even; 2^30 ≤ significand < 2^31, bit 0 is sticky.
+  let shift = max(countLeadingZeros(magnitude), 8u) - 8u;
+  return i32(max(magnitude >> 23u, 1u)) - 127i - i32(shift);
+}`, // significand · 2^(exponent − 30) to nearest even; 2^30 ≤ significand < 2^31, bit 0 is sticky.
   f32_round: `
 fn f32_round(sign: u32, exponent: i32, significand: u32) -> u32 {
   let biased = exponent + 127;
-  if (biased >= 255) {
-    return sign | 0x7f800000u;
-  }
   let below = u32(clamp(1 - biased, 0, 31));
   let lost = (significand & ((1u << below) - 1u)) != 0u;
   let aligned = (significand >> below) | select(0u, 1u, lost);
   let rounded = (aligned + 63u + ((aligned >> 7u) & 1u)) >> 7u;
-  return sign | ((u32(max(biased - 1, 0)) << 23u) + rounded);
+  let finite = (u32(clamp(biased - 1, 0, 254)) << 23u) + rounded;
+  return sign | min(finite, 0x7f800000u);
 }`,
 };
 
@@ -113,52 +107,54 @@ fn f32_add_native(a: u32, b: u32) -> u32 {
   f32_scale_up: `
 fn f32_scale_up(a: u32) -> u32 {
   let magnitude = a & 0x7fffffffu;
-  if (magnitude == 0u) {
-    return a;
-  }
   let exponent = u32(f32_exponent(magnitude) + 191) << 23u;
-  return (a & 0x80000000u) | (exponent + (f32_significand(magnitude) & 0x7fffffu));
+  let scaled = exponent | (f32_significand(magnitude) & 0x7fffffu);
+  return (a & 0x80000000u) | select(scaled, 0u, magnitude == 0u);
 }`,
   f32_scale_down: `
 fn f32_scale_down(a: u32) -> u32 {
   let magnitude = a & 0x7fffffffu;
-  if (magnitude >= 0x20800000u) {
-    return a - 0x20000000u;
-  }
   let significand = (magnitude & 0x7fffffu) | 0x800000u;
-  let shift = min(65u - (magnitude >> 23u), 31u);
-  return (a & 0x80000000u) | (significand >> shift);
+  let subnormal = significand >> min(65u - min(magnitude >> 23u, 65u), 31u);
+  let scaled = select(subnormal, magnitude - 0x20000000u, magnitude >= 0x20800000u);
+  return (a & 0x80000000u) | scaled;
 }`,
   f32_add: `
 fn f32_add(a: u32, b: u32) -> u32 {
+  var sum = f32_add_native(a, b);
   if (max(a & 0x7fffffffu, b & 0x7fffffffu) < 0x0d800000u) {
-    return f32_scale_down(f32_add_native(f32_scale_up(a), f32_scale_up(b)));
+    sum = f32_scale_down(f32_add_native(f32_scale_up(a), f32_scale_up(b)));
   }
-  return f32_add_native(a, b);
+  return sum;
 }`,
-  f32_mul: `
-fn f32_mul(a: u32, b: u32) -> u32 {
-  let product = bitcast<u32>(bitcast<f32>(a) * bitcast<f32>(b)) ^ params.zero;
-  let x = a & 0x7fffffffu;
-  let y = b & 0x7fffffffu;
-  if (min(min(x, y), product & 0x7fffffffu) >= 0x800000u || x == 0u || y == 0u) {
-    return product;
-  }
-  let sign = (a ^ b) & 0x80000000u;
-  if (max(x, y) >= 0x7f800000u) {
-    return select(sign | 0x7f800000u, 0x7fc00000u, max(x, y) > 0x7f800000u);
-  }
+  f32_mul_exact: `
+fn f32_mul_exact(sign: u32, x: u32, y: u32) -> u32 {
+  // The product of the significands is in [2^61, 2^63): normalise it to bit 62.
   let p = f32_significand(x) << 8u;
   let q = f32_significand(y) << 7u;
   let high = u32_mulhi(p, q);
-  let exponent = f32_exponent(x) + f32_exponent(y);
   let low = p * q;
-  // p · q is in [2^61, 2^63).
-  if (high >= 0x40000000u) {
-    return f32_round(sign, exponent + 1, high | select(0u, 1u, low != 0u));
+  let short = select(0u, 1u, high < 0x40000000u);
+  let top = (high << short) | ((low >> 31u) & short);
+  let sticky = select(0u, 1u, (low << short) != 0u);
+  return f32_round(sign, f32_exponent(x) + f32_exponent(y) + 1 - i32(short), top | sticky);
+}`,
+  f32_mul: `
+fn f32_mul(a: u32, b: u32) -> u32 {
+  var product = bitcast<u32>(bitcast<f32>(a) * bitcast<f32>(b)) ^ params.zero;
+  let x = a & 0x7fffffffu;
+  let y = b & 0x7fffffffu;
+  let least = min(x, y);
+  if (min(least, product & 0x7fffffffu) < 0x800000u && least > 0u) {
+    let exact = f32_mul_exact((a ^ b) & 0x80000000u, x, y);
+    product = select(exact, f32_mul_special(a ^ b, max(x, y)), max(x, y) >= 0x7f800000u);
   }
-  let sticky = select(0u, 1u, (low << 1u) != 0u);
-  return f32_round(sign, exponent, (high << 1u) | (low >> 31u) | sticky);
+  return product;
+}`,
+  // A subnormal times infinity or NaN.
+  f32_mul_special: `
+fn f32_mul_special(signs: u32, most: u32) -> u32 {
+  return select((signs & 0x80000000u) | 0x7f800000u, 0x7fc00000u, most > 0x7f800000u);
 }`,
 };
 
@@ -181,23 +177,11 @@ fn f32_div(a: u32, b: u32) -> u32 {
   let sign = (a ^ b) & 0x80000000u;
   let x = a & 0x7fffffffu;
   let y = b & 0x7fffffffu;
-  if (max(x, y) > 0x7f800000u || (x == y && (x == 0u || x == 0x7f800000u))) {
-    return 0x7fc00000u;
-  }
-  if (x == 0u || y == 0x7f800000u) {
-    return sign;
-  }
-  if (x == 0x7f800000u || y == 0u) {
-    return sign | 0x7f800000u;
-  }
   let divisor = f32_significand(y);
-  var remainder = f32_significand(x);
-  var exponent = f32_exponent(x) - f32_exponent(y);
-  if (remainder < divisor) {
-    remainder = remainder << 1u;
-    exponent = exponent - 1;
-  }
-  remainder = remainder - divisor;
+  let dividend = f32_significand(x);
+  let short = select(0u, 1u, dividend < divisor);
+  let exponent = f32_exponent(x) - f32_exponent(y) - i32(short);
+  var remainder = (dividend << short) - divisor;
   var quotient = 1u;
   for (var i = 0u; i < 3u; i = i + 1u) {
     remainder = remainder << 8u;
@@ -205,60 +189,51 @@ fn f32_div(a: u32, b: u32) -> u32 {
     quotient = (quotient << 8u) | digit;
     remainder = remainder - digit * divisor;
   }
-  return f32_round(sign, exponent, (quotient << 6u) | select(0u, 1u, remainder != 0u));
-}`,
-  // 25 bits of the root, one at a time, and a sticky bit.
+  let sticky = select(0u, 1u, remainder != 0u);
+  var result = f32_round(sign, exponent, (quotient << 6u) | sticky);
+  result = select(result, sign, x == 0u || y == 0x7f800000u);
+  result = select(result, sign | 0x7f800000u, x == 0x7f800000u || y == 0u);
+  let undefined = x == y && (x == 0u || x == 0x7f800000u);
+  return select(result, 0x7fc00000u, undefined || max(x, y) > 0x7f800000u);
+}`, // 25 bits of the root, one at a time, and a sticky bit.
   f32_sqrt: `
 fn f32_sqrt(a: u32) -> u32 {
-  let magnitude = a & 0x7fffffffu;
-  if (magnitude == 0u || a == 0x7f800000u) {
-    return a;
-  }
-  if (a > 0x7f800000u) {
-    return 0x7fc00000u;
-  }
-  let exponent = f32_exponent(magnitude);
+  let exponent = f32_exponent(a & 0x7fffffffu);
   let odd = u32(exponent & 1);
-  var digits = f32_significand(magnitude) << (7u + odd);
+  var digits = f32_significand(a & 0x7fffffffu) << (7u + odd);
   var remainder = 0u;
   var root = 0u;
   for (var i = 0u; i < 25u; i = i + 1u) {
     remainder = (remainder << 2u) | (digits >> 30u);
     digits = digits << 2u;
     let trial = (root << 2u) | 1u;
-    root = root << 1u;
-    if (remainder >= trial) {
-      remainder = remainder - trial;
-      root = root | 1u;
-    }
+    let digit = select(0u, 1u, remainder >= trial);
+    remainder = remainder - digit * trial;
+    root = (root << 1u) | digit;
   }
-  return f32_round(0u, exponent >> 1u, (root << 6u) | select(0u, 1u, remainder != 0u));
-}`,
-  // fmod: the significand of a, shifted by the difference of the exponents, modulo that of b.
+  let sticky = select(0u, 1u, remainder != 0u);
+  var result = f32_round(0u, exponent >> 1u, (root << 6u) | sticky);
+  result = select(result, 0x7fc00000u, a > 0x7f800000u);
+  return select(result, a, (a & 0x7fffffffu) == 0u || a == 0x7f800000u);
+}`, // fmod: the significand of a, shifted by the difference of the exponents, modulo that of b.
   f32_rem: `
 fn f32_rem(a: u32, b: u32) -> u32 {
   let sign = a & 0x80000000u;
   let x = a & 0x7fffffffu;
   let y = b & 0x7fffffffu;
-  if (x >= 0x7f800000u || y > 0x7f800000u || y == 0u) {
-    return 0x7fc00000u;
-  }
-  if (x < y) {
-    return a;
-  }
   let divisor = f32_significand(y);
   var remainder = f32_significand(x) % divisor;
-  var shift = u32(f32_exponent(x) - f32_exponent(y));
+  var shift = u32(max(f32_exponent(x) - f32_exponent(y), 0));
   while (shift > 0u) {
     let step = min(shift, 8u);
     remainder = (remainder << step) % divisor;
     shift = shift - step;
   }
-  if (remainder == 0u) {
-    return sign;
-  }
-  let zeros = countLeadingZeros(remainder);
-  return f32_round(sign, f32_exponent(y) + 8 - i32(zeros), remainder << (zeros - 1u));
+  let zeros = max(countLeadingZeros(remainder), 1u);
+  var result = f32_round(sign, f32_exponent(y) + 8 - i32(zeros), remainder << (zeros - 1u));
+  result = select(result, sign, remainder == 0u);
+  result = select(result, a, x < y);
+  return select(result, 0x7fc00000u, x >= 0x7f800000u || y > 0x7f800000u || y == 0u);
 }`,
 };
 
@@ -266,25 +241,15 @@ const integral: HelperTable = {
   f32_trunc: `
 fn f32_trunc(a: u32) -> u32 {
   let exponent = i32((a >> 23u) & 255u) - 127;
-  if (exponent >= 23) {
-    return a;
-  }
-  if (exponent < 0) {
-    return a & 0x80000000u;
-  }
-  return a & ~(0x7fffffu >> u32(exponent));
+  let fraction = 0x7fffffu >> u32(clamp(exponent, 0, 31));
+  return select(a & ~fraction, a & 0x80000000u, exponent < 0);
 }`,
   f32_away_from_zero: `
 fn f32_away_from_zero(a: u32) -> u32 {
   let exponent = i32((a >> 23u) & 255u) - 127;
-  if (exponent >= 23 || (a & 0x7fffffffu) == 0u) {
-    return a;
-  }
-  if (exponent < 0) {
-    return (a & 0x80000000u) | 0x3f800000u;
-  }
-  let fraction = 0x7fffffu >> u32(exponent);
-  return (a + fraction) & ~fraction;
+  let fraction = 0x7fffffu >> u32(clamp(exponent, 0, 31));
+  let one = (a & 0x80000000u) | select(0u, 0x3f800000u, (a & 0x7fffffffu) != 0u);
+  return select((a + fraction) & ~fraction, one, exponent < 0);
 }`,
   f32_floor: `
 fn f32_floor(a: u32) -> u32 {
@@ -297,27 +262,20 @@ fn f32_ceil(a: u32) -> u32 {
   f32_round_even: `
 fn f32_round_even(a: u32) -> u32 {
   let exponent = i32((a >> 23u) & 255u) - 127;
-  if (exponent >= 23) {
-    return a;
-  }
-  if (exponent < 0) {
-    return (a & 0x80000000u) | select(0u, 0x3f800000u, (a & 0x7fffffffu) > 0x3f000000u);
-  }
-  let fraction = 0x7fffffu >> u32(exponent);
-  let odd = (a >> u32(23 - exponent)) & 1u;
-  return (a + (fraction >> 1u) + odd) & ~fraction;
+  let fraction = 0x7fffffu >> u32(clamp(exponent, 0, 31));
+  let odd = (a >> u32(clamp(23 - exponent, 0, 31))) & select(0u, 1u, exponent < 23);
+  let one = (a & 0x80000000u) | select(0u, 0x3f800000u, (a & 0x7fffffffu) > 0x3f000000u);
+  return select((a + (fraction >> 1u) + odd) & ~fraction, one, exponent < 0);
 }`,
 };
 
 const conversion: HelperTable = {
   f32_from_magnitude: `
 fn f32_from_magnitude(sign: u32, magnitude: u32) -> u32 {
-  if (magnitude == 0u) {
-    return 0u;
-  }
   let zeros = countLeadingZeros(magnitude);
-  let aligned = magnitude << zeros;
-  return f32_round(sign, 31 - i32(zeros), (aligned >> 1u) | (aligned & 1u));
+  let aligned = magnitude << (zeros & 31u);
+  let result = f32_round(sign, 31 - i32(zeros), (aligned >> 1u) | (aligned & 1u));
+  return select(result, 0u, magnitude == 0u);
 }`,
   f32_from_u32: `
 fn f32_from_u32(a: u32) -> u32 {
@@ -330,38 +288,25 @@ fn f32_from_i32(a: i32) -> u32 {
   // Integer part of a magnitude below 2^32.
   f32_integer_part: `
 fn f32_integer_part(magnitude: u32) -> u32 {
-  if (magnitude < 0x3f800000u) {
-    return 0u;
-  }
   let significand = (magnitude & 0x7fffffu) | 0x800000u;
-  let exponent = (magnitude >> 23u) - 127u;
-  if (exponent > 23u) {
-    return significand << (exponent - 23u);
-  }
-  return significand >> (23u - exponent);
+  let exponent = i32(magnitude >> 23u) - 127;
+  let above = significand << u32(clamp(exponent - 23, 0, 8));
+  let below = significand >> u32(clamp(23 - exponent, 0, 31));
+  return select(below, above, exponent > 23);
 }`,
   f32_to_u32: `
 fn f32_to_u32(a: u32) -> u32 {
-  if (a >= 0x80000000u || a > 0x7f800000u) {
-    return 0u;
-  }
-  if (a >= 0x4f800000u) {
-    return 0xffffffffu;
-  }
-  return f32_integer_part(a);
+  let value = select(f32_integer_part(a), 0xffffffffu, a >= 0x4f800000u);
+  return select(value, 0u, a > 0x7f800000u);
 }`,
   f32_to_i32: `
 fn f32_to_i32(a: u32) -> i32 {
   let magnitude = a & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) {
-    return 0i;
-  }
   let negative = a >= 0x80000000u;
-  if (magnitude >= 0x4f000000u) {
-    return bitcast<i32>(select(0x7fffffffu, 0x80000000u, negative));
-  }
   let value = bitcast<i32>(f32_integer_part(magnitude));
-  return select(value, -value, negative);
+  let extreme = bitcast<i32>(select(0x7fffffffu, 0x80000000u, negative));
+  let result = select(select(value, -value, negative), extreme, magnitude >= 0x4f000000u);
+  return select(result, 0i, magnitude > 0x7f800000u);
 }`,
 };
 
