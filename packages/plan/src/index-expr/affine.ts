@@ -1,7 +1,7 @@
 /**
  * Facts about index maps that passes and executors ask for: strides and injectivity.
  */
-import { type IndexExpr, forEachLeaf } from "./expr.ts";
+import { forEachLeaf, type IndexExpr } from "./expr.ts";
 
 /** e = Σ strides[i]·axis_i + constant, or undefined where e is not affine in the axes alone. */
 export function affineForm(

@@ -75,7 +75,8 @@ export type IndexLeaf = IndexAxis | IndexLoop | IndexValue;
 export type IndexAtom = IndexLeaf | IndexDivision | IndexBinary;
 export type IndexExpr = IndexConst | IndexAtom | IndexSum;
 
-export function constant(value: number): IndexConst {
+export function constant(integer: number): IndexConst {
+  const value = integer + 0; // −0 is 0
   return { k: "const", value, lo: value, hi: value, key: `${value}` };
 }
 
@@ -145,6 +146,7 @@ function rejoin(into: Linear): boolean {
         return true;
       }
     }
+    if (rejoinFlipped(into, factor, remainder, quotient)) return true;
     for (const { factor: outer, of: upper } of into.terms.values()) {
       if (upper.k === "mod" && outer === wanted && upper.of.key === quotient.key) {
         into.terms.delete(upper.key);
@@ -153,6 +155,45 @@ function rejoin(into: Linear): boolean {
         return true;
       }
     }
+  }
+  return false;
+}
+
+/**
+ * The same where a bit is flipped, as by reversing a dimension of two:
+ *   −f·(e mod 2) + f + 2f·(e floordiv 2)          → f·(e xor 1)
+ *   f·(e mod c) + f·c·((e floordiv c) xor k)      → f·(e xor c·k)      for a power of two c
+ */
+function rejoinFlipped(
+  into: Linear,
+  factor: number,
+  remainder: IndexDivision,
+  quotient: IndexExpr,
+): boolean {
+  const { of: e, by } = remainder;
+  if (e.lo < 0) return false;
+  if (by === 2 && factor < 0 && into.constant >= -factor && quotient.k !== "const") {
+    const parts = quotient.k === "sum" ? quotient.terms : [{ factor: 1, of: quotient }];
+    const wanted = -2 * factor;
+    const joins =
+      (quotient.k !== "sum" || quotient.constant === 0) &&
+      parts.every((t) => into.terms.get(t.of.key)?.factor === wanted * t.factor);
+    if (joins) {
+      into.terms.delete(remainder.key);
+      addScaled(into, quotient, -wanted);
+      into.constant += factor;
+      addScaled(into, xor(e, constant(1)), -factor);
+      return true;
+    }
+  }
+  if (!Number.isInteger(Math.log2(by))) return false;
+  for (const { factor: outer, of: upper } of into.terms.values()) {
+    if (upper.k !== "xor" || upper.b.k !== "const" || outer !== factor * by) continue;
+    if (upper.a.key !== quotient.key) continue;
+    into.terms.delete(upper.key);
+    into.terms.delete(remainder.key);
+    addScaled(into, xor(e, constant(upper.b.value * by)), factor);
+    return true;
   }
   return false;
 }
@@ -341,7 +382,12 @@ export function max(a: IndexExpr, b: IndexExpr): IndexExpr {
 export const clamp = (e: IndexExpr, lo: number, hi: number): IndexExpr =>
   min(max(e, constant(lo)), constant(hi));
 
-const allOnes = (n: number): number => 2 ** Math.ceil(Math.log2(n + 1)) - 1;
+/** The smallest 2^k − 1 that is not below n; a logarithm would round beyond 2^47. */
+function allOnes(n: number): number {
+  let power = 1;
+  while (power <= n) power *= 2;
+  return power - 1;
+}
 
 function requireNonNegative(op: string, ...operands: readonly IndexExpr[]): void {
   for (const { lo, key } of operands) {
