@@ -4,7 +4,7 @@
  * A view is a strided box over the ref's elements until an array indexer comes; from there on it is
  * a strided box over a list of elements. Later indexers apply to either in the same way.
  */
-import type { Indexer, IndexSource, RefTransforms } from "@gridfuse/graph";
+import type { IndexSource, RefTransforms } from "@gridfuse/graph";
 import { clampInto } from "../ops/indexing.ts";
 import {
   forEachCoordinate,
@@ -15,6 +15,8 @@ import {
   sizeOf,
   stridesOf,
 } from "../tensor.ts";
+
+type Indexer = RefTransforms[number][number];
 
 export interface View {
   readonly shape: readonly number[];

@@ -64,8 +64,8 @@ export const anyTensor = ({ dtype, shape, elements }: OperandSample): fc.Arbitra
     .map((values) => tensorOf(dtype, shape, values));
 };
 
-const anyDim = fc.constantFrom(0, 1, 2, 2, 3, 3, 4);
-const dim = fc.constantFrom(1, 2, 2, 3, 4);
+const anyDim: fc.Arbitrary<number> = fc.constantFrom(0, 1, 2, 2, 3, 3, 4);
+const dim: fc.Arbitrary<number> = fc.constantFrom(1, 2, 2, 3, 4);
 const shapes = (minLength = 0, maxLength = 3) => fc.array(anyDim, { minLength, maxLength });
 const fullShapes = (minLength = 1, maxLength = 3) => fc.array(dim, { minLength, maxLength });
 const anyDType = fc.constantFrom(...dtypes);
