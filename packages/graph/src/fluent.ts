@@ -5,9 +5,11 @@
 import type { DType } from "@gridfuse/plan/scalar";
 import * as composite from "./functions/composite.ts";
 import * as elementwise from "./functions/elementwise.ts";
+import * as indexing from "./functions/indexing.ts";
 import * as linear from "./functions/linear.ts";
 import * as movement from "./functions/movement.ts";
 import * as reduction from "./functions/reduction.ts";
+import * as sorting from "./functions/sorting.ts";
 import type { Dim, Shape } from "./ir/types.ts";
 import { type Operand, Tensor } from "./tensor.ts";
 import type { FloatOf, Promote } from "./types/dtype-types.ts";
@@ -188,6 +190,32 @@ export interface Methods extends Families {
     options?: { readonly axis?: number },
   ): Tensor<T["dtype"]>;
 
+  /** NumPy-like indexing: `x.index(0, ":", "1:3", ds(i, 8), [2, 0])`. */
+  index<T extends Tensor>(this: T, ...indexers: Rest<typeof indexing.index>): Tensor<T["dtype"]>;
+  /** `x.at(i, ":").set(row)` is x with that row. */
+  at(...indexers: Rest<typeof indexing.at>): indexing.Place;
+  dynamicSlice<T extends Tensor, const S extends readonly number[]>(
+    this: T,
+    starts: readonly Operand[],
+    sizes: S,
+  ): Tensor<T["dtype"], S>;
+  dynamicUpdateSlice<T extends Tensor>(
+    this: T,
+    update: Operand,
+    starts: readonly Operand[],
+  ): Self<T>;
+  take<T extends Tensor>(this: T, ...rest: Rest<typeof indexing.take>): Tensor<T["dtype"]>;
+  takeAlongAxis<T extends Tensor>(
+    this: T,
+    ...rest: Rest<typeof indexing.takeAlongAxis>
+  ): Tensor<T["dtype"]>;
+  sort<T extends Tensor>(this: T, options?: sorting.SortOptions): Self<T>;
+  argsort<T extends Tensor>(this: T, options?: sorting.SortOptions): Tensor<"int32", T["shape"]>;
+  topK<T extends Tensor>(
+    this: T,
+    ...rest: Rest<typeof sorting.topK>
+  ): { readonly values: Tensor<T["dtype"]>; readonly indices: Tensor<"int32"> };
+
   dot<A extends Tensor, B extends Tensor, D extends DType = Promote<A["dtype"], B["dtype"]>>(
     this: A,
     other: B & ContractCheck<A["shape"], B["shape"]>,
@@ -218,6 +246,8 @@ function functionsWithMethods(): { readonly [K in keyof Methods]: AnyFunction } 
   const { cumsum, cumprod, cummax, cummin, cumlogsumexp } = reduction;
   const { reshape, ravel, broadcastTo, transpose, swapaxes, moveaxis, squeeze } = movement;
   const { expandDims, slice, sliceAlong, pad, split, flip, roll, tile, repeat } = movement;
+  const { index, at, dynamicSlice, dynamicUpdateSlice, take, takeAlongAxis } = indexing;
+  const { sort, argsort, topK } = sorting;
   const { dot, matmul } = linear;
   // biome-ignore format: a list of names
   return {
@@ -235,6 +265,8 @@ function functionsWithMethods(): { readonly [K in keyof Methods]: AnyFunction } 
     cumsum, cumprod, cummax, cummin, cumlogsumexp,
     reshape, ravel, broadcastTo, transpose, swapaxes, moveaxis, squeeze,
     expandDims, slice, sliceAlong, pad, split, flip, roll, tile, repeat,
+    index, at, dynamicSlice, dynamicUpdateSlice, take, takeAlongAxis,
+    sort, argsort, topK,
     dot, matmul,
   };
 }

@@ -23,10 +23,14 @@ export {
   ones,
   zeros,
 } from "./functions/create.ts";
+export * from "./functions/einsum.ts";
 export * from "./functions/elementwise.ts";
+export * from "./functions/indexing.ts";
 export * from "./functions/linear.ts";
 export * from "./functions/movement.ts";
+export * from "./functions/random.ts";
 export * from "./functions/reduction.ts";
+export * from "./functions/sorting.ts";
 export * from "./graph.ts";
 export * from "./graphology.ts";
 export * from "./hash.ts";
@@ -39,6 +43,7 @@ export * from "./ir/vocabulary.ts";
 export { loop, type When, when } from "./kernel/flow.ts";
 export { GridIndex, numPrograms, programId } from "./kernel/grid-index.ts";
 export * from "./kernel/kernel.ts";
+export * from "./kernel/vmap.ts";
 export * from "./languages.ts";
 export * from "./ops/define.ts";
 export * from "./ops/table.ts";

@@ -39,16 +39,28 @@ function lengthOf({ axis, size }: GridIndex): number {
   });
 }
 
-const indices = new WeakMap<Scope, readonly GridIndex[]>();
+interface Coordinates {
+  /** Those of axes that `vmap` added come first. */
+  readonly all: readonly GridIndex[];
+  readonly visible: readonly GridIndex[];
+}
+const coordinates = new WeakMap<Scope, Coordinates>();
 
-/** Makes the coordinates of a kernel known to `programId`. */
-export function registerGrid(kernel: Scope, ids: readonly GridIndex[]): void {
-  indices.set(kernel, ids);
+/** Makes the coordinates of a kernel known to `programId`; the first `mapped` stay hidden. */
+export function registerGrid(kernel: Scope, all: readonly GridIndex[], mapped: number): void {
+  coordinates.set(kernel, { all, visible: all.slice(mapped) });
+}
+
+/** Coordinate of any axis of the kernel around, those that `vmap` added included. */
+export function programAxis(axis: string): GridIndex {
+  const kernel = activeScope()?.kernel();
+  const all = kernel === undefined ? undefined : coordinates.get(kernel)?.all;
+  return all?.find((id) => id.axis === axis) as GridIndex;
 }
 
 function indexOf(name: string, axis: number | string): GridIndex {
   const kernel = activeScope()?.kernel();
-  const ids = kernel === undefined ? undefined : indices.get(kernel);
+  const ids = kernel === undefined ? undefined : coordinates.get(kernel)?.visible;
   if (ids === undefined) {
     throw new BuildError("GF2201", `${name} was called outside of a kernel`, {
       help: "call it in a kernel's body; index maps are given their coordinates",

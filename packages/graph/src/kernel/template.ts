@@ -97,7 +97,7 @@ function traceBody(
   for (const [name, { dtype, shape, space }] of Object.entries(scratch)) {
     ref("scratch", name, [dtype, shape, space]);
   }
-  registerGrid(body, visible);
+  registerGrid(body, ids, mapped);
   const coordinates = named
     ? strict("grid axis", Object.fromEntries(visible.map((id) => [id.axis, id])))
     : visible;

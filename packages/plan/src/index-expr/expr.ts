@@ -163,6 +163,7 @@ function rejoin(into: Linear): boolean {
  * The same where a bit is flipped, as by reversing a dimension of two:
  *   −f·(e mod 2) + f + 2f·(e floordiv 2)          → f·(e xor 1)
  *   f·(e mod c) + f·c·((e floordiv c) xor k)      → f·(e xor c·k)      for a power of two c
+ *   f·(e mod c) − f·c·(e floordiv c) + f·c        → f·(e xor c)        where e floordiv c is 0 or 1
  */
 function rejoinFlipped(
   into: Linear,
@@ -187,6 +188,21 @@ function rejoinFlipped(
     }
   }
   if (!Number.isInteger(Math.log2(by))) return false;
+  const flipsTop =
+    quotient.k !== "const" &&
+    quotient.k !== "sum" &&
+    quotient.lo >= 0 &&
+    quotient.hi <= 1 &&
+    factor > 0 &&
+    into.constant >= factor * by &&
+    into.terms.get(quotient.key)?.factor === -factor * by;
+  if (flipsTop) {
+    into.terms.delete(quotient.key);
+    into.terms.delete(remainder.key);
+    into.constant -= factor * by;
+    addScaled(into, xor(e, constant(by)), factor);
+    return true;
+  }
   for (const { factor: outer, of: upper } of into.terms.values()) {
     if (upper.k !== "xor" || upper.b.k !== "const" || outer !== factor * by) continue;
     if (upper.a.key !== quotient.key) continue;
