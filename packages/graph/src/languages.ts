@@ -27,6 +27,7 @@ export {
   type Lanes,
   lanes,
   loadLanes,
+  math as scalarMath,
   type Scalar,
   ScalarBuilder,
   type ScalarNode,

@@ -8,7 +8,6 @@ export { codes } from "./error-codes.ts";
 export { evaluateNode } from "./evaluate.ts";
 export { fillBits } from "./grid/blocks.ts";
 export { interpret, interpretRegion } from "./interpret.ts";
-export { logAddExp } from "./ops/cumulative.ts";
 export { fold } from "./ops/reductions.ts";
 export { formatTensor } from "./print.ts";
 export { filled, type HostTensor, scalarOf, tensorOf, valuesOf } from "./tensor.ts";

@@ -1,13 +1,12 @@
 /** Inclusive cumulative ops: element i is the first element combined with the next ones up to i, in order. */
 import {
   type DType,
-  definitionOf,
   evaluateProgram,
   type Lanes,
   lanes,
   type OpParams,
-  type Scalar,
   ScalarBuilder,
+  scalarMath,
 } from "@gridfuse/graph";
 import { arithmeticOf, type CombineName, type Element } from "../arithmetic.ts";
 import { fromLanes, type HostTensor, lanesOf, sizeOf } from "../tensor.ts";
@@ -50,27 +49,9 @@ function combineEach(name: CombineName, dtype: DType): CombineLanes {
   };
 }
 
-/**
- * log(eˣ + eʸ) = max + log1p(e^−|x−y|), as in jnp.logaddexp; where x − y is NaN, because of a NaN or
- * of two equal infinities, the sum x + y says the same.
- */
-export function logAddExp(b: ScalarBuilder, x: Scalar, y: Scalar): Scalar {
-  const dtype = b.dtypeOf(x);
-  const apart = b.sub(x, y);
-  const exp = definitionOf("exp").scalar as NonNullable<
-    ReturnType<typeof definitionOf<"exp">>["scalar"]
-  >;
-  const log1p = definitionOf("log1p").scalar as NonNullable<
-    ReturnType<typeof definitionOf<"log1p">>["scalar"]
-  >;
-  const decay = exp(b, [b.neg(b.abs(apart))], {}, dtype);
-  const sum = b.add(b.binary("max", x, y), log1p(b, [decay], {}, dtype));
-  return b.select(b.compare("ne", apart, apart), b.add(x, y), sum);
-}
-
 function combineLogAddExp(dtype: DType): CombineLanes {
   const b = new ScalarBuilder();
-  const result = logAddExp(b, b.argument(dtype, 0), b.argument(dtype, 1));
+  const result = scalarMath.logaddexp(b, b.argument(dtype, 0), b.argument(dtype, 1));
   return (before, next) =>
     evaluateProgram(b.nodes, next.length, (node) =>
       node.op === "argument" && node.index === 0 ? before : next,
