@@ -1,4 +1,5 @@
 export * from "./bits.ts";
+export { describePlanFile, type PlanFileDescription } from "./describe-file.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
 export * from "./executor.ts";
@@ -7,3 +8,4 @@ export * from "./plan.ts";
 export * from "./plan-errors.ts";
 export { formatPrintLines, resolveInputs, resolveOutputs } from "./run-io.ts";
 export { verifyPlan } from "./verify/verify.ts";
+export { version } from "./version.ts";

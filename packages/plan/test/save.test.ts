@@ -5,7 +5,15 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { encodePlan, planId, savePlan } from "../src/encode.ts";
 import type { FileSystem } from "../src/host.ts";
-import { decodePlan, f32, loadPlan, type Plan, PlanFileError, PlanInvalid } from "../src/index.ts";
+import {
+  decodePlan,
+  describePlanFile,
+  f32,
+  loadPlan,
+  type Plan,
+  PlanFileError,
+  PlanInvalid,
+} from "../src/index.ts";
 import * as index from "../src/index-expr/expr.ts";
 import { writeAtomically } from "../src/save.ts";
 import { version } from "../src/version.ts";
@@ -64,6 +72,20 @@ describe("encodePlan", () => {
   ])("refuses %s with a path", (_name, change) => {
     const plan = change(smallPlan()) as Plan;
     expect(() => encodePlan(plan)).toThrow(PlanInvalid);
+  });
+});
+
+describe("describePlanFile", () => {
+  it("lists the sections, in order, with who wrote them", () => {
+    const bytes = encodePlan(everythingPlan());
+    const { sections, producer, id, version: layout } = describePlanFile(bytes);
+    expect(sections.map(({ name }) => name)).toEqual(["META", "PLAN", "CIDX", "CNST", "DBG"]);
+    expect(sections.every(({ offset }) => offset % 256 === 0)).toBe(true);
+    expect({ producer, id, layout }).toEqual({
+      producer: `gridfuse ${version}`,
+      id: planId(everythingPlan()),
+      layout: "1.0",
+    });
   });
 });
 
