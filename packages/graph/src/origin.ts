@@ -57,6 +57,7 @@ interface Frame {
 }
 
 function parseFrame(line: string): Frame | undefined {
+  if (/[( ]node:/.test(line)) return undefined;
   const match = /(?:\(|@|at )?((?:[a-z]+:\/\/|\/|[A-Za-z]:[\\/])[^()]*):(\d+):(\d+)\)?$/.exec(
     line.trim(),
   );

@@ -2,17 +2,17 @@
  * `compile(graph)`: binds named dims, asks the cache, lowers.
  */
 import {
-  type DimSizes,
-  type Graph,
-  type Program,
-  Table,
   bindDims,
   cloneRegion,
+  type DimSizes,
   dimNames,
+  type Graph,
+  type Program,
   structuralBytes,
+  Table,
 } from "@gridfuse/graph";
-import { CompileError, type Plan, irVersion } from "@gridfuse/plan";
-import { PlanCache, cacheKey } from "@gridfuse/plan/cache";
+import { CompileError, irVersion, type Plan } from "@gridfuse/plan";
+import { cacheKey, PlanCache } from "@gridfuse/plan/cache";
 import { type LowerOptions, lower } from "./lower.ts";
 
 export interface CompileOptions extends LowerOptions {

@@ -1,12 +1,19 @@
 /**
  * From a graph to a plan: the table of contents of this package.
  */
-import { type Program, type Region, type Table, countNodes, elementCount, walk } from "@gridfuse/graph";
+import {
+  countNodes,
+  elementCount,
+  type Program,
+  type Region,
+  type Table,
+  walk,
+} from "@gridfuse/graph";
 import type { AxisReport, Plan, Step } from "@gridfuse/plan";
+import { vectoriseRegion } from "./grid/vectorise-region.ts";
 import { emitPlan, lowerProgram, tidySteps } from "./plan/emit.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
-import { vectoriseRegion } from "./grid/vectorise-region.ts";
 
 export interface LowerOptions {
   /** Whether float sums over grid axes may change their order. Default true. */

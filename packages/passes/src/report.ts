@@ -3,7 +3,6 @@
  */
 import type { AxisReport, Plan, Step } from "@gridfuse/plan";
 
-
 export interface KernelReport {
   readonly name: string;
   /** Points of the outer and of each stage's own domain. */
@@ -29,9 +28,17 @@ export interface PlanReport {
   readonly constantBytes: number;
   readonly axes: readonly AxisReport[];
   readonly kernels: readonly KernelReport[];
-  readonly steps: readonly { readonly kind: Step["kind"]; readonly name: string; readonly depth: number }[];
+  readonly steps: readonly {
+    readonly kind: Step["kind"];
+    readonly name: string;
+    readonly depth: number;
+  }[];
   readonly notes: readonly string[];
-  readonly passes: readonly { readonly name: string; readonly ms: number; readonly nodes: number }[];
+  readonly passes: readonly {
+    readonly name: string;
+    readonly ms: number;
+    readonly nodes: number;
+  }[];
   readonly compileMs: number | undefined;
   readonly text: string;
 }
@@ -132,7 +139,8 @@ function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
       kernel === undefined
         ? ""
         : ` over [${kernel.domain.join(", ")}]: ${kernel.scalarOps} scalar ops, ${kernel.reductions} reductions, ${kernel.inputs} in, ${kernel.outputs} out`;
-    const from = kernel !== undefined && kernel.origins.length > 0 ? `  (${kernel.origins.join(", ")})` : "";
+    const from =
+      kernel !== undefined && kernel.origins.length > 0 ? `  (${kernel.origins.join(", ")})` : "";
     lines.push(`${pad}${kind} ${name}${detail}${from}`);
   }
   for (const { name, dtype, shape, exact } of plan.outputs) {
@@ -141,4 +149,3 @@ function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
   for (const note of facts.notes) lines.push(`  note: ${note}`);
   return lines.join("\n");
 }
-

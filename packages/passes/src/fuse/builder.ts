@@ -1,7 +1,7 @@
 /** Buffers, constants and step names of the plan under construction. */
 import type { BufferKind, PlanBuffer, PlanConstant } from "@gridfuse/plan";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import type { DType, StorageArray } from "@gridfuse/plan/scalar";
 
 /** Where a value lies: row-major, contiguous, from an element offset that loops may shift. */

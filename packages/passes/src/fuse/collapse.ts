@@ -3,8 +3,8 @@
  * over [16, 131072] becomes one flat loop. Accepted when no new division appears.
  */
 import type { KernelStep, Stage } from "@gridfuse/plan";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import { rebuildStage } from "./stage.ts";
 
 function forEachIndex(stage: Stage, visit: (e: IndexExpr) => void): void {
@@ -94,7 +94,10 @@ export function collapseAxes(given: KernelStep): KernelStep {
       stages: kernel.stages.map((stage) => rebuildStage(stage, map)),
     };
   }
-  return { ...kernel, stages: kernel.stages.map((stage) => collapseInner(stage, kernel.axes.length)) };
+  return {
+    ...kernel,
+    stages: kernel.stages.map((stage) => collapseInner(stage, kernel.axes.length)),
+  };
 }
 
 /** A reduction's inner axes merge only in row-major order, which is what neighbours are. */

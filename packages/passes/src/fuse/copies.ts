@@ -2,8 +2,7 @@
  * Makes results where they are wanted: `T = …; copy T → C` becomes `C = …` when nothing else reads T
  * and nobody looks at C in between. This is what lets a loop update its carries in place.
  */
-import type { KernelStep, PlanBuffer, Step } from "@gridfuse/plan";
-import type { CopyStep } from "@gridfuse/plan";
+import type { CopyStep, KernelStep, PlanBuffer, Step } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
 import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
 

@@ -2,10 +2,10 @@
  * dot_general → a `dot` step whose operands are read where they lie: transposes, reshapes and block
  * views of an operand become strides; only what is not affine is copied first.
  */
-import { type NodeNamed, type ValueId, sizes } from "@gridfuse/graph";
+import { type NodeNamed, sizes, type ValueId } from "@gridfuse/graph";
 import type { DotStep, Strided } from "@gridfuse/plan";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import { flatten, viewOf } from "../tensor/views.ts";
 import type { Place } from "./builder.ts";
 import type { Scope } from "./lower-region.ts";

@@ -3,7 +3,13 @@
  * integer of its width, so that no executor can quieten a signalling NaN on the way.
  */
 import type { KernelStep, Stage, Write } from "@gridfuse/plan";
-import { type DType, ScalarBuilder, type ScalarNode, bitsDType, isFloat } from "@gridfuse/plan/scalar";
+import {
+  bitsDType,
+  type DType,
+  isFloat,
+  ScalarBuilder,
+  type ScalarNode,
+} from "@gridfuse/plan/scalar";
 import { appendNodes } from "./stage.ts";
 
 const isMoved = (nodes: readonly ScalarNode[], root: number): boolean => {
@@ -12,7 +18,12 @@ const isMoved = (nodes: readonly ScalarNode[], root: number): boolean => {
   return node.op === "select" && isMoved(nodes, node.args[1]) && isMoved(nodes, node.args[2]);
 };
 
-function moveAsBits(b: ScalarBuilder, nodes: readonly ScalarNode[], moved: readonly number[], root: number): number {
+function moveAsBits(
+  b: ScalarBuilder,
+  nodes: readonly ScalarNode[],
+  moved: readonly number[],
+  root: number,
+): number {
   const node = nodes[root] as ScalarNode;
   const dtype = bitsDType(node.dtype as DType);
   switch (node.op) {

@@ -1,11 +1,12 @@
 /** Ops that executors bring as a whole: sort, top_k, cumulative ops, scatter. */
-import { type NodeNamed, type ValueId, elementCount, sizes } from "@gridfuse/graph";
-import type { ScanStep } from "@gridfuse/plan";
-import * as ix from "@gridfuse/plan/index-expr";
+import { elementCount, type NodeNamed, sizes, type ValueId } from "@gridfuse/graph";
+import type { KernelStep, ScanStep } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import type { IndexRange } from "@gridfuse/plan/scalar";
+import * as ix from "@gridfuse/plan/index-expr";
+import { type IndexRange, math } from "@gridfuse/plan/scalar";
 import { coordinates, flatten } from "../tensor/views.ts";
-import { type Place, atStart } from "./builder.ts";
+import { atStart, type Place } from "./builder.ts";
+import { collapseAxes } from "./collapse.ts";
 import type { Scope } from "./lower-region.ts";
 import { Puller } from "./pull.ts";
 import { KernelBuilder, rebuildStage } from "./stage.ts";
@@ -92,13 +93,12 @@ export function lowerTopK(scope: Scope, node: NodeNamed<"top_k">): void {
   indices.settle();
 }
 
-type Cumulative = NodeNamed<"cumsum" | "cumprod" | "cummax" | "cummin" | "cumlogsumexp">;
+type Cumulative = NodeNamed<"cumsum" | "cumprod" | "cummax" | "cummin">;
 const scanOps: { readonly [K in Cumulative["op"]]: ScanStep["op"] } = {
   cumsum: "add",
   cumprod: "mul",
   cummax: "max",
   cummin: "min",
-  cumlogsumexp: "logaddexp" as ScanStep["op"],
 };
 
 export function lowerCumulative(scope: Scope, node: Cumulative): void {
@@ -118,6 +118,49 @@ export function lowerCumulative(scope: Scope, node: Cumulative): void {
     input,
     output: output.buffer,
   });
+  output.settle();
+}
+
+/** No executor knows log(eˣ + eʸ): a loop along the axis whose kernel is spelled in the scalar language. */
+export function lowerCumLogSumExp(scope: Scope, node: NodeNamed<"cumlogsumexp">): void {
+  const source = node.inputs[0] as ValueId;
+  const { dtype, shape } = scope.table.tensor(source);
+  const { axis, reverse } = node.params;
+  const input = wholeBuffer(scope, source);
+  const output = wholeResult(scope, node.outputs[0] as ValueId);
+  const { outer, extent, inner } = splitAt(sizes(shape), axis);
+  if (outer * extent * inner === 0) return;
+  const loop = scope.lowering.loops.next;
+  scope.lowering.loops.next += 1;
+
+  const at = (position: IndexExpr): IndexExpr =>
+    ix.add(
+      ix.mul(ix.axis(0, outer), extent * inner),
+      ix.mul(reverse ? ix.sub(ix.constant(extent - 1), position) : position, inner),
+      ix.axis(1, inner),
+    );
+  const step = (position: IndexExpr, combine: boolean): KernelStep => {
+    const kernel = new KernelBuilder([outer, inner]);
+    const { b, writes } = kernel.final;
+    const load = (buffer: number, index: IndexExpr): number =>
+      b.load(dtype, buffer, index, [], { lo: 0, hi: 0 });
+    const next = load(input, at(position));
+    const before = at(ix.add(position, ix.constant(-1)));
+    const value = combine ? math.logaddexp(b, load(output.buffer, before), next) : next;
+    writes.push({ buffer: output.buffer, dtype, index: at(position), guard: [], value });
+    return collapseAxes(kernel.finish(scope.plan.name(node.op)));
+  };
+  scope.steps.push(step(ix.zero, false));
+  if (extent > 1) {
+    scope.steps.push({
+      kind: "loop",
+      name: scope.plan.name(`${node.op}_loop`),
+      loop,
+      trips: extent - 1,
+      grid: false,
+      body: [step(ix.add(ix.loop(loop, extent - 1), ix.constant(1)), true)],
+    });
+  }
   output.settle();
 }
 
@@ -164,11 +207,7 @@ export function lowerScatter(scope: Scope, node: NodeNamed<"scatter">): void {
     const start = puller.pull(kernel.final, indices, [...batchAt, ix.constant(i)]);
     // One beyond either end marks a window that does not fit; the guard then drops it.
     const margin = mode === "fill" ? 1 : 0;
-    const clamped = ix.value(
-      clampInt32(b, start, -margin, room + margin),
-      -margin,
-      room + margin,
-    );
+    const clamped = ix.value(clampInt32(b, start, -margin, room + margin), -margin, room + margin);
     if (mode === "fill") guard.push({ index: clamped, lo: 0, hi: room + 1 });
     index[d] = ix.add(index[d] as IndexExpr, clamped);
   });

@@ -6,27 +6,33 @@
  * is computed outside, once.
  */
 import {
+  elementCount,
   type Node,
   type NodeNamed,
   type Region,
+  sizes,
+  sourceLocation,
   type Table,
   type ValueId,
-  elementCount,
-  sizes,
 } from "@gridfuse/graph";
 import { CompileError, type Step } from "@gridfuse/plan";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import { type Place, type PlanBuilder, atStart } from "./builder.ts";
+import * as ix from "@gridfuse/plan/index-expr";
+import { coordinates, flatten, viewOf } from "../tensor/views.ts";
+import { atStart, type Place, type PlanBuilder } from "./builder.ts";
 import { collapseAxes } from "./collapse.ts";
 import { lowerDot } from "./dot.ts";
 import { keepBits } from "./keep-bits.ts";
-import { lowerCumulative, lowerScatter, lowerSort, lowerTopK } from "./library-steps.ts";
+import {
+  lowerCumLogSumExp,
+  lowerCumulative,
+  lowerScatter,
+  lowerSort,
+  lowerTopK,
+} from "./library-steps.ts";
 import { Puller, type Surroundings } from "./pull.ts";
 import { decideRoots, isFusable } from "./roots.ts";
 import { KernelBuilder } from "./stage.ts";
-import { flatten, viewOf } from "../tensor/views.ts";
-import { coordinates } from "../tensor/views.ts";
 
 /** Shared by all scopes of one program. */
 export interface Lowering {
@@ -216,7 +222,11 @@ export class Scope implements Surroundings {
     return place;
   }
 
-  noteOrigin(_step: string, _value: ValueId): void {}
+  /** Remembers the user's line that a step comes from. */
+  noteOrigin(step: string, value: ValueId): void {
+    const at = sourceLocation(this.table.producer(value)?.origin);
+    if (at !== undefined) this.plan.origins.set(step, [`${at.file}:${at.line}`]);
+  }
 
   // ── Steps of their own ────────────────────────────────────────────────────────────────────
 
@@ -235,8 +245,10 @@ export class Scope implements Surroundings {
       case "cumprod":
       case "cummax":
       case "cummin":
-      case "cumlogsumexp":
         lowerCumulative(this, node);
+        return;
+      case "cumlogsumexp":
+        lowerCumLogSumExp(this, node);
         return;
       case "scatter":
         lowerScatter(this, node);

@@ -51,7 +51,8 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   const reads = kernelLoads(earlier);
   const wants = kernelLoads(later);
   if (b.writes.some((write) => reads.has(write.buffer))) return false;
-  if (b.writes.some((write) => a.writes.some(({ buffer }) => buffer === write.buffer))) return false;
+  if (b.writes.some((write) => a.writes.some(({ buffer }) => buffer === write.buffer)))
+    return false;
   for (const node of b.nodes) {
     if (node.op !== "load") continue;
     if (a.writes.some(({ buffer }) => buffer === node.buffer) && forwarded(a, node) === undefined) {

@@ -8,31 +8,31 @@
  * tinygrad's movement ops.)
  */
 import {
-  type Node,
-  type NodeNamed,
-  type ValueId,
   definitionOf,
   elementCount,
+  type Node,
+  type NodeNamed,
   sizes,
+  type ValueId,
 } from "@gridfuse/graph";
 import type { ReduceOp } from "@gridfuse/plan";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import {
   type Bits,
+  bitsDType,
   type DType,
   type IndexRange,
-  type ScalarBuilder,
-  bitsDType,
   isSigned,
   itemSize,
   kindOf,
+  type ScalarBuilder,
 } from "@gridfuse/plan/scalar";
 import { symbolicValue } from "../tensor/symbolic.ts";
 import { flatten, viewOf } from "../tensor/views.ts";
 import type { Place } from "./builder.ts";
 import { isReduction } from "./roots.ts";
-import { KernelBuilder, StageBuilder } from "./stage.ts";
+import { type KernelBuilder, StageBuilder } from "./stage.ts";
 
 /** What pulling needs to know about the world around a kernel. */
 export interface Surroundings {
@@ -101,7 +101,14 @@ export class Puller {
     }
     const place = this.#around.placeOf(value);
     if (place !== undefined || node === undefined) {
-      return this.#load(stage, value, place ?? this.#around.materialise(value), at, guard, zeroBits);
+      return this.#load(
+        stage,
+        value,
+        place ?? this.#around.materialise(value),
+        at,
+        guard,
+        zeroBits,
+      );
     }
     return this.#computeNode(stage, node, value, at, guard);
   }
@@ -557,10 +564,7 @@ function openRanges(index: readonly IndexExpr[], shape: readonly number[]): Inde
   });
 }
 
-function mergeGuards(
-  a: readonly IndexRange[],
-  b: readonly IndexRange[],
-): readonly IndexRange[] {
+function mergeGuards(a: readonly IndexRange[], b: readonly IndexRange[]): readonly IndexRange[] {
   if (a.length === 0) return b;
   const keys = new Set(a.map(({ index, lo, hi }) => `${index.key}:${lo}:${hi}`));
   return [...a, ...b.filter(({ index, lo, hi }) => !keys.has(`${index.key}:${lo}:${hi}`))];

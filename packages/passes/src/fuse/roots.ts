@@ -7,12 +7,12 @@
  * computed where it is read.
  */
 import {
+  definitionOf,
+  elementCount,
   type Node,
   type Region,
   type Table,
   type ValueId,
-  definitionOf,
-  elementCount,
 } from "@gridfuse/graph";
 import { viewOf } from "../tensor/views.ts";
 
@@ -67,7 +67,9 @@ export function isFusable(node: Node): boolean {
 }
 
 export const isReduction = (node: Node): boolean =>
-  node.op === "argmax" || node.op === "argmin" || node.op.startsWith("reduce_") && node.op !== "reduce_precision";
+  node.op === "argmax" ||
+  node.op === "argmin" ||
+  (node.op.startsWith("reduce_") && node.op !== "reduce_precision");
 
 const isMovement = (node: Node): boolean =>
   node.op === "view" || (definitionOf(node.op).indexMap !== undefined && node.inputs.length === 1);
@@ -139,7 +141,10 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
     }
     const result = node.outputs[0] as ValueId;
     const own = uses.get(result) ?? [];
-    if (!roots.has(result) && isWorthMemory(node, summaries.get(result) as Summary, own, sinks.get(result))) {
+    if (
+      !roots.has(result) &&
+      isWorthMemory(node, summaries.get(result) as Summary, own, sinks.get(result))
+    ) {
       roots.add(result);
     }
     const flowsTo = roots.has(result) ? [`%${result}`] : (sinks.get(result) ?? []);
@@ -164,7 +169,8 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
         }
       } else {
         // Pad, concatenate and friends shift their operands: a map of their own.
-        const map = definitionOf(node.op).scalar === undefined && !isReduction(node) ? `n${id}` : "";
+        const map =
+          definitionOf(node.op).scalar === undefined && !isReduction(node) ? `n${id}` : "";
         addUse(value, { map, sink: `%${result}`, repeat: isReduction(node) ? 1 : ratio });
       }
     }

@@ -6,10 +6,11 @@
  * known which axes are outer (all reductions agree on them) and the axes are renumbered: outer ones
  * first, then each stage's own.
  */
-import * as ix from "@gridfuse/plan/index-expr";
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
+
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
-import { ScalarBuilder, type ScalarNode, argsOf } from "@gridfuse/plan/scalar";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
+import { argsOf, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
 
 export interface StageAxis {
   readonly axis: number;

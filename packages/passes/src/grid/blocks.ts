@@ -4,15 +4,9 @@
  * Start positions that are affine in the grid coordinates become views (no copy); anything else,
  * such as a page table read from a prefetched operand, becomes a gather.
  */
-import {
-  type BlockMapping,
-  type Emitter,
-  type Region,
-  type ValueId,
-  sizes,
-} from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
+import { type BlockMapping, type Emitter, type Region, sizes, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
 import { inlineRegion } from "../tensor/rebuild.ts";
 import { symbolicValue } from "../tensor/symbolic.ts";

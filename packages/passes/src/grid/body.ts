@@ -11,24 +11,24 @@ import {
   type BlockMapping,
   Emitter,
   type NodeNamed,
-  type Region,
-  type ValueId,
   newRegion,
+  type Region,
   sizes,
   tensorType,
+  type ValueId,
 } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import { inlineRegion } from "../tensor/rebuild.ts";
 import {
-  type Placement,
-  type Tiling,
   blockShape,
   gatherBlock,
   invertPlacement,
+  type Placement,
   refShape,
   scatterBlock,
   symbolicPlacement,
+  type Tiling,
   viewBlock,
 } from "./blocks.ts";
 import { fillBits } from "./fill.ts";
@@ -113,9 +113,7 @@ export function openBody(
   ): State {
     const placement = symbolicPlacement(emitter, mapping, map, coordinates);
     const tiling =
-      placement === undefined
-        ? undefined
-        : invertPlacement(mapping, placement, extents, loopIds);
+      placement === undefined ? undefined : invertPlacement(mapping, placement, extents, loopIds);
     const shape = tiling === undefined ? sizes(mapping.shape) : blockShape(mapping);
     return {
       name: mapping.name,
@@ -149,7 +147,9 @@ export function openBody(
   const mapOf = (s: number): Region =>
     s < params.outputs.length
       ? (outputMaps[s] as Region)
-      : (maps[params.mutated[s - params.outputs.length - params.scratch.length] as number] as Region);
+      : (maps[
+          params.mutated[s - params.outputs.length - params.scratch.length] as number
+        ] as Region);
   const readState = (state: State, s: number): ValueId => {
     const value = stateParams[s] as ValueId;
     const { mapping, placement, tiling } = state;

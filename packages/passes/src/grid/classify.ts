@@ -8,15 +8,15 @@
  * and looked at. Anything else is *sequential*. `dimension_semantics` is never consulted.
  */
 import {
+  definitionOf,
   type Node,
   type OpName,
   type Region,
   type Table,
   type ValueId,
-  definitionOf,
 } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import { type DType, isFloat } from "@gridfuse/plan/scalar";
 import { type Assumptions, simplifyRegion } from "../simplify/simplify.ts";
 import { dependencies } from "../tensor/rebuild.ts";
@@ -74,10 +74,7 @@ function rangeLeaf(lo: number, hi: number): IndexExpr {
 export function assumeCoordinate(view: AxisView, at: IndexExpr): Assumptions {
   const { body, axis } = view;
   return {
-    known: new Map([
-      ...outerIds(view),
-      [idParam(view), at] as const,
-    ]),
+    known: new Map([...outerIds(view), [idParam(view), at] as const]),
     loops: new Map([[body.loopIds[axis] as number, at]]),
   };
 }
@@ -240,7 +237,9 @@ export function publishedResult(
   const last = assumeCoordinate(view, ix.constant(extentOf(view) - 1));
   const result = specialise(view, [region.results[s] as ValueId], { ...last, replace: finals });
   const carried = new Set(
-    roles.flatMap(({ kind }, i) => (kind === "own" || kind === "kept" ? [] : [stateParam(view, i)])),
+    roles.flatMap(({ kind }, i) =>
+      kind === "own" || kind === "kept" ? [] : [stateParam(view, i)],
+    ),
   );
   const needs = dependencies(table, result, carried);
   return needs(result.results[0] as ValueId).size === 0 ? result : undefined;

@@ -12,10 +12,10 @@ import {
   type BatchOperand,
   Emitter,
   type NodeNamed,
-  type Region,
-  type ValueId,
   newRegion,
+  type Region,
   tensorType,
+  type ValueId,
 } from "@gridfuse/graph";
 import type { AxisReport } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
@@ -24,16 +24,15 @@ import { simplifyRegion } from "../simplify/simplify.ts";
 import { asBatched, batchRegion } from "../tensor/batch.ts";
 import { closeRegion, dependencies, inlineRegion, replay } from "../tensor/rebuild.ts";
 import {
-  type GridBody,
-  type LoopCounter,
   finalArray,
+  type GridBody,
   initialState,
+  type LoopCounter,
   openBody,
   type State,
 } from "./body.ts";
 import {
   type AxisView,
-  type StateRole,
   assumeCoordinate,
   classifyAxis,
   idParam,
@@ -41,6 +40,7 @@ import {
   isStateAfterFirst,
   outerIds,
   publishedResult,
+  type StateRole,
   specialise,
   stateParam,
   type Verdict,
@@ -64,7 +64,9 @@ export function vectoriseGrid(
   const initial = body.states.map((state) => initialState(e, body, state));
   const outputs = node.params.outputs.length;
   if (body.extents.includes(0)) {
-    return body.states.slice(0, outputs).map((state, s) => emptyRun(e, body, state, initial[s] as ValueId));
+    return body.states
+      .slice(0, outputs)
+      .map((state, s) => emptyRun(e, body, state, initial[s] as ValueId));
   }
   let current = region;
   const reports: AxisReport[] = [];
@@ -98,10 +100,10 @@ function emptyRun(e: Emitter, body: GridBody, state: State, initial: ValueId): V
 const tidy = (e: Emitter, body: GridBody, axis: number, region: Region): Region => {
   const known = body.extents
     .slice(0, axis + 1)
-    .map((extent, a) => [
-      region.params[a] as ValueId,
-      ix.loop(body.loopIds[a] as number, extent),
-    ] as const);
+    .map(
+      (extent, a) =>
+        [region.params[a] as ValueId, ix.loop(body.loopIds[a] as number, extent)] as const,
+    );
   return simplifyRegion(e.table, region, { known: new Map(known) });
 };
 
@@ -118,10 +120,7 @@ function noteContradiction(
   );
 }
 
-function removeAxis(
-  view: AxisView,
-  classified: Verdict,
-): { region: Region; verdict: Verdict } {
+function removeAxis(view: AxisView, classified: Verdict): { region: Region; verdict: Verdict } {
   switch (classified.verdict) {
     case "parallel":
     case "last":

@@ -1,8 +1,9 @@
 /**
  * emit: the loop level written down as a plan.
  */
-import { type Program, type ValueId, elementCount, sizes } from "@gridfuse/graph";
+import { elementCount, type Program, sizes, type ValueId } from "@gridfuse/graph";
 import {
+  irVersion,
   type Plan,
   type PlanBuffer,
   type PlanDebug,
@@ -10,12 +11,11 @@ import {
   type PlanPort,
   type Step,
   type StepKind,
-  irVersion,
 } from "@gridfuse/plan";
 import type { DType } from "@gridfuse/plan/scalar";
 import { atStart, PlanBuilder } from "../fuse/builder.ts";
 import { elideCopies } from "../fuse/copies.ts";
-import { Scope, type Lowering } from "../fuse/lower-region.ts";
+import { type Lowering, Scope } from "../fuse/lower-region.ts";
 import { dropDeadWrites, mergeKernels } from "../fuse/merge-kernels.ts";
 import { accessesOf } from "./accesses.ts";
 import { exactResults } from "./exactness.ts";

@@ -12,8 +12,7 @@ function isBounded(table: Table, node: Node): boolean {
     case "reduce_sum":
     case "reduce_prod":
       return (
-        node.params.reassociated === true &&
-        isFloat(table.tensor(node.outputs[0] as ValueId).dtype)
+        node.params.reassociated === true && isFloat(table.tensor(node.outputs[0] as ValueId).dtype)
       );
     default:
       return node.regions.some((region) => containsBounded(table, region));

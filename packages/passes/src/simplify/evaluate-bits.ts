@@ -2,10 +2,10 @@
 import {
   type Bits,
   type DType,
+  evaluateProgram,
   type ScalarNode,
   storageArray,
   storeLanes,
-  evaluateProgram,
 } from "@gridfuse/plan/scalar";
 
 export function evaluateBits(nodes: readonly ScalarNode[], root: number): Bits {
@@ -22,4 +22,3 @@ export function evaluateBits(nodes: readonly ScalarNode[], root: number): Bits {
   const words = new DataView(bytes.buffer);
   return { lo: words.getUint32(0, true), hi: words.getUint32(4, true) };
 }
-

@@ -4,22 +4,22 @@
  * A rule sees a node with its operands already rewritten and gives replacement results, or undefined.
  */
 import {
+  definitionOf,
   type Emitter,
   type Node,
   type NodeNamed,
   type OpName,
   type Region,
-  type ValueId,
-  definitionOf,
   sameShape,
   sizes,
+  type ValueId,
 } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import { type Bits, isInteger, ScalarBuilder, toBits } from "@gridfuse/plan/scalar";
-import { evaluateBits } from "./evaluate-bits.ts";
 import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
 import { coordinates, viewOf } from "../tensor/views.ts";
+import { evaluateBits } from "./evaluate-bits.ts";
 
 export interface RuleContext {
   readonly e: Emitter;
@@ -91,9 +91,7 @@ function dropMovement({ e }: RuleContext, node: Node, inputs: readonly ValueId[]
     return undefined;
   }
   const view = viewOf(e.table, node);
-  const same = view?.index.every(
-    (index, d) => index.key === ix.axis(d, shape[d] as number).key,
-  );
+  const same = view?.index.every((index, d) => index.key === ix.axis(d, shape[d] as number).key);
   return same === true ? [source] : undefined;
 }
 
@@ -127,7 +125,8 @@ function foldKnownScalars(
 ): Result {
   if (known.size === 0 || node.outputs.length !== 1) return undefined;
   const type = e.table.types[node.outputs[0] as ValueId];
-  if (type?.kind !== "tensor" || type.shape.some((dim) => typeof dim !== "number")) return undefined;
+  if (type?.kind !== "tensor" || type.shape.some((dim) => typeof dim !== "number"))
+    return undefined;
   const at = coordinates(sizes(type.shape));
   const lookup = (value: ValueId, where: readonly IndexExpr[]): IndexExpr | undefined =>
     symbolicValue(e.table, value, where, (v) => known.get(v));
@@ -276,7 +275,10 @@ const sumOfSum: Rule<"reduce_sum"> = ({ e }, node, inputs) => {
   const dtype = e.dtype(inputs[0] as ValueId);
   if (node.params.reassociated !== true && !isInteger(dtype)) return undefined;
   const source = inner.inputs[0] as ValueId;
-  const kept = e.shape(source).map((_, d) => d).filter((d) => !inner.params.axes.includes(d));
+  const kept = e
+    .shape(source)
+    .map((_, d) => d)
+    .filter((d) => !inner.params.axes.includes(d));
   const axes = [...inner.params.axes, ...node.params.axes.map((axis) => kept[axis] as number)];
   axes.sort((p, q) => p - q);
   return [e.emit("reduce_sum", [source], { ...node.params, axes })];
@@ -313,11 +315,7 @@ const rules: RuleTable = {
 
 const general = [foldKnownScalars, foldSplats, dropMovement, dropIdentity, dropInvolution];
 
-export function applyRules(
-  context: RuleContext,
-  node: Node,
-  inputs: readonly ValueId[],
-): Result {
+export function applyRules(context: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
   for (const rule of general) {
     const result = rule(context, node, inputs);
     if (result !== undefined) return result;

@@ -9,14 +9,14 @@
 import {
   Emitter,
   type Node,
+  newRegion,
   type Region,
   type Table,
   type ValueId,
-  newRegion,
 } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import { type Environment, copyNode, hasEffect, liveNodes, resolve } from "../tensor/rebuild.ts";
+import * as ix from "@gridfuse/plan/index-expr";
+import { copyNode, type Environment, hasEffect, liveNodes, resolve } from "../tensor/rebuild.ts";
 import { structureKey } from "./key.ts";
 import { applyRules } from "./rules.ts";
 

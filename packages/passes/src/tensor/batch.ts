@@ -8,19 +8,19 @@
  */
 import {
   type BatchOperand,
-  Emitter,
+  definitionOf,
+  type Emitter,
   InternalError,
   type Node,
   type NodeNamed,
-  type Region,
-  type ValueId,
-  definitionOf,
   newRegion,
+  type Region,
   sizes,
   tensorType,
+  type ValueId,
 } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import { hasEffect } from "./rebuild.ts";
 
 export interface BatchAxis {
@@ -309,9 +309,7 @@ function batchScan(
   });
   const results = batchRegion(inner, region, params, axis);
   results.forEach((result, i) => {
-    body.results.push(
-      i < carries && flags[i] ? asBatched(inner, result, axis.size) : result.value,
-    );
+    body.results.push(i < carries && flags[i] ? asBatched(inner, result, axis.size) : result.value);
   });
   const types = body.results.map((value, i) => {
     const type = e.table.tensor(value);
@@ -380,10 +378,7 @@ function batchWhile(
   if (divergent) {
     active = (batchRegion(step.inner, condition, step.params, axis)[0] as BatchOperand).value;
   }
-  const mask =
-    active === undefined || scope.mask === undefined
-      ? (active ?? undefined)
-      : active;
+  const mask = active === undefined || scope.mask === undefined ? (active ?? undefined) : active;
   const next = batchRegion(step.inner, body, step.params, axis, mask);
   next.forEach((result, i) => {
     if (!flags[i]) {

@@ -9,13 +9,13 @@ import {
   Emitter,
   type Node,
   type NodeNamed,
+  newRegion,
   type Region,
   type Table,
-  type ValueId,
-  newRegion,
   tensorType,
+  type ValueId,
 } from "@gridfuse/graph";
-import { type Environment, copyNode, resolve } from "./rebuild.ts";
+import { copyNode, type Environment, resolve } from "./rebuild.ts";
 import { readView, writeView } from "./ref-views.ts";
 
 /** Region with every kernel-level grid inside brought to the tensor level. */
@@ -69,7 +69,11 @@ function dischargeNode(e: Emitter, node: Node, env: Environment, refs: Refs): vo
       return;
     }
     case "grid":
-      bind(node.params.level === "kernel" ? dischargeGrid(e, node, rest(0)) : copyNode(e, node, rest(0)));
+      bind(
+        node.params.level === "kernel"
+          ? dischargeGrid(e, node, rest(0))
+          : copyNode(e, node, rest(0)),
+      );
       return;
     case "cond":
       bind(dischargeCond(e, node, env, refs));

@@ -6,11 +6,11 @@
  */
 import {
   type Emitter,
-  type IndexSource,
   type RefIndexer as Indexer,
+  type IndexSource,
   type RefTransforms,
-  type ValueId,
   sizes,
+  type ValueId,
 } from "@gridfuse/graph";
 import { toBits } from "@gridfuse/plan/scalar";
 
@@ -190,7 +190,11 @@ function indexVectors(
         const at = before.includes(d)
           ? before.indexOf(d)
           : before.length + broadcast.length + after.indexOf(d);
-        const steps = e.emit("mul", [e.iota("int32", shape, at), e.full("int32", shape, window.stride)], {});
+        const steps = e.emit(
+          "mul",
+          [e.iota("int32", shape, at), e.full("int32", shape, window.stride)],
+          {},
+        );
         column = e.emit("add", [column, steps], {});
       }
     }

@@ -5,10 +5,10 @@
  * zero", "does this window stay inside", "which element does this gather read". This file turns a
  * tensor value, read at given coordinates, into an index expression where that is possible.
  */
-import { type Node, type Table, type ValueId, sizes } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
+import { type Node, sizes, type Table, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import { fromBits, isInteger, itemSize, isSigned } from "@gridfuse/plan/scalar";
+import * as ix from "@gridfuse/plan/index-expr";
+import { fromBits, isInteger, isSigned, itemSize } from "@gridfuse/plan/scalar";
 import { viewOf } from "./views.ts";
 
 /** What is known about values that are not computed from anything, such as program ids. */

@@ -1,9 +1,9 @@
 /**
  * Movement as index maps: one description for every op whose result elements are operand elements.
  */
-import { type Node, type Table, definitionOf, sizes } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
+import { definitionOf, type Node, sizes, type Table } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
 
 export interface ViewForm {
