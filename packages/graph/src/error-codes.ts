@@ -4,6 +4,8 @@
  * GF21xx: the op table (shapes, dtypes, params). Other GF2xxx belong to the front end.
  */
 
+import { frontEndCodes } from "./front-end-codes.ts";
+
 export interface ErrorCodeEntry {
   readonly title: string;
   readonly cause: string;
@@ -11,6 +13,7 @@ export interface ErrorCodeEntry {
 }
 
 export const codes: { readonly [code: `GF${number}`]: ErrorCodeEntry } = {
+  ...frontEndCodes,
   GF2101: {
     title: "Wrong number of operands",
     cause: "An op was given more or fewer operands than it takes.",
