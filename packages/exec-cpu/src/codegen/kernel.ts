@@ -8,8 +8,6 @@
  */
 import { InternalError, type KernelStep } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import type { HelperLibrary } from "../wasm/helpers.ts";
-import type { ModuleBuilder } from "../wasm/module.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import { hasLanes } from "../wasm/vector-ops.ts";
 import {
@@ -51,26 +49,7 @@ import {
   slotBytes,
 } from "./reductions.ts";
 import { accumulators, segmentLength } from "./segments.ts";
-
-export interface CodegenContext {
-  readonly module: ModuleBuilder;
-  readonly helpers: HelperLibrary;
-  readonly addresses: readonly number[];
-  readonly scratch: number;
-  readonly loopGlobals: readonly number[];
-}
-
-/** A kernel's function and how its range may be cut. */
-export interface KernelFunction {
-  readonly index: number;
-  /** Extent of the outermost loop; 1 where there is none. */
-  readonly extent: number;
-  /** Cuts are multiples of this. */
-  readonly grain: number;
-  readonly how: "simd" | "simd, lanes across points" | "scalar";
-  /** Points × stages, as a rough measure of the work in one call. */
-  readonly work: number;
-}
+import type { CodegenContext, StepFunction } from "./step-function.ts";
 
 type Mode = "inner" | "outer" | "scalar";
 
@@ -490,7 +469,7 @@ export function kernelScratch(step: KernelStep): number {
 }
 
 /** Emits a kernel; undefined where it has no points. */
-export function emitKernel(context: CodegenContext, step: KernelStep): KernelFunction | undefined {
+export function emitKernel(context: CodegenContext, step: KernelStep): StepFunction | undefined {
   if (step.axes.includes(0)) return undefined;
   const form = formOf(step);
   const mode = modeOf(form);

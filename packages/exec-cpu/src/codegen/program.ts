@@ -5,7 +5,7 @@
  * get one v128 for each four lanes; the others stay scalar and are splatted where a vector needs them.
  * Immediates used by vectors wait in locals outside all loops (inside, newer V8s reload them each time).
  */
-import { type DType, fromBits, InternalError } from "@gridfuse/plan";
+import { fromBits, InternalError } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   argsOf,

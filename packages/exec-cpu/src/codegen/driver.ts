@@ -1,0 +1,209 @@
+/**
+ * A plan as one WebAssembly module. Its function `run` walks through the steps; loops, branches and
+ * `while` are its own control flow, so JS is left only for sorting and printing.
+ *
+ * Long kernels are called in several parts: V8 has no on-stack replacement for WebAssembly, and a kernel
+ * that is called once would run to its end in the baseline compiler's code.
+ */
+import type { BranchStep, LoopStep, Plan, Step, WhileStep } from "@gridfuse/plan";
+import { layoutOf, type MemoryLayout } from "../layout.ts";
+import { HelperLibrary } from "../wasm/helpers.ts";
+import { type FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
+import { dotScratch, emitDot } from "./dot.ts";
+import { emitKernel, kernelScratch } from "./kernel.ts";
+import { emitCopy, emitScan, emitScatter } from "./small-steps.ts";
+import type { CodegenContext, StepFunction } from "./step-function.ts";
+
+export type HostStep = Extract<Step, { kind: "sort" | "topk" | "print" }>;
+
+export interface CompiledPlan {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly layout: MemoryLayout;
+  /** Import `host(i)` does step i of these. */
+  readonly hostSteps: readonly HostStep[];
+  /** Import `fuel(i)` says that loop i of these ran out. */
+  readonly whileSteps: readonly WhileStep[];
+  readonly steps: readonly { readonly name: string; readonly kind: string; readonly how: string }[];
+}
+
+export interface CompileOptions {
+  readonly maxBytes?: number | undefined;
+  readonly maxFuel?: number | undefined;
+}
+
+const pageBytes = 65536;
+export const pagesOf = ({ bytes }: MemoryLayout): number => Math.ceil(bytes / pageBytes);
+
+function forEachStep(steps: readonly Step[], visit: (step: Step) => void): void {
+  for (const step of steps) {
+    visit(step);
+    if (step.kind === "loop") forEachStep(step.body, visit);
+    if (step.kind === "branch") for (const branch of step.branches) forEachStep(branch, visit);
+    if (step.kind === "while") {
+      forEachStep(step.condition, visit);
+      forEachStep(step.body, visit);
+    }
+  }
+}
+
+/** Work in one call that is worth cutting up, in scalar operations. */
+const partWork = 1 << 15;
+const mostParts = 8;
+
+class Driver {
+  readonly module = new ModuleBuilder();
+  readonly #helpers = new HelperLibrary(this.module);
+  readonly #host = this.module.import("host", ["i32"], []);
+  readonly #outOfFuel = this.module.import("fuel", ["i32"], []);
+  readonly #context: CodegenContext;
+  readonly #run: FunctionBuilder;
+  readonly #loops: number[] = [];
+  readonly #maxFuel: number;
+  readonly hostSteps: HostStep[] = [];
+  readonly whileSteps: WhileStep[] = [];
+  readonly reports: { name: string; kind: string; how: string }[] = [];
+
+  constructor(plan: Plan, layout: MemoryLayout, maxFuel: number) {
+    this.#maxFuel = maxFuel;
+    forEachStep(plan.steps, (step) => {
+      if (step.kind === "loop") this.#loops[step.loop] ??= this.module.global();
+    });
+    this.#context = {
+      module: this.module,
+      helpers: this.#helpers,
+      addresses: layout.addresses,
+      scratch: layout.scratch,
+      loopGlobals: this.#loops,
+    };
+    this.#run = this.module.define([], []);
+    this.module.export("run", this.#run);
+    this.#steps(plan.steps);
+  }
+
+  #steps(steps: readonly Step[]): void {
+    for (const step of steps) this.#step(step);
+  }
+
+  #step(step: Step): void {
+    switch (step.kind) {
+      case "kernel":
+        this.#call(step, emitKernel(this.#context, step));
+        return;
+      case "dot":
+        this.#call(step, emitDot(this.#context, step));
+        return;
+      case "scan":
+        this.#call(step, emitScan(this.#context, step));
+        return;
+      case "scatter":
+        this.#call(step, emitScatter(this.#context, step));
+        return;
+      case "copy":
+        this.#call(step, emitCopy(this.#context, step));
+        return;
+      case "sort":
+      case "topk":
+      case "print":
+        this.#report(step, "js");
+        this.#run.code.i32(this.hostSteps.push(step) - 1).call(this.#host);
+        return;
+      case "loop":
+        this.#loop(step);
+        return;
+      case "while":
+        this.#while(step);
+        return;
+      case "branch":
+        this.#branch(step);
+        return;
+      default:
+        throw step satisfies never;
+    }
+  }
+
+  #report({ name, kind }: Step, how: string): void {
+    this.reports.push({ name, kind, how });
+  }
+
+  #call(step: Step, fn: StepFunction | undefined): void {
+    this.#report(step, fn?.how ?? "nothing to do");
+    if (fn === undefined) return;
+    const { code } = this.#run;
+    const grains = Math.ceil(fn.extent / fn.grain);
+    const parts = Math.max(1, Math.min(mostParts, grains, Math.floor(fn.work / partWork)));
+    const part = Math.ceil(grains / parts) * fn.grain;
+    for (let lo = 0; lo < fn.extent; lo += part) {
+      code
+        .i32(lo)
+        .i32(Math.min(lo + part, fn.extent))
+        .call(fn.index);
+    }
+  }
+
+  #loop(step: LoopStep): void {
+    this.#report(step, "wasm");
+    if (step.trips <= 0) return;
+    const { code } = this.#run;
+    const counter = this.#loops[step.loop] as number;
+    code.i32(0).setGlobal(counter).loop();
+    this.#steps(step.body);
+    code.getGlobal(counter).i32(1).op("i32.add").setGlobal(counter);
+    code.getGlobal(counter).i32(step.trips).op("i32.lt_u").brIf(0).end();
+  }
+
+  #while(step: WhileStep): void {
+    this.#report(step, "wasm");
+    const { code } = this.#run;
+    const rounds = this.#run.local("i32");
+    const fuel = Math.min(step.fuel, this.#maxFuel, 0xffffffff);
+    code.i32(0).set(rounds).block().loop();
+    this.#steps(step.condition);
+    code.i32(0).memory("i32.load8_u", this.#context.addresses[step.predicate] as number);
+    code.op("i32.eqz").brIf(1);
+    code.get(rounds).i32(fuel).op("i32.ge_u").if();
+    code
+      .i32(this.whileSteps.push(step) - 1)
+      .call(this.#outOfFuel)
+      .op("unreachable")
+      .end();
+    code.get(rounds).i32(1).op("i32.add").set(rounds);
+    this.#steps(step.body);
+    code.br(0).end().end();
+  }
+
+  /** The selector is clamped: below 0 is the first branch, beyond the last is the last. */
+  #branch(step: BranchStep): void {
+    this.#report(step, "wasm");
+    const { code } = this.#run;
+    const selector = this.#run.local("i32");
+    code
+      .i32(0)
+      .memory("i32.load", this.#context.addresses[step.selector] as number)
+      .set(selector);
+    for (const [i, branch] of step.branches.slice(0, -1).entries()) {
+      code.get(selector).i32(i).op("i32.le_s").if();
+      this.#steps(branch);
+      code.else();
+    }
+    this.#steps(step.branches.at(-1) ?? []);
+    for (let i = 1; i < step.branches.length; i++) code.end();
+  }
+}
+
+/** @throws OutOfMemoryError GF5001 */
+export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledPlan {
+  let scratch = 0;
+  forEachStep(plan.steps, (step) => {
+    if (step.kind === "kernel") scratch = Math.max(scratch, kernelScratch(step));
+    if (step.kind === "dot") scratch = Math.max(scratch, dotScratch(step));
+  });
+  const layout = layoutOf(plan, scratch, options.maxBytes);
+  const driver = new Driver(plan, layout, options.maxFuel ?? Number.POSITIVE_INFINITY);
+  return {
+    bytes: driver.module.encode(pagesOf(layout)),
+    layout,
+    hostSteps: driver.hostSteps,
+    whileSteps: driver.whileSteps,
+    steps: driver.reports,
+  };
+}

@@ -1,0 +1,38 @@
+/** What runs a plan: one of the two backends, behind the checks that are common to both. */
+import {
+  KernelTimeoutError,
+  type PrintStep,
+  type StorageArray,
+  type WhileStep,
+} from "@gridfuse/plan";
+
+export interface EngineReport {
+  readonly backend: "wasm-simd" | "js";
+  readonly arenaBytes: number;
+  readonly steps: readonly { readonly name: string; readonly kind: string; readonly how: string }[];
+}
+
+export interface Engine {
+  readonly report: EngineReport;
+  /**
+   * @param inputs one array of the right class and length for each input of the plan
+   * @param outputs the caller's array for each output, or undefined for a fresh one
+   */
+  run(
+    inputs: readonly StorageArray[],
+    outputs: readonly (StorageArray | undefined)[],
+  ): StorageArray[];
+}
+
+export interface EngineOptions {
+  readonly maxBytes?: number | undefined;
+  readonly maxFuel?: number | undefined;
+  readonly onPrint?: ((line: string, step: PrintStep) => void) | undefined;
+}
+
+export const outOfFuel = (step: WhileStep, fuel: number): KernelTimeoutError =>
+  new KernelTimeoutError("GF5010", `loop "${step.name}" did not end within ${fuel} iterations`, {
+    path: step.name,
+    expected: fuel,
+    help: "Its condition never became false: check the loop, or compile it with more fuel.",
+  });

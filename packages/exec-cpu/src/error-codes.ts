@@ -1,0 +1,69 @@
+/** Every code this package can raise; the documentation's error index is generated from here. */
+
+export interface ErrorCode {
+  readonly title: string;
+  readonly cause: string;
+  readonly fix: string;
+}
+
+const ours = "Please report it with the plan file.";
+
+export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
+  GF5001: {
+    title: "plan needs more memory than there may be",
+    cause:
+      "Inputs, outputs, constants and temporaries together exceed maxBytes, or the 4 GiB that 32-bit addresses reach. Nothing was allocated.",
+    fix: "Run smaller batches, or raise maxBytes.",
+  },
+  GF5002: {
+    title: "the host refused the memory",
+    cause: "WebAssembly.Memory could not be created at the size the plan needs.",
+    fix: "Free memory, dispose of executables that are not needed, or run smaller batches.",
+  },
+  GF5003: {
+    title: "executable was disposed of",
+    cause: "`run` was called after `dispose`.",
+    fix: "Prepare the plan again.",
+  },
+  GF5004: {
+    title: "runSync inside a run",
+    cause: "A print callback called runSync on the executable that is printing.",
+    fix: "Call run, which waits, or run it after the outer run.",
+  },
+  GF5005: {
+    title: "no WebAssembly",
+    cause: 'backend "wasm" was asked for on a host without WebAssembly.',
+    fix: 'Use backend "auto" or "js".',
+  },
+  GF5010: {
+    title: "loop ran out of fuel",
+    cause: "A `while` was still true after as many iterations as its plan, or maxFuel, allows.",
+    fix: "Check the loop's condition; the executable can be used again.",
+  },
+  GF9301: {
+    title: "scalar op on a dtype it has no meaning for",
+    cause: "The compiler that wrote the plan let it through.",
+    fix: ours,
+  },
+  GF9302: {
+    title: "scalar node where it has no meaning",
+    cause: "An argument node stands in a kernel.",
+    fix: ours,
+  },
+  GF9303: {
+    title: "reference to a reduction that is not there",
+    cause: "A reduced node names a stage or reduction that does not come before it.",
+    fix: ours,
+  },
+  GF9304: {
+    title: "generated code trapped",
+    cause: "An access outside the memory of the plan: an index that its plan says cannot happen.",
+    fix: ours,
+  },
+  GF9305: {
+    title: "executable is poisoned",
+    cause:
+      "An earlier run hit a bug of ours and may have damaged the constants of this executable.",
+    fix: "Prepare the plan again, and report the first error.",
+  },
+};

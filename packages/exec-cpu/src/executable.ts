@@ -1,0 +1,107 @@
+/** A prepared plan: the checks around a run, its life, its report. */
+import {
+  DisposedError,
+  type Executable,
+  type ExecutionReport,
+  GridfuseError,
+  InternalError,
+  type Plan,
+  type RunInputs,
+  type RunOptions,
+  type RunOutputs,
+  resolveInputs,
+  resolveOutputs,
+  type StorageArray,
+} from "@gridfuse/plan";
+import type { Engine } from "./engine.ts";
+
+export interface CpuExecutable extends Executable {
+  /** Like `run`, at once. */
+  runSync(inputs: RunInputs, options?: RunOptions): RunOutputs;
+}
+
+export class PreparedPlan implements CpuExecutable {
+  readonly plan: Plan;
+  readonly #notes: readonly string[];
+  #engine: Engine | undefined;
+  #state: "ready" | "poisoned" | "disposed" = "ready";
+  #running = false;
+  readonly #report: ExecutionReport;
+
+  constructor(plan: Plan, engine: Engine, notes: readonly string[]) {
+    this.plan = plan;
+    this.#engine = engine;
+    this.#notes = notes;
+    this.#report = { executor: "cpu", threads: 1, notes: this.#notes, ...engine.report };
+  }
+
+  get state(): "ready" | "poisoned" | "disposed" {
+    return this.#state;
+  }
+
+  /**
+   * Runs the plan. Runs that are asked for while another is under way (from a print callback) wait for it.
+   *
+   * @throws InputError GF10xx, DisposedError GF5003, KernelTimeoutError GF5010, the reason of `signal`
+   */
+  async run(inputs: RunInputs, options: RunOptions = {}): Promise<RunOutputs> {
+    while (this.#running) await Promise.resolve();
+    return this.runSync(inputs, options);
+  }
+
+  runSync(inputs: RunInputs, options: RunOptions = {}): RunOutputs {
+    const engine = this.#requireReady();
+    options.signal?.throwIfAborted();
+    const given = resolveInputs(this.plan, inputs);
+    const wanted = resolveOutputs(this.plan, options.out);
+    this.#running = true;
+    let results: StorageArray[];
+    try {
+      results = engine.run(given, wanted);
+    } catch (error) {
+      if (error instanceof InternalError) this.#state = "poisoned";
+      throw error;
+    } finally {
+      this.#running = false;
+    }
+    return Object.fromEntries(
+      this.plan.outputs.map(({ name }, i) => [name, results[i] as StorageArray]),
+    );
+  }
+
+  #requireReady(): Engine {
+    if (this.#engine === undefined) {
+      throw new DisposedError(
+        "GF5003",
+        `the executable of plan "${this.plan.name}" was disposed of`,
+        {
+          help: "Prepare the plan again.",
+        },
+      );
+    }
+    if (this.#state === "poisoned") {
+      throw new InternalError("GF9305", `an earlier run of plan "${this.plan.name}" went wrong`, {
+        help: "Prepare the plan again.",
+      });
+    }
+    if (this.#running) {
+      throw new GridfuseError("GF5004", "runSync was called while a run is under way", {
+        help: "Inside a print callback, call run instead: it waits.",
+      });
+    }
+    return this.#engine;
+  }
+
+  report(): ExecutionReport {
+    return this.#report;
+  }
+
+  /** Frees the memory; a second call does nothing. */
+  dispose(): void {
+    this.#engine = undefined;
+    this.#state = "disposed";
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

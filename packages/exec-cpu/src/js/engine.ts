@@ -1,0 +1,246 @@
+/** Runs a plan by interpretation over typed arrays: for hosts without WebAssembly, and as a second opinion. */
+import {
+  type DotStep,
+  type DType,
+  formatPrintLines,
+  itemSize,
+  OutOfMemoryError,
+  type Plan,
+  type PlanBuffer,
+  type ScanStep,
+  type Step,
+  type StorageArray,
+  storageArray,
+  type WhileStep,
+} from "@gridfuse/plan";
+import { evaluate, type IndexExpr } from "@gridfuse/plan/index-expr";
+import { applyNode, type Lanes, lanes, loadLanes, storeLanes } from "@gridfuse/plan/scalar";
+import { type Engine, type EngineOptions, type EngineReport, outOfFuel } from "../engine.ts";
+import { layoutOf, type MemoryLayout } from "../layout.ts";
+import { runSort, runTopK } from "../library/sorting.ts";
+import { combineLanes, type JsContext, runKernel, runScatter } from "./kernel.ts";
+
+/** @throws OutOfMemoryError GF5001, GF5002 */
+export function jsEngine(plan: Plan, options: EngineOptions): Engine {
+  return new JsEngine(plan, options);
+}
+
+class JsEngine implements Engine, JsContext {
+  readonly report: EngineReport;
+  readonly #plan: Plan;
+  readonly #options: EngineOptions;
+  readonly #layout: MemoryLayout;
+  readonly #memory: ArrayBuffer;
+  readonly #loops: number[] = [];
+
+  constructor(plan: Plan, options: EngineOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#layout = layoutOf(plan, 0, options.maxBytes);
+    this.report = {
+      backend: "js",
+      arenaBytes: plan.arenaBytes,
+      steps: plan.steps.map(({ name, kind }) => ({ name, kind, how: "js" })),
+    };
+    const { bytes } = this.#layout;
+    try {
+      this.#memory = new ArrayBuffer(bytes);
+    } catch (cause) {
+      throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
+        received: bytes,
+        cause,
+        help: "Free memory, dispose of executables that are not needed, or run smaller batches.",
+      });
+    }
+    for (const [i, { constant }] of plan.buffers.entries()) {
+      const source = constant === undefined ? undefined : plan.constants[constant];
+      if (source !== undefined) this.#bytes(i).set(source.data);
+    }
+  }
+
+  view(buffer: number): StorageArray {
+    const { dtype, length } = this.#plan.buffers[buffer] as PlanBuffer;
+    return storageArray(dtype, this.#memory, this.#layout.addresses[buffer] as number, length);
+  }
+  #bytes(buffer: number): Uint8Array {
+    const { buffer: memory, byteOffset, byteLength } = this.view(buffer);
+    return new Uint8Array(memory, byteOffset, byteLength);
+  }
+  loop(loop: number): number {
+    return this.#loops[loop] as number;
+  }
+  #index(e: IndexExpr): number {
+    return evaluate(e, { axis: () => 0, loop: (loop) => this.loop(loop) });
+  }
+
+  run(
+    inputs: readonly StorageArray[],
+    outputs: readonly (StorageArray | undefined)[],
+  ): StorageArray[] {
+    for (const [i, { buffer }] of this.#plan.inputs.entries()) {
+      const { buffer: memory, byteOffset, byteLength } = inputs[i] as StorageArray;
+      this.#bytes(buffer).set(new Uint8Array(memory, byteOffset, byteLength));
+    }
+    this.#steps(this.#plan.steps);
+    return this.#plan.outputs.map(({ dtype, buffer }, i) => {
+      const length = (this.#plan.buffers[buffer] as PlanBuffer).length;
+      const target = outputs[i] ?? storageArray(dtype, length);
+      new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(this.#bytes(buffer));
+      return target;
+    });
+  }
+
+  #steps(steps: readonly Step[]): void {
+    for (const step of steps) this.#step(step);
+  }
+
+  #step(step: Step): void {
+    const view = (buffer: number): StorageArray => this.view(buffer);
+    switch (step.kind) {
+      case "kernel":
+        runKernel(this, step);
+        return;
+      case "scatter":
+        runScatter(this, step);
+        return;
+      case "dot":
+        this.#dot(step);
+        return;
+      case "scan":
+        this.#scan(step);
+        return;
+      case "sort":
+        runSort(step, view);
+        return;
+      case "topk":
+        runTopK(step, view);
+        return;
+      case "copy": {
+        const size = itemSize(step.dtype);
+        const from = this.#index(step.fromIndex) * size;
+        const source = this.#bytes(step.from).slice(from, from + step.length * size);
+        this.#bytes(step.to).set(source, this.#index(step.toIndex) * size);
+        return;
+      }
+      case "loop":
+        for (let trip = 0; trip < step.trips; trip++) {
+          this.#loops[step.loop] = trip;
+          this.#steps(step.body);
+        }
+        return;
+      case "while":
+        this.#while(step);
+        return;
+      case "branch": {
+        const selector = (this.view(step.selector) as Int32Array)[0] as number;
+        const last = step.branches.length - 1;
+        this.#steps(step.branches[Math.min(Math.max(selector, 0), last)] ?? []);
+        return;
+      }
+      case "print": {
+        const print = this.#options.onPrint ?? ((line: string) => console.log(line));
+        for (const line of formatPrintLines(step, view)) print(line, step);
+        return;
+      }
+      default:
+        throw step satisfies never;
+    }
+  }
+
+  #while(step: WhileStep): void {
+    const fuel = Math.min(step.fuel, this.#options.maxFuel ?? step.fuel);
+    for (let round = 0; ; round++) {
+      this.#steps(step.condition);
+      if (Number(this.view(step.predicate)[0]) === 0) return;
+      if (round >= fuel) throw outOfFuel(step, fuel);
+      this.#steps(step.body);
+    }
+  }
+
+  #scan(step: ScanStep): void {
+    const { outer, extent, inner, dtype, op, reverse } = step;
+    const [from, to] = [this.view(step.input), this.view(step.output)];
+    const width = outer * inner;
+    if (width * extent === 0) return;
+    const row = (at: number): Lanes => {
+      const result = lanes(dtype, width);
+      for (let o = 0; o < outer; o++) {
+        const start = (o * extent + at) * inner;
+        result.set(loadLanes(dtype, from, start, inner) as never, o * inner);
+      }
+      return result;
+    };
+    let total: Lanes | undefined;
+    for (let e = 0; e < extent; e++) {
+      const at = reverse ? extent - 1 - e : e;
+      const values = row(at);
+      if (total === undefined) total = values;
+      else combineLanes(op, dtype, total, values, width);
+      for (let o = 0; o < outer; o++) {
+        const part = total.subarray(o * inner, (o + 1) * inner);
+        storeLanes(dtype, part, to, (o * extent + at) * inner, inner);
+      }
+    }
+  }
+
+  /** One row of results at a time: n sums side by side, k in order. */
+  #dot(step: DotStep): void {
+    const { accumulate, lhs, rhs, out } = step;
+    const operand = (buffer: number, dtype: DType): Lanes => {
+      const storage = this.view(buffer);
+      return convert(loadLanes(dtype, storage, 0, storage.length), dtype, accumulate);
+    };
+    const left = operand(lhs.buffer, step.lhsDType);
+    const right = operand(rhs.buffer, step.rhsDType);
+    const target = this.view(out.buffer);
+    const [lb, rb, ob] = [lhs, rhs, out].map(({ batch }) => offsets(step.batch, batch));
+    const lm = offsets(step.m, lhs.free);
+    const rn = offsets(step.n, rhs.free);
+    const om = offsets(step.m, out.free.slice(0, step.m.length));
+    const on = offsets(step.n, out.free.slice(step.m.length));
+    const lk = offsets(step.k, lhs.contract);
+    const rk = offsets(step.k, rhs.contract);
+    const width = rn.length;
+    const [lhsBase, rhsBase, outBase] = [lhs, rhs, out].map(({ base }) => this.#index(base)) as [
+      number,
+      number,
+      number,
+    ];
+    const row = lanes(accumulate, width);
+    const scale = lanes(accumulate, width);
+    for (const [b, lBatch] of (lb as number[]).entries()) {
+      for (const [m, lRow] of lm.entries()) {
+        const sums = lanes(accumulate, width);
+        for (const [k, lInner] of lk.entries()) {
+          const element = lhsBase + lBatch + lRow + lInner;
+          scale.fill(left[element] as never);
+          const start = rhsBase + ((rb as number[])[b] as number) + (rk[k] as number);
+          for (let n = 0; n < width; n++) row[n] = right[start + (rn[n] as number)] as never;
+          combineLanes("mul", accumulate, row, scale, width);
+          combineLanes("add", accumulate, sums, row, width);
+        }
+        const results = convert(sums, accumulate, step.dtype);
+        const start = outBase + ((ob as number[])[b] as number) + (om[m] as number);
+        for (let n = 0; n < width; n++) {
+          const place = start + (on[n] as number);
+          storeLanes(step.dtype, results.subarray(n, n + 1), target, place, 1);
+        }
+      }
+    }
+  }
+}
+
+function convert(values: Lanes, from: DType, to: DType): Lanes {
+  if (from === to) return values;
+  return applyNode({ op: "convert", dtype: to, args: [0] }, [values], [from], values.length);
+}
+
+/** Offset of every point of a row-major domain. */
+function offsets(extents: readonly number[], strides: readonly number[]): number[] {
+  let found = [0];
+  for (const [i, extent] of extents.entries()) {
+    const stride = strides[i] as number;
+    found = found.flatMap((base) => Array.from({ length: extent }, (_, at) => base + at * stride));
+  }
+  return found;
+}
