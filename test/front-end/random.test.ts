@@ -2,11 +2,12 @@
  * Random numbers against values that JAX prints: the documentation's "Pseudorandom numbers" page and the
  * test vector of Threefry-2x32 with a zero key and counter (6b200159 99ba4efe).
  */
-import { graph, type Graph, random, type Tensor } from "@gridfuse/graph";
+import { type Graph, graph, random, type Tensor } from "@gridfuse/graph";
 import { interpret } from "@gridfuse/interpret";
 import { describe, expect, it } from "vitest";
 
-const valuesOf = (g: Graph): readonly number[] => [...interpret(g.program, {}).out.data].map(Number);
+const valuesOf = (g: Graph): readonly number[] =>
+  [...interpret(g.program, {}).out.data].map(Number);
 const run = (f: () => Tensor): readonly number[] => valuesOf(graph({}, f));
 
 describe("random", () => {
