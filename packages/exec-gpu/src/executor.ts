@@ -127,7 +127,7 @@ export class GpuExecutor implements Executor {
       steps: schedule.steps,
       notes: [
         ...this.#floats.notes,
-        `${schedule.launches.length} dispatches a run, ${schedule.dispatches.length} shaders, ${heaps} storage buffers`,
+        `a run is one submission; dispatches: ${schedule.launches.length}, shaders: ${schedule.dispatches.length}, storage buffers: ${heaps}`,
       ],
     };
   }

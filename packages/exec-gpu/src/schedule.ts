@@ -97,8 +97,7 @@ class Scheduler implements Schedule {
     try {
       const made = kernelDispatches(kernel, this.#layout, this.#subnormals);
       this.scratchWords = Math.max(this.scratchWords, made.scratchWords);
-      const workgroups = made.dispatches.map((dispatch) => dispatch.workgroups).join(" + ");
-      const how = `${made.dispatches.length} dispatches of ${workgroups || "no"} workgroups`;
+      const how = describe(made.dispatches.map(({ workgroups }) => workgroups));
       this.steps.push({ name: step.name, kind: step.kind, how });
       return made.dispatches.map((dispatch) => this.dispatches.push(dispatch) - 1);
     } catch (cause) {
@@ -106,6 +105,11 @@ class Scheduler implements Schedule {
       throw refusal(step, headline(cause), cause);
     }
   }
+}
+
+function describe(workgroups: readonly number[]): string {
+  if (workgroups.length === 0) return "nothing to do";
+  return `workgroups: ${workgroups.join(", then ")}`;
 }
 
 /** The message without its code, notes and help. */

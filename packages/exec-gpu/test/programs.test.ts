@@ -159,6 +159,6 @@ test("random programs give the bits of plain JS", async () => {
         );
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });

@@ -106,14 +106,12 @@ function randomFloats(length: number): Float32Array {
 
 /** Outer points and elements: one invocation, one row, several segments, several rows, two trees. */
 const shapes = [
-  [3, 1],
   [5, 16],
   [70, 32],
   [3, 33],
   [7, 256],
   [5, 257],
-  [2, 1000],
-  [3, 4096],
+  [3, 1000],
   [2, 4097],
   [1, 16_000],
 ] as const;
@@ -174,8 +172,6 @@ describe("ops that do not depend on order", () => {
 
   test.each([
     ["argmax", 20],
-    ["argmin", 20],
-    ["argmax", 900],
     ["argmin", 9000],
   ] as const)("%s of %i values is the first extreme", async (op, length) => {
     const next = words(length);

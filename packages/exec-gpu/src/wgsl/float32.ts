@@ -110,7 +110,8 @@ fn f32_scale_up(a: u32) -> u32 {
   let implicit = select(0u, 0x20800000u ^ params.zero, magnitude < 0x800000u);
   let scaled = bitcast<f32>(magnitude + max(implicit, 0x20000000u)) - bitcast<f32>(implicit);
   return (a & 0x80000000u) | (bitcast<u32>(scaled) ^ params.zero);
-}`,  f32_scale_down: `
+}`,
+  f32_scale_down: `
 fn f32_scale_down(a: u32) -> u32 {
   let magnitude = a & 0x7fffffffu;
   let significand = (magnitude & 0x7fffffu) | 0x800000u;
@@ -123,7 +124,8 @@ fn f32_add(a: u32, b: u32) -> u32 {
   let tiny = max(a & 0x7fffffffu, b & 0x7fffffffu) < 0x0d800000u;
   let sum = f32_add_native(select(a, f32_scale_up(a), tiny), select(b, f32_scale_up(b), tiny));
   return select(sum, f32_scale_down(sum), tiny);
-}`,  f32_mul_exact: `
+}`,
+  f32_mul_exact: `
 fn f32_mul_exact(sign: u32, x: u32, y: u32) -> u32 {
   // The product of the significands is in [2^61, 2^63): normalise it to bit 62.
   let p = f32_significand(x) << 8u;
