@@ -111,13 +111,13 @@ function applyArithmetic(
 }
 
 /** Gives the n lanes of a leaf; `lanesSoFar` holds the earlier nodes, for computed indices. */
-export type LeafEvaluator = (node: LeafNode, index: number, lanesSoFar: readonly Lanes[]) => Lanes;
+export type LeafEvaluator = (node: LeafNode, index: number, lanesSoFar: Lanes[]) => Lanes;
 
 /** Evaluates all nodes in order; result i holds the lanes of node i. */
 export function evaluateProgram(
   nodes: readonly ScalarNode[],
   n: number,
-  leaf: (node: LeafNode, index: number, lanesSoFar: Lanes[]) => Lanes,
+  leaf: LeafEvaluator,
 ): Lanes[] {
   const results: Lanes[] = [];
   for (const [index, node] of nodes.entries()) {

@@ -85,12 +85,6 @@ export function expm1Near(f: FloatKit, x: Scalar): Scalar {
   return f.add(f.mul(smallExpm1(f, r), power), f.plus(power, -1));
 }
 
-/** e^(high + low) for |low| ≪ |high|: the correction is first order. */
-export const expOfSum = (f: FloatKit, high: Scalar, low: Scalar): Scalar => {
-  const e = expScaled(f, high, 0);
-  return f.add(e, f.mul(e, low));
-};
-
 /** e^x. */
 export const exp = (b: ScalarBuilder, x: Scalar): Scalar =>
   inFormat(b, [x], (f, y) => expScaled(f, y, 0));
