@@ -313,25 +313,26 @@ const view = fc.tuple(anyDType, shapes(), fullShapes(0, 3)).chain(([dtype, shape
 
 // ── Indexing ────────────────────────────────────────────────────────────────────────────────
 
-const starts = (rank: number): OperandSample[] =>
-  range(rank).map(() => operand("int32", [], fc.integer({ min: -2, max: 5 })));
+const startDType = fc.constantFrom<DType>("int32", "int32", "uint8", "uint32", "int64", "uint64");
+const starts = (rank: number, dtype: DType): OperandSample[] =>
+  range(rank).map(() => operand(dtype, []));
 
-const dynamicSlice = fc.tuple(anyDType, shapes()).chain(([dtype, shape]) =>
+const dynamicSlice = fc.tuple(anyDType, shapes(), startDType).chain(([dtype, shape, of]) =>
   fc.tuple(...shape.map((size) => fc.nat(size))).map(
     (sizes): Sample<"dynamic_slice"> => ({
       op: "dynamic_slice",
       params: { sizes },
-      operands: [operand(dtype, shape), ...starts(shape.length)],
+      operands: [operand(dtype, shape), ...starts(shape.length, of)],
     }),
   ),
 );
 
-const dynamicUpdateSlice = fc.tuple(anyDType, shapes()).chain(([dtype, shape]) =>
+const dynamicUpdateSlice = fc.tuple(anyDType, shapes(), startDType).chain(([dtype, shape, of]) =>
   fc.tuple(...shape.map((size) => fc.nat(size))).map(
     (window): Sample<"dynamic_update_slice"> => ({
       op: "dynamic_update_slice",
       params: {},
-      operands: [operand(dtype, shape), operand(dtype, window), ...starts(shape.length)],
+      operands: [operand(dtype, shape), operand(dtype, window), ...starts(shape.length, of)],
     }),
   ),
 );
