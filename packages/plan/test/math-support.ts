@@ -39,7 +39,7 @@ export function evaluateExpansion(
     if (node.op !== "argument") throw new Error(`an expansion reads ${node.op}`);
     return columns[(node as unknown as { index: number }).index] as Lanes;
   };
-  return evaluateProgram(nodes, n, leaf)[result] as NumberLanes;
+  return evaluateProgram(nodes, n, leaf, [result])[result] as NumberLanes;
 }
 
 /** Nodes that run where no lane needs a `rare` path; constants and arguments cost nothing. */

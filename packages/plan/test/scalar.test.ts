@@ -1,6 +1,6 @@
 /** The tables of meaning: hand-computed results of every op at the edges of every kind of dtype. */
 import { describe, expect, it } from "vitest";
-import { constant } from "../src/index-expr/index.ts";
+import { constant, value } from "../src/index-expr/index.ts";
 import type { BinaryOp, UnaryOp } from "../src/scalar/index.ts";
 import {
   applyNode,
@@ -391,6 +391,35 @@ describe("programs", () => {
     });
     expect(seen).toEqual(["argument@0 after 0", "load@2 after 2"]);
     expect([...(results[sum] as Float32Array)]).toEqual([11.5, 22.5]);
+  });
+
+  it("evaluate only what their roots need, and rare paths where some lane takes them", () => {
+    const b = new ScalarBuilder();
+    const x = b.argument("float32", 0);
+    const isLarge = b.compare("gt", x, b.const("float32", 100));
+    const shared = b.add(x, x);
+    const slow = b.mul(b.neg(shared), b.const("float32", 3));
+    const result = b.rare(isLarge, slow, b.mul(shared, shared));
+    const unused = b.abs(x);
+    const row = b.convert(result, "int32");
+    const gathered = b.load("float32", 0, value(row, 0, 9), [], toBits("float32", 0));
+    const run = (lane: number, roots: number[]) =>
+      evaluateProgram(
+        b.nodes,
+        2,
+        (node, _, soFar) =>
+          node.op === "argument"
+            ? Float32Array.of(2, lane)
+            : Float32Array.from(soFar[row] as Int32Array, (i) => -i),
+        roots,
+      );
+    const near = run(3, [result]);
+    expect([...(near[result] as Float32Array)]).toEqual([16, 36]);
+    expect([slow, unused, row, gathered].map((i) => near[i]?.length)).toEqual([0, 0, 0, 0]);
+    const far = run(200, [gathered]);
+    expect([...(far[gathered] as Float32Array)]).toEqual([-16, 1200]);
+    expect([slow, unused].map((i) => far[i]?.length)).toEqual([2, 0]);
+    expect(run(3, []).every((lanesOf) => lanesOf.length === 0)).toBe(true);
   });
 
   it("refuse an op that has no meaning on its dtype", () => {

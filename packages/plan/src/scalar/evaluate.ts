@@ -8,6 +8,7 @@
 import { type ScalarValue, toBits } from "../bits.ts";
 import { type DType, is64BitInteger } from "../dtype.ts";
 import { InternalError } from "../errors.ts";
+import { forEachLeaf } from "../index-expr/expr.ts";
 import { type BigLanes, type Lanes, lanes, type NumberLanes, roundLanes } from "./lanes.ts";
 import {
   type ArgumentNode,
@@ -113,24 +114,67 @@ function applyArithmetic(
 /** Gives the n lanes of a leaf; `lanesSoFar` holds the earlier nodes, for computed indices. */
 export type LeafEvaluator = (node: LeafNode, index: number, lanesSoFar: Lanes[]) => Lanes;
 
-/** Evaluates all nodes in order; result i holds the lanes of node i. */
+/**
+ * Evaluates a program; result i holds the lanes of node i.
+ *
+ * With `roots` only what they need is evaluated, and the slow side of a `rare` only where some lane takes
+ * it; the nodes that were left out have no lanes (length 0).
+ */
 export function evaluateProgram(
   nodes: readonly ScalarNode[],
   n: number,
   leaf: LeafEvaluator,
+  roots?: readonly number[],
 ): Lanes[] {
   const results: Lanes[] = [];
-  for (const [index, node] of nodes.entries()) {
+  const evaluate = (index: number): void => {
+    const node = nodes[index] as ScalarNode;
     if (isLeafNode(node)) {
-      results.push(leaf(node, index, results));
-    } else {
-      const args = argsOf(node);
-      const operands = args.map((arg) => results[arg] as Lanes);
-      const operandDtypes = args.map((arg) => (nodes[arg] as ScalarNode).dtype);
-      results.push(applyNode(node, operands, operandDtypes, n));
+      results[index] = leaf(node, index, results);
+      return;
     }
+    let args = argsOf(node);
+    if (node.op === "rare" && roots !== undefined) {
+      const [condition, slow, fast] = node.args;
+      if ((results[condition] as Uint8Array).includes(1)) demand([slow]);
+      else args = [condition, fast, fast];
+    }
+    const operands = args.map((arg) => results[arg] as Lanes);
+    const operandDtypes = args.map((arg) => (nodes[arg] as ScalarNode).dtype);
+    results[index] = applyNode(node, operands, operandDtypes, n);
+  };
+  /** Evaluates what `targets` need and nobody has evaluated yet, in order. */
+  const demand = (targets: readonly number[]): void => {
+    const needed = new Uint8Array(nodes.length);
+    for (const target of targets) needed[target] = 1;
+    for (let i = Math.max(...targets); i >= 0; i--) {
+      if ((results[i]?.length ?? 0) > 0) needed[i] = 0;
+      if (needed[i] === 1) for (const arg of alwaysReads(nodes[i] as ScalarNode)) needed[arg] = 1;
+    }
+    for (let i = 0; i < needed.length; i++) if (needed[i] === 1) evaluate(i);
+  };
+
+  if (roots === undefined) {
+    for (let i = 0; i < nodes.length; i++) evaluate(i);
+  } else {
+    for (const { dtype } of nodes) results.push(lanes(dtype, 0));
+    if (roots.length > 0 && n > 0) demand(roots);
   }
   return results;
+}
+
+/** The earlier nodes that a node needs, whatever their values: not the slow side of a `rare`. */
+function alwaysReads(node: ScalarNode): number[] {
+  if (node.op === "rare") return [node.args[0], node.args[2]];
+  if (node.op !== "load" && node.op !== "index") return [...argsOf(node)];
+  const read: number[] = [];
+  const guards = node.op === "load" ? node.guard.map((range) => range.index) : [];
+  for (const index of [node.index, ...guards]) {
+    forEachLeaf(index, (found) => {
+      if (found.k === "value") read.push(found.node);
+    });
+  }
+  return read;
 }
 
 /** All nodes at one point, as JS values: boolean, number, or bigint for the 64-bit integers. */
