@@ -4,11 +4,18 @@
  * Loops have static trip counts, so they are unrolled here; the counters of an iteration are a slot
  * of a uniform buffer, chosen at launch by a dynamic offset.
  */
-import { CapabilityError, type GridfuseError, type Plan, type Step } from "@gridfuse/plan";
+import {
+  CapabilityError,
+  type DType,
+  type GridfuseError,
+  type Plan,
+  type Step,
+} from "@gridfuse/plan";
 import type { MemoryLayout } from "./memory.ts";
+import { dotDispatches } from "./wgsl/dot.ts";
 import type { Dispatch } from "./wgsl/elementwise.ts";
 import type { Subnormals } from "./wgsl/float32.ts";
-import { copyAsKernel, kernelDispatches } from "./wgsl/kernel.ts";
+import { copyAsKernel, type KernelDispatches, kernelDispatches } from "./wgsl/kernel.ts";
 import { isShaderDType } from "./wgsl/value.ts";
 
 export interface Launch {
@@ -87,23 +94,49 @@ class Scheduler implements Schedule {
   }
 
   #generate(step: Step): readonly number[] {
-    const kernel = step.kind === "copy" ? copyAsKernel(step) : step;
-    if (kernel.kind !== "kernel") throw refusal(step, `there is no shader code for ${step.kind}`);
-    for (const { nodes } of kernel.stages) {
-      for (const { dtype, op } of nodes) {
-        if (!isShaderDType(dtype)) throw refusal(step, `WGSL has no ${dtype}, the dtype of ${op}`);
-      }
-    }
     try {
-      const made = kernelDispatches(kernel, this.#layout, this.#subnormals);
-      this.scratchWords = Math.max(this.scratchWords, made.scratchWords);
-      const how = describe(made.dispatches.map(({ workgroups }) => workgroups));
+      const { dispatches, scratchWords } = this.#dispatch(step);
+      this.scratchWords = Math.max(this.scratchWords, scratchWords);
+      const how = describe(dispatches.map(({ workgroups }) => workgroups));
       this.steps.push({ name: step.name, kind: step.kind, how });
-      return made.dispatches.map((dispatch) => this.dispatches.push(dispatch) - 1);
+      return dispatches.map((dispatch) => this.dispatches.push(dispatch) - 1);
     } catch (cause) {
       if (!(cause instanceof CapabilityError)) throw cause;
       throw refusal(step, headline(cause), cause);
     }
+  }
+
+  #dispatch(step: Step): KernelDispatches {
+    requireShaderDTypes(step);
+    switch (step.kind) {
+      case "kernel":
+        return kernelDispatches(step, this.#layout, this.#subnormals);
+      case "copy":
+        return kernelDispatches(copyAsKernel(step), this.#layout, this.#subnormals);
+      case "dot":
+        return {
+          dispatches: dotDispatches(step, this.#layout, this.#subnormals),
+          scratchWords: 0,
+        };
+      default:
+        throw new CapabilityError("GF5202", `there is no shader code for ${step.kind}`);
+    }
+  }
+}
+
+/** @throws CapabilityError GF5202 for 64-bit dtypes, which only a copy may have: it moves words. */
+function requireShaderDTypes(step: Step): void {
+  const require = (dtype: DType, what: string): void => {
+    if (isShaderDType(dtype)) return;
+    throw new CapabilityError("GF5202", `WGSL has no ${dtype}, the dtype of ${what}`);
+  };
+  if (step.kind === "kernel") {
+    for (const { nodes } of step.stages) for (const { dtype, op } of nodes) require(dtype, op);
+  } else if (step.kind === "dot") {
+    require(step.lhsDType, "the left operand");
+    require(step.rhsDType, "the right operand");
+    require(step.accumulate, "the sums");
+    require(step.dtype, "the result");
   }
 }
 

@@ -44,6 +44,29 @@ function element(
   return { heap: place.heap, suffix: suffixes[size], at };
 }
 
+/** The bits of an element, as a `u32` whose high bits are arbitrary. */
+export function loadText(
+  layout: MemoryLayout,
+  buffer: number,
+  dtype: ShaderDType,
+  index: string,
+): string {
+  const { heap, suffix, at } = element(layout, buffer, dtype, index);
+  return `load${heap}${suffix}(${at})`;
+}
+
+/** The statement that writes a value of `dtype`. */
+export function storeText(
+  layout: MemoryLayout,
+  buffer: number,
+  dtype: ShaderDType,
+  index: string,
+  value: string,
+): string {
+  const { heap, suffix, at } = element(layout, buffer, dtype, index);
+  return `store${heap}${suffix}(${at}, ${toBitsText(dtype, value)});`;
+}
+
 export const scratchLoad = (layout: MemoryLayout, word: number, index: string): string =>
   `load${layout.scratchHeap}(${word}u + ${index})`;
 export const scratchStore = (
@@ -63,8 +86,7 @@ export function writeStage({ stage, layout, reduced }: StageContext): ProgramTex
   const program = writeProgram(stage.nodes, roots, {
     axis: axisName,
     load(node: LoadNode, index: string): string {
-      const { heap, suffix, at } = element(layout, node.buffer, shaderDType(node.dtype), index);
-      return `load${heap}${suffix}(${at})`;
+      return loadText(layout, node.buffer, shaderDType(node.dtype), index);
     },
     reduced(from: number, reduction: number): string {
       const { word, dtype, holds } = (reduced[from] as readonly ReducedPlace[])[
@@ -88,8 +110,7 @@ function writeLines(
   const from = shaderDType((nodes[write.value] as ScalarNode).dtype);
   const value = convertText(from, dtype, program.value(write.value));
   const index = indexText(write.index, program.indexNames);
-  const { heap, suffix, at } = element(layout, write.buffer, dtype, index);
-  const store = `store${heap}${suffix}(${at}, ${toBitsText(dtype, value)});`;
+  const store = storeText(layout, write.buffer, dtype, index, value);
   const guard = guardText(write.guard, program.indexNames);
   return guard === undefined ? [store] : [`if (${guard}) {`, `  ${store}`, "}"];
 }
