@@ -20,6 +20,8 @@ export interface LowerOptions {
   readonly reassociate?: boolean;
   /** Iterations a `while` may take before the run fails. Default 2³¹−1. */
   readonly fuel?: number;
+  /** Sees the program after every tensor-level pass: for verifiers, interpreters and printers. */
+  readonly afterPass?: (pass: string, program: Program) => void;
 }
 
 /** One entry per pass, for `--explain`: how long it took and what it left. */
@@ -43,6 +45,7 @@ export function lower(program: Program, options: LowerOptions = {}): Plan {
     const start = performance.now();
     region = run(region);
     passes.push({ name, ms: performance.now() - start, nodes: countNodes(table, region) });
+    options.afterPass?.(name, { ...program, main: region });
   };
 
   pass("discharge", (r) => dischargeRegion(table, r));

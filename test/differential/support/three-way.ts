@@ -1,0 +1,112 @@
+/**
+ * The one comparison behind all differential tests: what the interpreter says a program means, against
+ * what its plan computes on every backend. Where they differ, the passes are interpreted one by one to
+ * name the one after which the meaning changed.
+ */
+
+import { cpuSync } from "@gridfuse/exec-cpu";
+import type { Program } from "@gridfuse/graph";
+import { cloneRegion, Table } from "@gridfuse/graph";
+import { compareTensors, type HostTensor, interpret, type Tolerance } from "@gridfuse/interpret";
+import { type LowerOptions, lower } from "@gridfuse/passes";
+import { type Plan, type PlanOutput, verifyPlan } from "@gridfuse/plan";
+import { verifyRegion } from "../../../packages/passes/test/support/verify-region.ts";
+
+export type Inputs = Readonly<Record<string, HostTensor>>;
+
+export const backends = ["js", "wasm"] as const;
+export type Backend = (typeof backends)[number];
+
+export interface ComparisonOptions extends LowerOptions {
+  /** For outputs that the plan does not mark exact. */
+  readonly bounded?: (output: PlanOutput) => Tolerance;
+  readonly backends?: readonly Backend[];
+}
+
+const loose = ({ dtype }: PlanOutput): Tolerance => {
+  switch (dtype) {
+    case "float16":
+      return { rtol: 2 ** -6, atol: 2 ** -6 };
+    case "bfloat16":
+      return { rtol: 2 ** -4, atol: 2 ** -4 };
+    case "float64":
+      return { rtol: 1e-12, atol: 1e-12 };
+    default:
+      return { rtol: 1e-4, atol: 1e-4 };
+  }
+};
+
+/** A copy in a table of its own: passes append to the table they work on. */
+export function ownCopy(program: Program): Program {
+  const table = new Table();
+  return { ...program, table, main: cloneRegion(program.table, program.main, table, new Map()) };
+}
+
+/** Lowers with the region verified after every pass, and the plan at the end. */
+export function lowerVerified(program: Program, options: LowerOptions = {}): Plan {
+  const plan = lower(ownCopy(program), {
+    ...options,
+    afterPass: (pass, { table, main }) => verifyRegion(table, main, pass),
+  });
+  verifyPlan(plan);
+  return plan;
+}
+
+/** What the plan gives on `backend`, as tensors. */
+export function execute(plan: Plan, inputs: Inputs, backend: Backend): Record<string, HostTensor> {
+  const executable = cpuSync({ backend }).prepareSync(plan, { onPrint: () => {} });
+  const results = executable.runSync(inputs);
+  return Object.fromEntries(
+    plan.outputs.map(({ name, dtype, shape }) => [name, { dtype, shape, data: results[name]! }]),
+  );
+}
+
+/** Lines that say what differs; empty if interpreter and all backends agree. */
+export function disagreements(
+  program: Program,
+  inputs: Inputs,
+  options: ComparisonOptions = {},
+): readonly string[] {
+  const expected = interpret(program, inputs, { onPrint: () => {} });
+  const plan = lowerVerified(program, options);
+  const lines: string[] = [];
+  for (const backend of options.backends ?? backends) {
+    const actual = execute(plan, inputs, backend);
+    for (const output of plan.outputs) {
+      const tolerance: Tolerance = output.exact
+        ? { exact: true }
+        : (options.bounded ?? loose)(output);
+      const difference = compareTensors(
+        actual[output.name] as HostTensor,
+        expected[output.name] as HostTensor,
+        tolerance,
+      );
+      if (difference !== undefined) {
+        lines.push(`${backend}, output "${output.name}": ${difference.message}`);
+      }
+    }
+  }
+  return lines.length === 0 ? lines : [...lines, blame(program, inputs, expected, options)];
+}
+
+/** The first pass after which the interpreter gives something else. */
+function blame(
+  program: Program,
+  inputs: Inputs,
+  expected: Readonly<Record<string, HostTensor>>,
+  options: ComparisonOptions,
+): string {
+  let culprit: string | undefined;
+  lower(ownCopy(program), {
+    ...options,
+    afterPass: (pass, after) => {
+      if (culprit !== undefined) return;
+      const actual = interpret(after, inputs, { onPrint: () => {} });
+      const differs = program.outputs.find((name) =>
+        compareTensors(actual[name] as HostTensor, expected[name] as HostTensor),
+      );
+      if (differs !== undefined) culprit = `meaning of "${differs}" changed in pass "${pass}"`;
+    },
+  });
+  return culprit ?? "the tensor-level passes agree: look at fuse, place or the executor";
+}
