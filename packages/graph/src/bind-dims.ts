@@ -3,6 +3,8 @@ import { BuildError } from "@gridfuse/plan/errors";
 import { cloneRegion } from "./ir/clone.ts";
 import { type Node, type Program, Table } from "./ir/table.ts";
 import type { Dim, Shape, ValueType } from "./ir/types.ts";
+import { captureOrigin } from "./origin.ts";
+import { located } from "./scope.ts";
 
 export type DimSizes = { readonly [name: string]: number };
 
@@ -11,7 +13,10 @@ export type DimSizes = { readonly [name: string]: number };
  *
  * @throws BuildError GF2501 where a size is not a whole number ≥ 0, GF2502 where the program has no such dim
  */
-export function bindDims(program: Program, sizes: DimSizes): Program {
+export const bindDims = (program: Program, sizes: DimSizes): Program =>
+  located(captureOrigin("bindDims"), undefined, () => bind(program, sizes));
+
+function bind(program: Program, sizes: DimSizes): Program {
   const known = dimNames(program);
   for (const [name, size] of Object.entries(sizes)) {
     if (!Number.isSafeInteger(size) || size < 0) {
@@ -38,12 +43,12 @@ export function bindDims(program: Program, sizes: DimSizes): Program {
     });
   }
   if (Object.keys(sizes).length === 0) return program;
-  const bind = (shape: Shape): Shape =>
+  const bound = (shape: Shape): Shape =>
     shape.map((dim): Dim => (typeof dim === "string" ? (sizes[dim] ?? dim) : dim));
   const table = new Table();
   const main = cloneRegion(program.table, program.main, table, new Map(), {
-    type: (type): ValueType => ({ ...type, shape: bind(type.shape) }),
-    params: (node) => bindParams(node, bind),
+    type: (type): ValueType => ({ ...type, shape: bound(type.shape) }),
+    params: (node) => bindParams(node, bound),
   });
   return { ...program, table, main };
 }

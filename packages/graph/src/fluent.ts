@@ -10,6 +10,7 @@ import * as linear from "./functions/linear.ts";
 import * as movement from "./functions/movement.ts";
 import * as reduction from "./functions/reduction.ts";
 import * as sorting from "./functions/sorting.ts";
+import type { Indexer } from "./indexer.ts";
 import type { Dim, Shape } from "./ir/types.ts";
 import { type Operand, Tensor } from "./tensor.ts";
 import type { FloatOf, Promote } from "./types/dtype-types.ts";
@@ -191,9 +192,9 @@ export interface Methods extends Families {
   ): Tensor<T["dtype"]>;
 
   /** NumPy-like indexing: `x.index(0, ":", "1:3", ds(i, 8), [2, 0])`. */
-  index<T extends Tensor>(this: T, ...indexers: Rest<typeof indexing.index>): Tensor<T["dtype"]>;
+  index<T extends Tensor>(this: T, ...indexers: readonly Indexer[]): Tensor<T["dtype"]>;
   /** `x.at(i, ":").set(row)` is x with that row. */
-  at(...indexers: Rest<typeof indexing.at>): indexing.Place;
+  at(...indexers: readonly Indexer[]): indexing.Place;
   dynamicSlice<T extends Tensor, const S extends readonly number[]>(
     this: T,
     starts: readonly Operand[],

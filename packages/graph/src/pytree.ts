@@ -77,6 +77,12 @@ function visit(tree: Tree, path: string, leaves: Operand[], paths: string[]): st
     );
     return `{${parts.join(",")}}`;
   }
+  if (tree instanceof Promise) {
+    tree.catch(() => {});
+    throw new BuildError("GF2003", `${path} is a promise: the body is an async function`, {
+      help: "tracing runs a body once, from start to end: await before the graph is built",
+    });
+  }
   throw new BuildError("GF2302", `${path} is ${nameOf(tree)}`, {
     expected: "a tensor, a number, or an array or record of them",
     received: tree,

@@ -13,10 +13,10 @@ import { captureOrigin } from "./origin.ts";
 import { activeScope, located, type Scope } from "./scope.ts";
 
 // biome-ignore lint/correctness/noUnusedVariables: both declarations need the same parameters
-export interface Tensor<D extends DType = DType, S extends Shape = Shape> extends Methods {}
+export interface Tensor<out D extends DType = DType, out S extends Shape = Shape> extends Methods {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: `fluent.ts` puts the methods on the prototype
-export class Tensor<D extends DType = DType, S extends Shape = Shape> {
+export class Tensor<out D extends DType = DType, out S extends Shape = Shape> {
   /** @internal */
   readonly scope: Scope;
   /** @internal */

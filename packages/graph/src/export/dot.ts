@@ -2,7 +2,7 @@
 import type { Node, Program, Region, Table, ValueId } from "../ir/table.ts";
 import type { ValueType } from "../ir/types.ts";
 import { printType } from "../print.ts";
-import { regionTitles } from "./titles.ts";
+import { paramNames, regionTitles } from "./titles.ts";
 
 const quote = (text: string): string => `"${text.replace(/(["\\])/g, "\\$1")}"`;
 
@@ -36,7 +36,7 @@ function writeRegion(
   indent: string,
 ): void {
   for (const [i, param] of region.params.entries()) {
-    const name = names[i] ?? `#${i}`;
+    const name = names[i] ?? `captured ${i}`;
     lines.push(
       `${indent}p${param} [label=${quote(`${name}: ${typeOf(table, param)}`)}, shape=oval];`,
     );
@@ -55,7 +55,7 @@ function writeNode(lines: string[], table: Table, node: Node, indent: string): v
   for (const [i, region] of node.regions.entries()) {
     lines.push(`${indent}subgraph cluster_${node.id}_${i} {`);
     lines.push(`${indent}  label=${quote(titles[i] as string)};`);
-    writeRegion(lines, table, region, [], `${indent}  `);
+    writeRegion(lines, table, region, paramNames(node, i), `${indent}  `);
     lines.push(`${indent}}`);
   }
 }

@@ -2,7 +2,7 @@
 import type { Node, Program, Region, Table, ValueId } from "../ir/table.ts";
 import type { ValueType } from "../ir/types.ts";
 import { printType } from "../print.ts";
-import { regionTitles } from "./titles.ts";
+import { paramNames, regionTitles } from "./titles.ts";
 
 /** Mermaid reads HTML entities in quoted labels. */
 const quote = (text: string): string =>
@@ -34,7 +34,7 @@ function writeRegion(
   indent: string,
 ): void {
   for (const [i, param] of region.params.entries()) {
-    const name = names[i] ?? `#${i}`;
+    const name = names[i] ?? `captured ${i}`;
     lines.push(`${indent}p${param}([${quote(`${name}: ${typeOf(table, param)}`)}])`);
   }
   for (const id of region.nodes) writeNode(lines, table, table.nodes[id] as Node, indent);
@@ -49,7 +49,7 @@ function writeNode(lines: string[], table: Table, node: Node, indent: string): v
   for (const [i, region] of node.regions.entries()) {
     if (region.nodes.length === 0) continue;
     lines.push(`${indent}subgraph s${node.id}_${i} [${quote(titles[i] as string)}]`);
-    writeRegion(lines, table, region, [], `${indent}  `);
+    writeRegion(lines, table, region, paramNames(node, i), `${indent}  `);
     lines.push(`${indent}end`);
   }
 }

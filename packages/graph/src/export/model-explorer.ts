@@ -5,7 +5,7 @@
 import type { Node, Program, Region, ValueId } from "../ir/table.ts";
 import type { ValueType } from "../ir/types.ts";
 import { printParams, printType } from "../print.ts";
-import { regionTitles } from "./titles.ts";
+import { paramNames, regionTitles } from "./titles.ts";
 
 interface Attribute {
   readonly key: string;
@@ -53,7 +53,7 @@ export function toModelExplorer(program: Program): ModelExplorerGraphs {
     for (const [i, value] of region.params.entries()) {
       nodes.push({
         id: `p${value}`,
-        label: names[i] ?? `param ${i}`,
+        label: names[i] ?? `captured ${i}`,
         namespace,
         attrs: [],
         incomingEdges: [],
@@ -76,7 +76,7 @@ export function toModelExplorer(program: Program): ModelExplorerGraphs {
     const titles = regionTitles(node);
     for (const [i, region] of node.regions.entries()) {
       const inner = `${node.op} ${node.id}/${titles[i]}`;
-      addRegion(region, namespace === "" ? inner : `${namespace}/${inner}`, []);
+      addRegion(region, namespace === "" ? inner : `${namespace}/${inner}`, paramNames(node, i));
     }
   }
 

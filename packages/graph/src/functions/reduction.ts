@@ -33,7 +33,10 @@ function axesOf(name: string, axis: Axes, ndim: number): readonly number[] {
   if (axis === undefined) return Array.from({ length: ndim }, (_, i) => i);
   const axes = (typeof axis === "number" ? [axis] : axis).map((a) => frontAxis(name, a, ndim));
   if (new Set(axes).size === axes.length) return axes.sort((a, b) => a - b);
-  throw new BuildError("GF2305", `${name}: axes [${axes.join(", ")}] repeat`, { received: axis });
+  throw new BuildError("GF2305", `${name}: axes [${axes.join(", ")}] repeat`, {
+    received: axis,
+    help: "name each axis once; −1 is the last one",
+  });
 }
 
 const keptShape = (shape: Shape, axes: readonly number[]): Shape =>
