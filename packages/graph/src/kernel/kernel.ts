@@ -18,6 +18,7 @@ import type { Ref } from "../ref.ts";
 import { activeScope, located, type Scope, traced } from "../scope.ts";
 import type { ArraySpec, ScratchSpec } from "../spec.ts";
 import { isTensor, type Operand, type Tensor } from "../tensor.ts";
+import type { MayBe, ShapeError, Show } from "../types/shape-types.ts";
 import type { GridAxis, KernelBody, KernelDefinition, Semantics } from "./definition.ts";
 import type { GridIndex } from "./grid-index.ts";
 import { type KernelTemplate, traceKernel } from "./template.ts";
@@ -49,22 +50,28 @@ type WholeRefs<A> = {
 /** Refs as the body gets them: one record. */
 export type KernelRefs<I, O, S, P> = BlockRefs<I> & BlockRefs<O> & WholeRefs<S> & WholeRefs<P>;
 
-/** What a kernel is called with: a tensor for each input; `number` dims are checked at run time. */
-export type KernelInputs<I, P> = {
-  readonly [K in keyof I | keyof P]: K extends keyof I
-    ? TensorFor<I[K]>
-    : K extends keyof P
-      ? TensorFor<P[K]>
-      : never;
+/**
+ * What a kernel is called with: a tensor, or for a scalar a number, for each input. What the types know of
+ * it has to fit; what they do not know is checked when the graph is built.
+ */
+export type KernelInputs<Specs> = { readonly [K in keyof Specs]: Tensor | number };
+
+/** `unknown` for every input that fits or may fit, else the message. */
+type InputsFit<Specs, Given> = {
+  readonly [K in keyof Given]: K extends keyof Specs
+    ? Specs[K] extends ArraySpec<infer D, infer S>
+      ? InputFits<K & string, D, S, Given[K]>
+      : unknown
+    : ShapeError<`there is no input "${K & string}"`>;
 };
-type TensorFor<A> = A extends ArraySpec<infer D, infer S> ? Tensor<D, Loose<S>> | number : never;
-/** Shapes that may be this one: where a dim is not literal, anything goes. */
-type Loose<S extends Shape> = number extends S["length"]
-  ? Shape
-  : Shape extends S
-    ? Shape
-    : { readonly [K in keyof S]: S[K] | AnyDim<S[K]> };
-type AnyDim<D> = D extends number ? (number extends D ? Dim : never) : never;
+type InputFits<K extends string, D extends DType, S extends Shape, T> = T extends Tensor
+  ? [
+      MayBe<S, T["shape"]>,
+      T["dtype"] extends D ? true : D extends T["dtype"] ? true : false,
+    ] extends [true, true]
+    ? unknown
+    : ShapeError<`input "${K}" is ${D}${Show<S>}, not ${T["dtype"]}${Show<T["shape"]>}`>
+  : unknown;
 
 export type KernelOutputs<O> = {
   readonly [K in keyof O]: O[K] extends ArraySpec<infer D, infer S> ? Tensor<D, S> : never;
@@ -98,7 +105,7 @@ export interface Kernel<
   O extends Arrays = Arrays,
   P extends Arrays = None,
 > {
-  (inputs: KernelInputs<I, P>): KernelOutputs<O>;
+  <const A extends KernelInputs<P & I>>(inputs: A & InputsFit<P & I, A>): KernelOutputs<O>;
   (...inputs: readonly Tensor[]): KernelOutputs<O>;
   /** As it was given. */
   readonly kernelName: string;

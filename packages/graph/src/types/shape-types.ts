@@ -35,6 +35,22 @@ export type SameDim<A extends Dim, B extends Dim> = [A] extends [B]
         ? A
         : never;
 
+/** Whether the shapes are, or may turn out to be, the same. */
+export type MayBe<A extends Shape, B extends Shape> =
+  Wide<A> extends true
+    ? true
+    : Wide<B> extends true
+      ? true
+      : A extends readonly [infer X extends Dim, ...infer RestA extends Shape]
+        ? B extends readonly [infer Y extends Dim, ...infer RestB extends Shape]
+          ? [SameDim<X, Y>] extends [never]
+            ? false
+            : MayBe<RestA, RestB>
+          : false
+        : B extends readonly []
+          ? true
+          : false;
+
 type BroadcastDim<A extends Dim, B extends Dim> = [A] extends [1]
   ? B
   : [B] extends [1]
