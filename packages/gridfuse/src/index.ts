@@ -1,1 +1,71 @@
-export {};
+/**
+ * gridfuse: kernels, graphs, compiler, plans and executors in one import. A production process that only
+ * runs plans imports `@gridfuse/plan` and one executor instead.
+ */
+export {
+  type CpuExecutable,
+  type CpuExecutor,
+  type CpuOptions,
+  cpu,
+  cpuSync,
+} from "@gridfuse/exec-cpu";
+export { type GpuExecutable, type WebGpuSource, webgpu } from "@gridfuse/exec-gpu";
+export * from "@gridfuse/graph";
+export { type CompileOptions, compile, type PlanReport, report } from "@gridfuse/passes";
+export {
+  BuildError,
+  bf16,
+  bool,
+  CapabilityError,
+  CompileError,
+  DisposedError,
+  decodePlan,
+  type ErrorDetails,
+  type Executable,
+  type ExecutionReport,
+  type Executor,
+  f16,
+  f32,
+  f64,
+  type HostTensor,
+  i8,
+  i16,
+  i32,
+  i64,
+  type LoadLimits,
+  type LoadOptions,
+  loadPlan,
+  OutOfMemoryError,
+  type Plan,
+  PlanCorrupt,
+  type PlanDebug,
+  PlanError,
+  PlanFileError,
+  PlanInvalid,
+  PlanNotCanonical,
+  type PlanOutput,
+  type PlanPort,
+  PlanTooLarge,
+  PlanVersionUnsupported,
+  type PrepareOptions,
+  type RunInput,
+  type RunInputs,
+  type RunOptions,
+  type RunOutputs,
+  type SourceLocation,
+  u8,
+  u16,
+  u32,
+  u64,
+  verifyPlan,
+  version,
+} from "@gridfuse/plan";
+export {
+  type CacheMode,
+  type CacheStats,
+  cacheKey,
+  PlanCache,
+  type PlanCacheOptions,
+} from "@gridfuse/plan/cache";
+export { type EncodeOptions, encodePlan, planId, savePlan } from "@gridfuse/plan/encode";
+export { codes } from "./error-codes.ts";

@@ -1,0 +1,60 @@
+/** `gridfuse compile`: a graph in a module becomes a plan file. */
+import { compile, report } from "@gridfuse/passes";
+import { planId, savePlan } from "@gridfuse/plan/encode";
+import { assignment, type Command, type CommandLine } from "../command.ts";
+import { exitCodes, UsageError } from "../errors.ts";
+import { graphOf, importUserModule } from "../user-module.ts";
+
+function dimsOf(line: CommandLine): { readonly [name: string]: number } {
+  const dims: { [name: string]: number } = {};
+  for (const text of line.texts("dim")) {
+    const { name, value } = assignment(text, "dim");
+    const size = Number(value);
+    if (!Number.isSafeInteger(size) || size < 0) throw new UsageError(`--dim ${text}: not a size`);
+    dims[name] = size;
+  }
+  return dims;
+}
+
+export const command: Command = {
+  arguments: ["FILE"],
+  options: {
+    output: {
+      type: "string",
+      short: "o",
+      value: "PLAN",
+      about: "where to write the plan (required)",
+    },
+    export: { type: "string", value: "NAME", about: "which export; default: the default one" },
+    dim: { type: "string", multiple: true, value: "NAME=SIZE", about: "size of a named dimension" },
+    cache: { type: "string", value: "DIR", about: "keep compiled plans there" },
+    "ordered-sums": { type: "boolean", about: "do not reassociate sums along grid axes" },
+    "no-debug": { type: "boolean", about: "leave the debug section out" },
+    explain: { type: "boolean", about: "print what became of axes and kernels" },
+  },
+  async run(line, terminal) {
+    const [path] = line.positionals as [string];
+    const output = line.text("output");
+    if (output === undefined) throw new UsageError("compile needs -o PLAN");
+    const dims = dimsOf(line);
+    const cache = line.text("cache");
+    const graph = graphOf(await importUserModule(path), path, line.text("export"));
+    const plan = compile(graph, {
+      ...(Object.keys(dims).length > 0 && { dims }),
+      ...(cache !== undefined && { cache }),
+      ...(line.flag("ordered-sums") && { reassociate: false }),
+    });
+    await savePlan(output, plan, { debug: !line.flag("no-debug") });
+    const { text, ...facts } = report(plan);
+    if (line.flag("json")) {
+      const document = { ok: true, plan: output, id: planId(plan), report: facts };
+      terminal.out(JSON.stringify(document, undefined, 2));
+      return exitCodes.ok;
+    }
+    if (line.flag("explain")) terminal.out(text);
+    terminal.err(
+      `${output}: ${facts.planKernels} kernels in ${facts.planSteps} steps, id ${planId(plan).slice(0, 16)}`,
+    );
+    return exitCodes.ok;
+  },
+};

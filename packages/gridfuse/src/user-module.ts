@@ -1,0 +1,72 @@
+/** Loads a module of the user's and finds the graph in it. */
+import { existsSync } from "node:fs";
+import { register } from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Graph } from "@gridfuse/graph";
+import { GridfuseError } from "@gridfuse/plan";
+import { CommandError } from "./errors.ts";
+
+const stripsTypes = (): boolean =>
+  Boolean((process.features as { readonly typescript?: unknown }).typescript);
+let registered = false;
+
+/** Imports `path`, TypeScript included. @throws CommandError GF6002, GF6003 */
+export async function importUserModule(
+  path: string,
+): Promise<{ readonly [name: string]: unknown }> {
+  const file = resolve(path);
+  if (!existsSync(file))
+    throw new CommandError("GF6002", `cannot read ${path}: no such file`, { path });
+  if (!stripsTypes() && !registered) {
+    const hooks = import.meta.url.endsWith(".ts") ? "./strip-types.ts" : "./strip-types.js";
+    register(hooks, import.meta.url);
+    registered = true;
+  }
+  try {
+    return await import(pathToFileURL(file).href);
+  } catch (cause) {
+    if (cause instanceof GridfuseError) throw cause;
+    const what =
+      cause instanceof Error
+        ? cause.message
+        : String((cause as { message?: unknown }).message ?? cause);
+    throw new CommandError("GF6003", `cannot load ${path}: ${what}`, {
+      path,
+      cause,
+      help: "if it is TypeScript, only erasable syntax is accepted: no enums, namespaces or parameter properties",
+    });
+  }
+}
+
+/** By what it has, not by its class: the user's gridfuse may be another copy than the command's. */
+const isGraph = (value: unknown): value is Graph =>
+  value instanceof Graph ||
+  (typeof value === "object" &&
+    value !== null &&
+    "program" in value &&
+    typeof value.program === "object" &&
+    value.program !== null &&
+    "table" in value.program &&
+    "main" in value.program);
+
+/** The graph exported under `name`; without one, the default export, else the only graph. @throws CommandError GF6004 */
+export function graphOf(
+  module: { readonly [name: string]: unknown },
+  path: string,
+  name: string | undefined,
+): Graph {
+  const graphs = Object.entries(module).filter(([, value]) => isGraph(value));
+  const wanted =
+    name ?? (isGraph(module.default) ? "default" : graphs.length === 1 ? graphs[0]![0] : "default");
+  const found = module[wanted];
+  if (isGraph(found)) return found;
+  throw new CommandError("GF6004", `${path} exports no graph as "${wanted}"`, {
+    path: wanted,
+    received: typeof found,
+    help:
+      graphs.length === 0
+        ? "export the graph: export default graph({ … }, …)"
+        : `it exports ${graphs.map(([known]) => `"${known}"`).join(", ")}: choose with --export`,
+  });
+}
