@@ -302,14 +302,13 @@ export function everythingPlan(): Plan {
       },
     ],
     debug: {
-      compileMs: 1.5,
       nodesBefore: 10,
       nodesAfter: 3,
       gridPoints: 4,
       axes: [{ kernel: "k", axis: "i", extent: 4, verdict: "parallel", reason: "disjoint rows" }],
       notes: ["a note"],
       origins: { constructor: ["src/a.ts:1:2"], neighbours: ["src/b.ts:3:4", "src/b.ts:5:6"] },
-      passes: [{ name: "fuse", ms: 0.25, nodes: 3 }],
+      passes: [{ name: "fuse", ms: 0, nodes: 3 }],
     },
   };
 }

@@ -46,6 +46,13 @@ describe("encodePlan", () => {
     expect(encodePlan(same)).toEqual(encodePlan(plan));
   });
 
+  it("gives the same bytes however long the compiler took", () => {
+    const plan = everythingPlan();
+    const passes = [{ name: "fuse", ms: 3.25, nodes: 3 }];
+    const slow = { ...plan, debug: { ...plan.debug!, compileMs: 12.5, passes } };
+    expect(encodePlan(slow)).toEqual(encodePlan(plan));
+  });
+
   it("writes each index expression once and no bounds", () => {
     const plan = largePlan(60);
     const nodes = plan.steps.reduce(

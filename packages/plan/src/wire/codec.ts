@@ -86,12 +86,6 @@ function plain<T extends Wire>(what: string, accepts: (value: unknown) => value 
 
 export const flag: Codec<boolean> = plain("a boolean", (v): v is boolean => typeof v === "boolean");
 export const text: Codec<string> = plain("text", (v): v is string => typeof v === "string");
-/** Debug figures only: a plan proper holds no floats. */
-export const figure: Codec<number> = plain(
-  "a finite number",
-  (v): v is number => typeof v === "number" && Number.isFinite(v),
-);
-
 /** An integer in [least, most]. */
 export function integer(least: number, most: number): Codec<number> {
   const check = (value: unknown): number => {

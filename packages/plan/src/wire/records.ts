@@ -37,7 +37,6 @@ import type { IndexRange } from "../scalar/node.ts";
 import {
   type Codec,
   coded,
-  figure,
   flag,
   integer,
   list,
@@ -285,13 +284,14 @@ const meta = record<PlanMeta>({ producer: text, ir: natural }, "open");
 export const metaToWire = (value: PlanMeta): Wire => locating(() => meta.write(value, noIndexes));
 export const metaFromWire = (wire: Wire): PlanMeta => locating(() => meta.read(wire, noIndexes));
 
-interface DebugWire extends Omit<PlanDebug, "origins"> {
+/** Timings are left out, or the same graph would give other bytes at every compile; they are read as 0. */
+interface DebugWire extends Omit<PlanDebug, "origins" | "passes" | "compileMs"> {
   /** As pairs: step names are data and must not become keys. */
   readonly origins: readonly { readonly name: string; readonly lines: readonly string[] }[];
+  readonly passes: readonly { readonly name: string; readonly nodes: number }[];
 }
 const debug = record<DebugWire>(
   {
-    compileMs: optional(figure) as Codec<number>,
     nodesBefore: natural,
     nodesAfter: natural,
     gridPoints: natural,
@@ -306,20 +306,25 @@ const debug = record<DebugWire>(
     ),
     notes: list(text),
     origins: list(tuple({ name: text, lines: list(text) })),
-    passes: list(tuple({ name: text, ms: figure, nodes: natural })),
+    passes: list(tuple({ name: text, nodes: natural })),
   },
   "open",
 );
 
-export function debugToWire({ origins, ...rest }: PlanDebug): Wire {
-  const pairs = Object.entries(origins).map(([name, lines]) => ({ name, lines }));
-  return locating(() => debug.write({ ...rest, origins: pairs }, noIndexes));
+export function debugToWire({ origins, passes, compileMs: _ms, ...rest }: PlanDebug): Wire {
+  const untimed: DebugWire = {
+    ...rest,
+    origins: Object.entries(origins).map(([name, lines]) => ({ name, lines })),
+    passes: passes.map(({ name, nodes }) => ({ name, nodes })),
+  };
+  return locating(() => debug.write(untimed, noIndexes));
 }
 
 export function debugFromWire(wire: Wire): PlanDebug {
-  const { origins, ...rest } = locating(() => debug.read(wire, noIndexes));
+  const { origins, passes, ...rest } = locating(() => debug.read(wire, noIndexes));
   return {
     ...rest,
     origins: Object.fromEntries(origins.map(({ name, lines }) => [name, lines])),
+    passes: passes.map(({ name, nodes }) => ({ name, ms: 0, nodes })),
   };
 }
