@@ -1,0 +1,29 @@
+/**
+ * The production side of the demo: sorts rows of float32 from a file with a plan from a file.
+ *
+ *   node production.js sort.plan rows.f32 > sorted.f32
+ *
+ * It loads plan files and an executor, one module; no compiler and no graph library. Timings go to
+ * stderr as JSON.
+ */
+import { readFileSync, writeSync } from "node:fs";
+import { cpu, loadPlan } from "@gridfuse/exec-cpu/runtime";
+
+const [planFile, rowsFile] = process.argv.slice(2);
+const rows = new Float32Array(new Uint8Array(readFileSync(rowsFile)).buffer);
+
+const start = performance.now();
+const plan = await loadPlan(planFile);
+const loaded = performance.now();
+using sort = await (await cpu()).prepare(plan);
+const prepared = performance.now();
+const { sorted } = await sort.run({ x: rows });
+const done = performance.now();
+
+writeSync(1, new Uint8Array(sorted.buffer, sorted.byteOffset, sorted.byteLength));
+const timings = {
+  loadMs: loaded - start,
+  prepareMs: prepared - loaded,
+  firstRunMs: done - prepared,
+};
+writeSync(2, JSON.stringify(timings));
