@@ -4,6 +4,7 @@ import {
   arange,
   bounded,
   cdiv,
+  cond,
   dot,
   ds,
   element,
@@ -15,6 +16,7 @@ import {
   programId,
   smem,
   squeezed,
+  type Tensor,
   tensor,
   vmap,
   vmem,
@@ -259,5 +261,35 @@ describe("vmap", () => {
     const mapped = vmap(plain, { size: 2 });
     const g = graph({}, () => mapped(arange(8).reshape([2, 2, 2])).y);
     expect(run(g, {}).out).toEqual([0, 102, 11, 113, 4, 106, 15, 117]);
+  });
+
+  it("maps functions of tensors, their control flow, captures and kernels included", () => {
+    const negate = kernel(
+      "negate",
+      { grid: [], inputs: { x: tensor("float32", [2]) }, outputs: { y: tensor("float32", [2]) } },
+      ({ x, y }) => y.set(x.get().neg()),
+    );
+    const g = graph({ x: tensor("float32", [2, 3]), s: tensor("float32", []) }, ({ x, s }) => {
+      const f = (column: Tensor, shared: Tensor) => ({
+        sum: cond(
+          column.sum().gt(5),
+          () => column.sum(),
+          () => s,
+        ),
+        scaled: negate(column).y.mul(shared),
+      });
+      return vmap(f, { inAxes: [1, null], outAxes: -1 })(x, s);
+    });
+    const result = run(g, { x: upTo(6), s: new Float32Array([10]) });
+    expect(result).toEqual({ sum: [10, 10, 7], scaled: [-0, -10, -20, -30, -40, -50] });
+  });
+
+  it("nests for functions, one axis after the other", () => {
+    const outer = (a: Tensor, b: Tensor) => a.mul(b);
+    const table = vmap((a: Tensor, b: Tensor) => vmap(outer, { inAxes: [null, 0] })(a, b), {
+      inAxes: [0, null],
+    });
+    const g = graph({}, () => table(arange(3), arange(4)));
+    expect(run(g, {}).out).toEqual([0, 0, 0, 0, 0, 1, 2, 3, 0, 2, 4, 6]);
   });
 });

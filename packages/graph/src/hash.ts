@@ -35,19 +35,20 @@ export function structuralHash(program: Program): string {
 
 class ByteWriter {
   private buffer = new Uint8Array(1024);
+  private view = new DataView(this.buffer.buffer);
   private used = 0;
-  private readonly encoder = new TextEncoder();
 
   private reserve(count: number): void {
     if (this.used + count <= this.buffer.length) return;
     const larger = new Uint8Array(Math.max(this.buffer.length * 2, this.used + count));
     larger.set(this.buffer);
     this.buffer = larger;
+    this.view = new DataView(larger.buffer);
   }
 
   number(value: number): void {
     this.reserve(8);
-    new DataView(this.buffer.buffer).setFloat64(this.used, value, true);
+    this.view.setFloat64(this.used, value, true);
     this.used += 8;
   }
 
@@ -59,7 +60,12 @@ class ByteWriter {
   }
 
   text(value: string): void {
-    this.raw(this.encoder.encode(value));
+    this.number(value.length);
+    this.reserve(2 * value.length);
+    for (let i = 0; i < value.length; i++) {
+      this.view.setUint16(this.used, value.charCodeAt(i), true);
+      this.used += 2;
+    }
   }
 
   bytes(): Uint8Array {

@@ -44,6 +44,7 @@ export { loop, type When, when } from "./kernel/flow.ts";
 export { GridIndex, numPrograms, programId } from "./kernel/grid-index.ts";
 export * from "./kernel/kernel.ts";
 export * from "./kernel/vmap.ts";
+export type { VmapFunctionOptions } from "./kernel/vmap-function.ts";
 export * from "./languages.ts";
 export * from "./ops/define.ts";
 export * from "./ops/table.ts";

@@ -232,6 +232,12 @@ export const shiftRight: Binary = ((x: Operand, y: Operand) =>
       : shiftRightLogical(x, y as Tensor),
   )) as Binary;
 
+/** NumPy's names. */
+export const bitwiseAnd: Binary = and;
+export const bitwiseOr: Binary = or;
+export const bitwiseXor: Binary = xor;
+export const bitwiseNot: Unary = not;
+
 /** x ≠ 0. */
 const truth = (x: Operand): Tensor =>
   isTensor(x) && x.dtype === "bool" ? x : (ne(x, 0) as Tensor);
@@ -260,6 +266,9 @@ export function where<const A extends Operand, const B extends Operand>(
     return tensorOf(scope, scope.emitter.emit("select_n", [bool, ...cases], {}));
   }) as unknown as Meet<A, B>;
 }
+
+/** lax's name for `where`. */
+export const select: typeof where = where;
 
 /** lax.select_n: case number `which` (bool: false is the first). */
 export function selectN(which: Tensor, ...cases: readonly Operand[]): Tensor {

@@ -85,7 +85,8 @@ function requireBlock(what: string, block: readonly BlockDim[], shape: Shape): v
   }
   for (const [axis, dim] of block.entries()) {
     if (dim.kind === "squeezed") continue;
-    if (!Number.isSafeInteger(dim.size) || dim.size < 1) {
+    const empty = dim.size === 0 && shape[axis] === 0;
+    if (!empty && (!Number.isSafeInteger(dim.size) || dim.size < 1)) {
       throw new BuildError("GF2205", `${what}: block size ${dim.size} of dim ${axis}`, {
         expected: "a whole number ≥ 1",
         received: dim.size,

@@ -107,8 +107,7 @@ export interface Kernel<
 > {
   <const A extends KernelInputs<P & I>>(inputs: A & InputsFit<P & I, A>): KernelOutputs<O>;
   (...inputs: readonly Tensor[]): KernelOutputs<O>;
-  /** As it was given. */
-  readonly kernelName: string;
+  readonly name: string;
   /** Prefetched inputs and inputs, in order: what `graph` needs to trace the kernel alone. */
   readonly inputs: P & I;
   readonly outputs: O;
@@ -166,8 +165,8 @@ export function kernel<
 export function fromDefinition(definition: KernelDefinition): Kernel {
   const template = traceKernel(definition);
   const call = (...given: readonly unknown[]) => callKernel(definition, template, given);
+  Object.defineProperty(call, "name", { value: definition.name });
   return Object.assign(call, {
-    kernelName: definition.name,
     inputs: { ...definition.prefetch, ...definition.inputs },
     outputs: definition.outputs,
     definition,

@@ -6,6 +6,7 @@
 import { BuildError } from "@gridfuse/plan/errors";
 import type { Dim, Shape } from "../ir/types.ts";
 import { captureOrigin } from "../origin.ts";
+import type { Tree } from "../pytree.ts";
 import type { Ref } from "../ref.ts";
 import { activeScope, located } from "../scope.ts";
 import {
@@ -16,10 +17,12 @@ import {
   type MapEntry,
   reblocked,
 } from "../spec.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import type { DTypeOf } from "../types/signatures.ts";
 import type { GridAxis, KernelBody, KernelDefinition } from "./definition.ts";
 import { programAxis } from "./grid-index.ts";
 import { type Arrays, fromDefinition, type Kernel } from "./kernel.ts";
+import { mapFunction, type VmapFunctionOptions } from "./vmap-function.ts";
 
 /** Where the mapped dimension stands in each array: one place for all, or by name; null is not mapped. */
 export type MappedAxes = number | { readonly [name: string]: number | null };
@@ -35,17 +38,32 @@ export interface VmapOptions {
   readonly axisName?: string;
 }
 
+/** Results of a mapped function: the same structure, with one more dimension that the types do not say. */
+export type Mapped<R> = R extends Operand
+  ? Tensor<DTypeOf<R>>
+  : { readonly [K in keyof R]: Mapped<R[K]> };
+
 /**
- * A kernel over arrays with one more dimension, whose every slice is what `kernel` does.
+ * A kernel, or a function of tensors, over arrays with one more dimension: every slice of the results is
+ * what the original gives for that slice of the arguments.
  *
  * @throws BuildError GF2221 where an axis does not fit or a name is not an input or output
  */
 export function vmap<I extends Arrays, O extends Arrays, P extends Arrays>(
   kernel: Kernel<I, O, P>,
   options: VmapOptions,
-): Kernel {
+): Kernel;
+export function vmap<R>(
+  f: (...given: never[]) => R,
+  options?: VmapFunctionOptions,
+): (...given: readonly Tree[]) => Mapped<R>;
+export function vmap(
+  given: Kernel | ((...given: never[]) => unknown),
+  options: VmapOptions | VmapFunctionOptions = {},
+): unknown {
+  if (!("definition" in given)) return mapFunction(given, options as VmapFunctionOptions);
   return located(captureOrigin("vmap"), activeScope(), () =>
-    fromDefinition(mapDefinition(kernel.definition, options)),
+    fromDefinition(mapDefinition(given.definition, options as VmapOptions)),
   );
 }
 
