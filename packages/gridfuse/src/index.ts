@@ -68,4 +68,5 @@ export {
   type PlanCacheOptions,
 } from "@gridfuse/plan/cache";
 export { type EncodeOptions, encodePlan, planId, savePlan } from "@gridfuse/plan/encode";
-export { codes } from "./error-codes.ts";
+export { codes } from "./codes.ts";
+export type { ErrorCode } from "./error-codes.ts";
