@@ -108,7 +108,7 @@ describe("a batched op equals the op on every slice", () => {
           expect(compareTensors(result, expected)?.message).toBeUndefined();
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });

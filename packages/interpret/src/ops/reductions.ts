@@ -1,9 +1,14 @@
 /**
  * Reductions, in the one order that every executor keeps (documented at `Reduction` of the plan).
  */
-import type { DType, OpParams } from "@gridfuse/graph";
-import { lanes } from "@gridfuse/graph";
-import { arithmeticOf, type CombineName, type Element, identityOf } from "../arithmetic.ts";
+import { type DType, lanes, type OpParams } from "@gridfuse/graph";
+import {
+  arithmeticOf,
+  type Combine,
+  type CombineName,
+  type Element,
+  identityOf,
+} from "../arithmetic.ts";
 import {
   fromLanes,
   type HostTensor,
@@ -22,9 +27,10 @@ const accumulators = 16;
  * Combines elements: segments of 256, element i of a segment into accumulator i mod 16, accumulators
  * folded 8, 4, 2, 1 apart, segments in a balanced tree.
  */
-export function fold(elements: ArrayLike<Element>, name: CombineName, dtype: DType): Element {
-  const combine = arithmeticOf(dtype)[name];
-  const identity = identityOf(name, dtype);
+export const fold = (elements: ArrayLike<Element>, name: CombineName, dtype: DType): Element =>
+  foldWith(elements, arithmeticOf(dtype)[name], identityOf(name, dtype));
+
+function foldWith(elements: ArrayLike<Element>, combine: Combine, identity: Element): Element {
   const segments: Element[] = [];
   for (let start = 0; start < elements.length; start += segmentLength) {
     const end = Math.min(start + segmentLength, elements.length);
@@ -41,7 +47,7 @@ export function fold(elements: ArrayLike<Element>, name: CombineName, dtype: DTy
   return segments.length === 0 ? identity : balancedTree(segments, combine);
 }
 
-function balancedTree(values: Element[], combine: (a: Element, b: Element) => Element): Element {
+function balancedTree(values: Element[], combine: Combine): Element {
   while (values.length > 1) {
     const next: Element[] = [];
     for (let i = 0; i + 1 < values.length; i += 2) next.push(combine(values[i], values[i + 1]));
@@ -75,12 +81,14 @@ export function reduce(
 ): HostTensor {
   const { dtype } = operand;
   const { kept, starts, within } = groups(operand, axes);
+  const combine = arithmeticOf(dtype)[name];
+  const identity = identityOf(name, dtype);
   const from = lanesOf(operand);
   const out = lanes(dtype, sizeOf(kept));
   const group = new Array<Element>(within.length);
   starts.forEach((start, at) => {
     for (let i = 0; i < within.length; i++) group[i] = from[start + within[i]] as Element;
-    out[at] = fold(group, name, dtype);
+    out[at] = foldWith(group, combine, identity);
   });
   return fromLanes(dtype, kept, out);
 }
