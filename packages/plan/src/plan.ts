@@ -46,6 +46,7 @@ export interface PlanOutput extends PlanPort {
 
 export interface Write {
   readonly buffer: number;
+  /** The buffer's dtype, or its `bitsDType` where a float is only moved; the same holds for loads. */
   readonly dtype: DType;
   readonly index: IndexExpr;
   /** The write happens only where every range holds. */

@@ -278,6 +278,20 @@ describe("equal maps have equal keys", () => {
     );
   });
 
+  it("xor with a constant has exact bounds", () => {
+    fc.assert(
+      fc.property(fc.nat(40), fc.nat(40), fc.integer({ min: 1, max: 70 }), (from, count, flips) => {
+        const flipped = Array.from({ length: count + 2 }, (_, i) => (from + i) ^ flips);
+        const { lo, hi } = ix.binaryNode(
+          "xor",
+          ix.value(0, from, from + count + 1),
+          ix.constant(flips),
+        );
+        expect([lo, hi]).toEqual([Math.min(...flipped), Math.max(...flipped)]);
+      }),
+    );
+  });
+
   it("xor with a constant undoes itself", () => {
     fc.assert(
       fc.property(fc.constantFrom(...leaves.slice(0, 6)), fc.nat(127), ({ expr }, c) => {

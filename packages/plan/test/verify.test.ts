@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   bool,
+  type DType,
   f32,
   f64,
   i32,
@@ -306,6 +307,17 @@ describe("V10: dtypes", () => {
   ])("refuses %s", (_name, nodes) => {
     const last = nodes.length - 1;
     expect(verdict(planOf([kernel({ nodes })]))).toBe(`V10 steps[1].stages[0].nodes[${last}]`);
+  });
+
+  it("accepts floats that are moved as their bits, in their own width only", () => {
+    const move = (dtype: DType) =>
+      kernel({
+        nodes: [load(dtype, 0, zero)],
+        writes: [{ buffer: 3, dtype, index: zero, guard: [], value: 0 }],
+      });
+    expect(verdict(planOf([move("uint32")]))).toBe("accepted");
+    expect(verdict(planOf([move("uint16")]))).toBe("V10 steps[1].stages[0].nodes[0]");
+    expect(verdict(planOf([move("int32")]))).toBe("V10 steps[1].stages[0].nodes[0]");
   });
 
   it("refuses reductions and writes that change the dtype", () => {

@@ -58,7 +58,10 @@ function mergeMap(
 function allows(stage: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
   let ok = true;
   forEachIndex(stage, (e) => {
-    if (ok && countDivisions(map(e)) > countDivisions(e)) ok = false;
+    if (!ok) return;
+    const merged = map(e);
+    // A range that grows is one that can no longer be proven to lie in its buffer.
+    ok = countDivisions(merged) <= countDivisions(e) && merged.lo >= e.lo && merged.hi <= e.hi;
   });
   return ok;
 }

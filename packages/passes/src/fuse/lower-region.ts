@@ -200,6 +200,7 @@ export class Scope implements Surroundings {
 
   #makeKernel(value: ValueId): Place {
     const { shape } = this.table.tensor(value);
+    if (elementCount(shape) === 0) return this.allocate(value);
     const domain = sizes(shape);
     const kernel = new KernelBuilder(domain);
     this.#making.add(value);
@@ -214,11 +215,9 @@ export class Scope implements Surroundings {
       guard: [],
       value: node,
     });
-    if (elementCount(shape) > 0) {
-      const name = this.plan.name(kernelName(kernel.ops));
-      this.steps.push(collapseAxes(keepBits(kernel.finish(name))));
-      this.noteOrigin(name, value);
-    }
+    const name = this.plan.name(kernelName(kernel.ops));
+    this.steps.push(collapseAxes(keepBits(kernel.finish(name))));
+    this.noteOrigin(name, value);
     return place;
   }
 

@@ -23,6 +23,7 @@ import {
   bitsDType,
   type DType,
   type IndexRange,
+  isInteger,
   isSigned,
   itemSize,
   kindOf,
@@ -97,7 +98,11 @@ export class Puller {
     const node = this.#around.table.producer(value);
     if (node?.op === "full") return stage.b.constBits(node.params.dtype, node.params.bits);
     if (node?.op === "iota") {
-      return stage.b.index(node.params.dtype, at[node.params.dimension] as IndexExpr);
+      const { dtype, dimension } = node.params;
+      const position = at[dimension] as IndexExpr;
+      return isInteger(dtype)
+        ? stage.b.index(dtype, position)
+        : stage.b.convert(stage.b.index("int32", position), dtype);
     }
     const place = this.#around.placeOf(value);
     if (place !== undefined || node === undefined) {

@@ -1,5 +1,5 @@
 /** Rules on what scalar nodes compute with: the op table's dtypes, operands that exist, values that fit where they go. */
-import { type DType, isFloat, isInteger, itemSize } from "../dtype.ts";
+import { bitsDType, type DType, isFloat, isInteger, itemSize } from "../dtype.ts";
 import type { ReduceOp, Reduction } from "../plan.ts";
 import {
   argsOf,
@@ -63,6 +63,10 @@ const reductionDTypes: { readonly [O in ReduceOp]: Accepts } = {
   argmin: integer,
 };
 
+/** A buffer is accessed in its own dtype; floats that are only moved, as the bits that they are. */
+const movesAs = (dtype: DType, stored: DType): boolean =>
+  dtype === stored || (isFloat(stored) && dtype === bitsDType(stored));
+
 /** What is wrong with the dtypes of `node`, if anything; its operands are earlier nodes. */
 function dtypeFault(node: ScalarNode, { nodes, earlier, place }: Program): string | undefined {
   const { op, dtype } = node;
@@ -79,7 +83,7 @@ function dtypeFault(node: ScalarNode, { nodes, earlier, place }: Program): strin
       return isInteger(dtype) ? undefined : `an index as ${dtype}`;
     case "load": {
       const stored = place.plan.buffers[node.buffer]?.dtype;
-      return stored === dtype
+      return stored !== undefined && movesAs(dtype, stored)
         ? undefined
         : `loads ${dtype} from buffer ${node.buffer} of ${stored}`;
     }
@@ -166,7 +170,7 @@ export const dtypesFit: Rule = {
     writes.forEach(({ dtype, value, buffer }, i) => {
       const given = nodes[value]!.dtype;
       const stored = place.plan.buffers[buffer]!.dtype;
-      if (given !== dtype || stored !== dtype) {
+      if (given !== dtype || !movesAs(dtype, stored)) {
         throw broken(`${path}.writes[${i}]`, `${given} as ${dtype} into ${stored}`);
       }
     });
