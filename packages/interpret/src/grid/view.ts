@@ -84,7 +84,8 @@ function basic(box: Box, indexers: readonly Indexer[], indices: readonly HostTen
 
 /**
  * NumPy's advanced indexing: ints and arrays broadcast together; the broadcast dimensions stand where
- * the first of them stood if they are neighbours, else in front. Array elements are clamped one by one.
+ * the first of them stood if they are neighbours, else in front. An array element below 0 counts from the
+ * end; then each is clamped.
  */
 function advanced(box: Box, indexers: readonly Indexer[], indices: readonly HostTensor[]): Box {
   const isSlice = (d: number) => indexers[d].kind === "slice";
@@ -138,16 +139,17 @@ function pickOf(
     const offset = toOffset(resolve(indexer.index, indices));
     return { dimension, shape: [], offsetAt: () => offset };
   }
-  const index = indices[(indexer as Extract<Indexer, { kind: "array" }>).operand];
-  const values = integersOf(index);
-  const strides = stridesOf(index.shape).map((stride, d) => (index.shape[d] === 1 ? 0 : stride));
+  const array = indices[(indexer as Extract<Indexer, { kind: "array" }>).operand];
+  const values = integersOf(array);
+  const strides = stridesOf(array.shape).map((stride, d) => (array.shape[d] === 1 ? 0 : stride));
   return {
     dimension,
-    shape: index.shape,
+    shape: array.shape,
     offsetAt: (at) => {
       const skipped = at.length - strides.length;
       const flat = strides.reduce((sum, stride, d) => sum + at[skipped + d] * stride, 0);
-      return toOffset(values[flat]);
+      const index = values[flat];
+      return toOffset(index < 0 ? index + box.shape[dimension] : index);
     },
   };
 }

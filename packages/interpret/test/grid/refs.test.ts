@@ -111,10 +111,9 @@ describe("reading a view", () => {
     );
   });
 
-  it("clamps each element of an array indexer", () => {
-    expect(valuesOf(get(counting("int32", 3), [[array(0)]], vector("int32", -4, 9)))).toEqual([
-      0, 2,
-    ]);
+  it("counts negative elements of an array indexer from the end, and clamps the rest", () => {
+    const pick = vector("int32", -1, -3, -4, 9);
+    expect(valuesOf(get(counting("int32", 3), [[array(0)]], pick))).toEqual([2, 0, 0, 2]);
   });
 
   it("goes on after an array indexer", () => {
