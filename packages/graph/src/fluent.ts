@@ -6,10 +6,12 @@ import type { DType } from "@gridfuse/plan/scalar";
 import * as composite from "./functions/composite.ts";
 import * as elementwise from "./functions/elementwise.ts";
 import * as indexing from "./functions/indexing.ts";
+import * as laxIndexing from "./functions/lax-indexing.ts";
 import * as linear from "./functions/linear.ts";
 import * as movement from "./functions/movement.ts";
 import * as reduction from "./functions/reduction.ts";
 import * as sorting from "./functions/sorting.ts";
+import * as taking from "./functions/take.ts";
 import type { Indexer } from "./indexer.ts";
 import type { Dim, Shape } from "./ir/types.ts";
 import { type Operand, Tensor } from "./tensor.ts";
@@ -205,10 +207,10 @@ export interface Methods extends Families {
     update: Operand,
     starts: readonly Operand[],
   ): Self<T>;
-  take<T extends Tensor>(this: T, ...rest: Rest<typeof indexing.take>): Tensor<T["dtype"]>;
+  take<T extends Tensor>(this: T, ...rest: Rest<typeof taking.take>): Tensor<T["dtype"]>;
   takeAlongAxis<T extends Tensor>(
     this: T,
-    ...rest: Rest<typeof indexing.takeAlongAxis>
+    ...rest: Rest<typeof taking.takeAlongAxis>
   ): Tensor<T["dtype"]>;
   sort<T extends Tensor>(this: T, options?: sorting.SortOptions): Self<T>;
   argsort<T extends Tensor>(this: T, options?: sorting.SortOptions): Tensor<"int32", T["shape"]>;
@@ -247,7 +249,9 @@ function functionsWithMethods(): { readonly [K in keyof Methods]: AnyFunction } 
   const { cumsum, cumprod, cummax, cummin, cumlogsumexp } = reduction;
   const { reshape, ravel, broadcastTo, transpose, swapaxes, moveaxis, squeeze } = movement;
   const { expandDims, slice, sliceAlong, pad, split, flip, roll, tile, repeat } = movement;
-  const { index, at, dynamicSlice, dynamicUpdateSlice, take, takeAlongAxis } = indexing;
+  const { index, at } = indexing;
+  const { dynamicSlice, dynamicUpdateSlice } = laxIndexing;
+  const { take, takeAlongAxis } = taking;
   const { sort, argsort, topK } = sorting;
   const { dot, matmul } = linear;
   // biome-ignore format: a list of names

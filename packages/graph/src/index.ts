@@ -3,17 +3,8 @@ export * from "./error-codes.ts";
 export * from "./export/dot.ts";
 export * from "./export/mermaid.ts";
 export * from "./export/model-explorer.ts";
+export { cond, switchCase } from "./functions/branch.ts";
 export * from "./functions/composite.ts";
-export {
-  cond,
-  debugPrint,
-  type ForOptions,
-  fori,
-  type ScanOptions,
-  scan,
-  switchCase,
-  whileLoop,
-} from "./functions/control.ts";
 export {
   arange,
   constant,
@@ -23,14 +14,30 @@ export {
   ones,
   zeros,
 } from "./functions/create.ts";
+export { debugPrint } from "./functions/effect.ts";
 export * from "./functions/einsum.ts";
 export * from "./functions/elementwise.ts";
 export * from "./functions/indexing.ts";
+export {
+  dynamicSlice,
+  dynamicUpdateSlice,
+  type GatherOptions,
+  gather,
+  type Scatter,
+  type ScatterOptions,
+  scatter,
+  scatterAdd,
+  scatterMax,
+  scatterMin,
+  scatterMul,
+} from "./functions/lax-indexing.ts";
 export * from "./functions/linear.ts";
+export { type ForOptions, fori, type ScanOptions, scan, whileLoop } from "./functions/loop.ts";
 export * from "./functions/movement.ts";
 export * from "./functions/random.ts";
 export * from "./functions/reduction.ts";
 export * from "./functions/sorting.ts";
+export { type TakeOptions, take, takeAlongAxis } from "./functions/take.ts";
 export * from "./graph.ts";
 export * from "./graphology.ts";
 export * from "./hash.ts";
@@ -49,7 +56,8 @@ export * from "./languages.ts";
 export * from "./ops/define.ts";
 export * from "./ops/table.ts";
 export { sourceLocation } from "./origin.ts";
-export { printParams, printProgram, printType } from "./print.ts";
+export { printProgram } from "./print.ts";
+export { printParams, printType } from "./print-parts.ts";
 export * from "./promote.ts";
 export { Ref } from "./ref.ts";
 export {

@@ -1,7 +1,7 @@
 /** Programs in Graphviz's language: regions are clusters inside which their nodes stand. */
 import type { Node, Program, Region, Table, ValueId } from "../ir/table.ts";
 import type { ValueType } from "../ir/types.ts";
-import { printType } from "../print.ts";
+import { printType } from "../print-parts.ts";
 import { paramNames, regionTitles } from "./titles.ts";
 
 const quote = (text: string): string => `"${text.replace(/(["\\])/g, "\\$1")}"`;

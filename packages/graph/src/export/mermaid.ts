@@ -1,7 +1,7 @@
 /** Programs as Mermaid flow charts, for READMEs and issues. */
 import type { Node, Program, Region, Table, ValueId } from "../ir/table.ts";
 import type { ValueType } from "../ir/types.ts";
-import { printType } from "../print.ts";
+import { printType } from "../print-parts.ts";
 import { paramNames, regionTitles } from "./titles.ts";
 
 /** Mermaid reads HTML entities in quoted labels. */

@@ -4,7 +4,7 @@
  */
 import type { Node, Program, Region, ValueId } from "../ir/table.ts";
 import type { ValueType } from "../ir/types.ts";
-import { printParams, printType } from "../print.ts";
+import { printParams, printType } from "../print-parts.ts";
 import { paramNames, regionTitles } from "./titles.ts";
 
 interface Attribute {

@@ -1,26 +1,21 @@
 /**
- * Reading and writing parts of a tensor at fixed or computed positions. `index` and `at` follow
- * NumPy's rules; `dynamicSlice`, `gather` and `scatter` are lax's. Computed starts are clamped so that the
- * window fits; negative entries of index arrays count from the end.
+ * Reading and changing parts of a tensor, by NumPy's rules. Windows at computed starts are moved inside
+ * (lax.dynamic_slice); index arrays follow advanced indexing.
  */
-import { BuildError } from "@gridfuse/plan/errors";
-import { type DType, fromBits, isFloat, type ScalarValue, toBits } from "@gridfuse/plan/scalar";
 import { type Indexer, type Selection, selections } from "../indexer.ts";
-import type { ValueId } from "../ir/table.ts";
-import { type Dim, formatShape, type Shape } from "../ir/types.ts";
-import type { GatherDimensions, OutOfBounds, ScatterDimensions } from "../ir/vocabulary.ts";
-import { materialise, tensorOf, valueFor } from "../operand.ts";
+import type { Dim, Shape } from "../ir/types.ts";
+import type { GatherDimensions, ScatterDimensions } from "../ir/vocabulary.ts";
+import { materialise, tensorOf } from "../operand.ts";
 import { type Scope, traced } from "../scope.ts";
 import { isTensor, type Operand, type Tensor } from "../tensor.ts";
 import { constant } from "./create.ts";
-import { add, astype, lt, maximum, minimum, mul, where } from "./elementwise.ts";
+import { add, maximum, minimum, mul, where } from "./elementwise.ts";
+import { type Combine, dynamicSlice, dynamicUpdateSlice, emitGather } from "./lax-indexing.ts";
 import { broadcastTo, expandDims, reshape, sizeOf, stack } from "./movement.ts";
-import { frontAxis } from "./reduction.ts";
+import { wrapNegative } from "./take.ts";
 
 type Start = number | Tensor;
 type Cut = Extract<Selection, { readonly kind: "int" | "slice" | "whole" }>;
-
-// ── NumPy-like ──────────────────────────────────────────────────────────────────────────────
 
 /**
  * The part that the indexers select, one a dimension: `x.index(0, ":", "1:3")`, `x.index(ds(i, 8))`,
@@ -119,12 +114,6 @@ const joinLast = (columns: readonly Tensor[]): Tensor => {
   return stack(flat, { axis: (flat[0] as Tensor).ndim });
 };
 
-/** Counts negative entries from the end. */
-function wrapNegative(indices: Tensor, size: number): Tensor {
-  const narrow = indices.dtype === "int32" ? indices : astype(indices, "int32");
-  return where(lt(narrow, 0), add(narrow, size), narrow) as Tensor;
-}
-
 /** Where sliced dims stand in the result of an advanced access. */
 const offsetsOf = (kept: number, { at, common }: Advanced): readonly number[] =>
   Array.from({ length: kept }, (_, i) => (i < at ? i : i + common.length));
@@ -152,8 +141,6 @@ export interface Place {
   min(value: Operand): Tensor;
   max(value: Operand): Tensor;
 }
-
-type Combine = "set" | "add" | "mul" | "min" | "max";
 
 /** A place in a tensor: `x.at(i, ":").set(row)` is x with that row. Entries outside are dropped. */
 export function at(x: Tensor, ...indexers: readonly Indexer[]): Place {
@@ -278,171 +265,5 @@ function scatterAdvanced(
   return tensorOf(
     scope,
     scope.emitter.emit("scatter", inputs, { dimensions, combine, mode: "fill" }),
-  );
-}
-
-// ── lax ─────────────────────────────────────────────────────────────────────────────────────
-
-const startIds = (scope: Scope, name: string, starts: readonly Operand[]): readonly ValueId[] =>
-  starts.map((start) => {
-    if (!isTensor(start) || start.dtype !== "int32") return valueFor(scope, name, start, "int32");
-    return scope.resolve(start);
-  });
-
-/** A window of `sizes` elements from `starts`, which are clamped so that it fits. */
-export function dynamicSlice<const S extends readonly number[]>(
-  x: Tensor,
-  starts: readonly Operand[],
-  sizes: S,
-): Tensor<DType, S> {
-  return traced("dynamicSlice", (scope) => {
-    const inputs = [scope.resolve(x), ...startIds(scope, "dynamicSlice", starts)];
-    return tensorOf(scope, scope.emitter.emit("dynamic_slice", inputs, { sizes }));
-  }) as Tensor<DType, S>;
-}
-
-/** `x` with `update` written at `starts`, which are clamped so that it fits. */
-export function dynamicUpdateSlice<T extends Tensor>(
-  x: T,
-  update: Operand,
-  starts: readonly Operand[],
-): Tensor<T["dtype"], T["shape"]> {
-  return traced("dynamicUpdateSlice", (scope) => {
-    const ids = startIds(scope, "dynamicUpdateSlice", starts);
-    const value = valueFor(scope, "dynamicUpdateSlice", update, x.dtype);
-    const inputs = [scope.resolve(x), value, ...ids];
-    return tensorOf(scope, scope.emitter.emit("dynamic_update_slice", inputs, {}));
-  }) as unknown as Tensor<T["dtype"], T["shape"]>;
-}
-
-export interface GatherOptions {
-  readonly dimensions: GatherDimensions;
-  readonly sliceSizes: readonly number[];
-  /** A window that is not wholly inside is moved inside (`clip`) or filled; `fill` by default. */
-  readonly mode?: OutOfBounds;
-  /** NaN, the least signed, the greatest unsigned integer or true where absent. */
-  readonly fill?: ScalarValue;
-}
-
-/** What lax fills with: a value that is unlikely to go unnoticed. */
-function poison(dtype: DType): ScalarValue {
-  if (isFloat(dtype)) return Number.NaN;
-  if (dtype === "bool") return true;
-  const ones = fromBits(dtype, { lo: 0xffffffff, hi: 0xffffffff });
-  if (ones !== -1 && ones !== -1n) return ones;
-  const bits = { int8: 7n, int16: 15n, int32: 31n, int64: 63n }[dtype as "int8"];
-  return -(1n << bits);
-}
-
-function emitGather(scope: Scope, x: Tensor, indices: Tensor, options: GatherOptions): Tensor {
-  const { dimensions, sliceSizes, mode = "fill" } = options;
-  const fill = toBits(x.dtype, options.fill ?? poison(x.dtype));
-  const inputs = [scope.resolve(x), scope.resolve(indices)];
-  const id = scope.emitter.emit("gather", inputs, { dimensions, sliceSizes, mode, fill });
-  return tensorOf(scope, id);
-}
-
-/** lax.gather: windows of `x` at the index vectors in the last dim of `indices`. */
-export const gather = (x: Tensor, indices: Tensor, options: GatherOptions): Tensor =>
-  traced("gather", (scope) => emitGather(scope, x, indices, options));
-
-export interface ScatterOptions {
-  readonly dimensions: ScatterDimensions;
-  /** A window that is not wholly inside is moved inside (`clip`) or dropped; `fill` by default. */
-  readonly mode?: OutOfBounds;
-}
-export type Scatter = (
-  x: Tensor,
-  indices: Tensor,
-  updates: Tensor,
-  options: ScatterOptions,
-) => Tensor;
-const scatterWith =
-  (name: string, combine: Combine): Scatter =>
-  (x, indices, updates, { dimensions, mode = "fill" }) =>
-    traced(name, (scope) => {
-      const inputs = [x, indices, updates].map((tensor) => scope.resolve(tensor));
-      return tensorOf(scope, scope.emitter.emit("scatter", inputs, { dimensions, combine, mode }));
-    });
-/** lax.scatter: `x` with windows set, the last of several to the same place winning. */
-export const scatter: Scatter = scatterWith("scatter", "set");
-export const scatterAdd: Scatter = scatterWith("scatterAdd", "add");
-export const scatterMul: Scatter = scatterWith("scatterMul", "mul");
-export const scatterMin: Scatter = scatterWith("scatterMin", "min");
-export const scatterMax: Scatter = scatterWith("scatterMax", "max");
-
-// ── Take ────────────────────────────────────────────────────────────────────────────────────
-
-export interface TakeOptions {
-  /** The flattened tensor where absent. */
-  readonly axis?: number;
-  /** Entries outside are moved inside or filled; `fill` by default. */
-  readonly mode?: OutOfBounds;
-}
-
-/** Elements of an axis at `indices`, whose dims take the place of the axis. */
-export function take(
-  x: Tensor,
-  indices: Tensor | readonly number[],
-  { axis, mode = "fill" }: TakeOptions = {},
-): Tensor {
-  return traced("take", (scope) => {
-    const source = axis === undefined ? (reshape(x, [-1]) as Tensor) : x;
-    const along = frontAxis("take", axis ?? 0, source.ndim);
-    const given = isTensor(indices) ? indices : constant([...indices], { dtype: "int32" });
-    const wrapped = wrapNegative(given, sizeOf("take", source.shape, along));
-    const rank = given.ndim;
-    const kept = source.shape.map((_, i) => i).filter((i) => i !== along);
-    return emitGather(scope, source, expandDims(wrapped, rank), {
-      dimensions: {
-        offsetDims: kept.map((i) => (i < along ? i : i - 1 + rank)),
-        collapsedSliceDims: [along],
-        startIndexMap: [along],
-        operandBatchingDims: [],
-        startIndicesBatchingDims: [],
-      },
-      sliceSizes: source.shape.map((_, i) => (i === along ? 1 : sizeOf("take", source.shape, i))),
-      mode,
-    });
-  });
-}
-
-/** One element along an axis for each index; the other dims run in step. */
-export function takeAlongAxis(
-  x: Tensor,
-  indices: Tensor,
-  { axis, mode = "fill" }: { readonly axis: number; readonly mode?: OutOfBounds },
-): Tensor {
-  return traced("takeAlongAxis", (scope) => {
-    const along = frontAxis("takeAlongAxis", axis, x.ndim);
-    requireInStep(x, indices, along);
-    const wrapped = wrapNegative(indices, sizeOf("takeAlongAxis", x.shape, along));
-    const others = x.shape.map((_, i) => i).filter((i) => i !== along);
-    return emitGather(scope, x, expandDims(wrapped, x.ndim), {
-      dimensions: {
-        offsetDims: [],
-        collapsedSliceDims: [along],
-        startIndexMap: [along],
-        operandBatchingDims: others,
-        startIndicesBatchingDims: others,
-      },
-      sliceSizes: x.shape.map(() => 1),
-      mode,
-    });
-  });
-}
-
-function requireInStep(x: Tensor, indices: Tensor, along: number): void {
-  const inStep =
-    indices.ndim === x.ndim && x.shape.every((dim, i) => i === along || dim === indices.shape[i]);
-  if (inStep) return;
-  throw new BuildError(
-    "GF2314",
-    `takeAlongAxis: indices ${formatShape(indices.shape)} along axis ${along} of ${formatShape(x.shape)}`,
-    {
-      expected: `${formatShape(x.shape)}, any size in dim ${along}`,
-      received: formatShape(indices.shape),
-      help: "dims other than the axis are equal: `broadcastTo` them, or use `take`",
-    },
   );
 }

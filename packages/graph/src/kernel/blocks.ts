@@ -4,7 +4,7 @@
  */
 import { BuildError } from "@gridfuse/plan/errors";
 import { isInteger } from "@gridfuse/plan/scalar";
-import { integerScalar } from "../functions/control.ts";
+import { integerScalar } from "../functions/regions.ts";
 import type { Window } from "../indexer.ts";
 import type { Region, Table, ValueId } from "../ir/table.ts";
 import { type Dim, formatShape, refType, type Shape, tensorType } from "../ir/types.ts";

@@ -1,12 +1,8 @@
 /** Control flow in kernels: bodies may read and write refs of the kernel around them. */
 import { BuildError } from "@gridfuse/plan/errors";
-import {
-  alignCaptures,
-  countedLoop,
-  type ForOptions,
-  scalarCondition,
-} from "../functions/control.ts";
 import { not } from "../functions/elementwise.ts";
+import { countedLoop, type ForOptions } from "../functions/loop.ts";
+import { alignCaptures, scalarCondition } from "../functions/regions.ts";
 import { tensorOf } from "../operand.ts";
 import { runIn, type Scope, traced } from "../scope.ts";
 import { isTensor, type Operand, type Tensor } from "../tensor.ts";
