@@ -27,7 +27,8 @@ export const codes: { readonly [code: `GF${number}`]: ErrorCodeEntry } = {
   },
   GF2103: {
     title: "Shapes do not match",
-    cause: "Elementwise ops take operands of one shape; joins and updates need equal other dims.",
+    cause:
+      "Elementwise ops take operands of one shape, joins and updates need equal other dims, products sum over dims of one size.",
     fix: "Broadcast, reshape or slice the operands until the named dims agree.",
   },
   GF2104: {

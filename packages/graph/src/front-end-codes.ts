@@ -205,9 +205,9 @@ export const frontEndCodes: { readonly [code: `GF${number}`]: ErrorCodeEntry } =
     fix: "Use a divisor, or the list of indices to cut at.",
   },
   GF2313: {
-    title: "Contracted dims differ",
-    cause: "The dims that a product sums over have different sizes.",
-    fix: "Transpose or reshape one side; in a kernel, give the two blocks one size along the contracted dim.",
+    title: "Operands of a product do not fit",
+    cause: "An operand is a scalar, or the batch dims of the two sides do not broadcast.",
+    fix: "Multiply scalars with `mul`; batch dims must be equal or 1.",
   },
   GF2314: {
     title: "Indices out of step",

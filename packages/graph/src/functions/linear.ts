@@ -73,7 +73,7 @@ export function dotGeneral<D extends DType = DType>(
   }) as Tensor<D>;
 }
 
-/** @throws BuildError GF2313 with both shapes and, in a kernel, the blocks they come from */
+/** @throws BuildError GF2103 with both shapes and, in a kernel, the blocks they come from */
 function requireContract(
   scope: Scope,
   name: string,
@@ -83,7 +83,7 @@ function requireContract(
   const [k, l] = [a.shape[left], b.shape[right]];
   if (k === undefined || l === undefined || k === l) return;
   const what = `${describe(scope, a)} does not match ${describe(scope, b)} in ${name}`;
-  throw new BuildError("GF2313", `${what}: it contracts ${k} with ${l}`, {
+  throw new BuildError("GF2103", `${what}: it contracts ${k} with ${l}`, {
     expected: formatShape(a.shape),
     received: formatShape(b.shape),
     help: `make them ${formatShape(a.shape.with(left, l))} and ${formatShape(b.shape)}, or ${formatShape(a.shape)} and ${formatShape(b.shape.with(right, k))}`,

@@ -149,10 +149,7 @@ export function scan<const C, const X = readonly [], Y = readonly []>(
       before: [tensorType("int32", [])],
       after,
       run: ([i], own, leaves) =>
-        f(own as never, elements.rebuild(leaves) as never, i as never) as unknown as readonly [
-          Tree,
-          Tree,
-        ],
+        requirePair(f(own as never, elements.rebuild(leaves) as never, i as never)),
     });
     body.region.results.push(...yIds);
     const outputs = scope.emitter.emitAll(
@@ -164,6 +161,16 @@ export function scan<const C, const X = readonly [], Y = readonly []>(
     const tensors = outputs.map((id) => tensorOf(scope, id));
     return [carry.rebuild(tensors), ys.rebuild(tensors.slice(initial.length))] as const;
   }) as never;
+}
+
+function requirePair(returned: unknown): readonly [Tree, Tree] {
+  if (Array.isArray(returned) && returned.length === 2) return returned as unknown as [Tree, Tree];
+  const what = isTensor(returned) ? "a Tensor" : String(returned);
+  throw new BuildError("GF2404", `the body of scan returns ${what} instead of a pair`, {
+    expected: "[carry, y]",
+    received: returned,
+    help: "return the next carry and what to stack: `[carry, y]`, or `[carry, []]` to stack nothing",
+  });
 }
 
 function tripCount(
