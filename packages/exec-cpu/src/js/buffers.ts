@@ -2,7 +2,14 @@
  * Gathers and scatters between buffers in memory and lanes. Floats move as words, so that no NaN payload
  * passes through a JS number.
  */
-import { type Bits, type DType, itemSize, type StorageArray } from "@gridfuse/plan";
+import {
+  type Bits,
+  type DType,
+  itemSize,
+  type StorageArray,
+  storageArray,
+  storageClass,
+} from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   applyNode,
@@ -38,6 +45,12 @@ function move(from: Movable, at: number, to: Movable, place: number): void {
   }
 }
 
+/** The same memory in the form of `dtype`: floats that are only moved are accessed as their bits. */
+function viewAs(dtype: DType, storage: StorageArray): StorageArray {
+  if (storage instanceof storageClass(dtype)) return storage;
+  return storageArray(dtype, storage.buffer, storage.byteOffset, storage.length);
+}
+
 /** Which points lie in bounds; undefined where all do. */
 export function guardLanes(
   guard: readonly IndexRange[],
@@ -61,12 +74,13 @@ const constantLanes = (dtype: DType, bits: Bits, count: number): Lanes =>
 /** Elements of `storage` at an index, or `fill` where a guard fails. */
 export function gatherLanes(
   dtype: DType,
-  storage: StorageArray,
+  memory: StorageArray,
   index: IndexExpr,
   guard: readonly IndexRange[],
   fill: Bits,
   points: IndexLanes,
 ): Lanes {
+  const storage = viewAs(dtype, memory);
   const { count } = points;
   const places = indexLanes(index, points);
   const holds = guardLanes(guard, points);
@@ -87,11 +101,12 @@ export function gatherLanes(
 export function scatterLanes(
   dtype: DType,
   values: Lanes,
-  storage: StorageArray,
+  memory: StorageArray,
   index: IndexExpr,
   guard: readonly IndexRange[],
   points: IndexLanes,
 ): void {
+  const storage = viewAs(dtype, memory);
   const { count } = points;
   const places = indexLanes(index, points);
   const holds = guardLanes(guard, points);
