@@ -59,8 +59,12 @@ export function pushConst(code: Code, dtype: DType, { lo, hi }: Bits): void {
     case "int16":
       code.i32((lo << 16) >> 16);
       return;
-    default:
+    case "int32":
+    case "uint32":
       code.i32(lo);
+      return;
+    default:
+      code.i32(lo & (itemSize(dtype) === 1 ? 0xff : 0xffff));
   }
 }
 
