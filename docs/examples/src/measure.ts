@@ -4,6 +4,7 @@
  */
 import { compile, cpu, encodePlan, report } from "gridfuse";
 import { examples } from "./examples.ts";
+import { median } from "./statistics.ts";
 
 export interface Row {
   readonly name: string;
@@ -73,10 +74,6 @@ async function measure(name: string): Promise<Measured> {
     ok: ok && again.ok,
   };
   return { row, peakBytes, detail: ok && !again.ok ? `later run: ${again.detail}` : detail };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
 console.log(JSON.stringify(await measure(process.argv[2])));

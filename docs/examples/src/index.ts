@@ -1,0 +1,5 @@
+/** The examples as others use them: the benchmarks, and pages of the site. */
+export * from "./check.ts";
+export * from "./examples.ts";
+export { measureShippedSort, type Production } from "./shipped-sort.ts";
+export { median, quantile } from "./statistics.ts";

@@ -1,0 +1,6 @@
+/** Of measured times. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+}
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
