@@ -1,0 +1,164 @@
+/** The order of float reductions, against a literal transcription of what plan.ts says. */
+import type { StorageArray } from "@gridfuse/plan";
+import { add, axis, mul } from "@gridfuse/plan/index-expr";
+import { describe, expect, test } from "vitest";
+import { elements, randomWords, runOn } from "./compare.ts";
+import { PlanBuilder, rowMajor, stage, write, zeroBits } from "./plan-builder.ts";
+
+type Combine = (x: number, y: number) => number;
+
+function fold(values: readonly number[], identity: number, combine: Combine): number {
+  const segments: number[] = [];
+  for (let start = 0; start < values.length; start += 256) {
+    const accumulators = new Array<number>(16).fill(identity);
+    for (const [i, x] of values.slice(start, start + 256).entries()) {
+      accumulators[i % 16] = combine(accumulators[i % 16] as number, x);
+    }
+    for (const distance of [8, 4, 2, 1]) {
+      for (let j = 0; j < distance; j++) {
+        accumulators[j] = combine(accumulators[j] as number, accumulators[j + distance] as number);
+      }
+    }
+    segments.push(accumulators[0] as number);
+  }
+  let level = segments;
+  while (level.length > 1) {
+    const next: number[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      const [x, y] = [level[i] as number, level[i + 1]];
+      next.push(y === undefined ? x : combine(x, y));
+    }
+    level = next;
+  }
+  return level[0] ?? identity;
+}
+
+const sum: Combine = (x, y) => Math.fround(x + y);
+const product: Combine = (x, y) => Math.fround(x * y);
+
+function reducePlan(rows: number, length: number, acrossRows: boolean) {
+  const p = new PlanBuilder();
+  const x = p.input("x", "float32", [rows, length]);
+  const [sums, products] = [
+    p.output("sum", "float32", [rows]),
+    p.output("product", "float32", [rows]),
+  ];
+  // Either rows are contiguous, or the reduced index strides over them.
+  const index = acrossRows
+    ? add(mul(axis(1, length), rows), axis(0, rows))
+    : rowMajor([rows, length]);
+  p.kernel(
+    [rows],
+    [
+      stage([length], (s) => {
+        const value = s.load("float32", x, index, [], zeroBits);
+        return {
+          reductions: [
+            { op: "add", dtype: "float32", value },
+            { op: "mul", dtype: "float32", value },
+          ],
+        };
+      }),
+      stage([], (s) => ({
+        writes: [
+          write(sums, "float32", axis(0, rows), s.reduced("float32", 0, 0)),
+          write(products, "float32", axis(0, rows), s.reduced("float32", 0, 1)),
+        ],
+      })),
+    ],
+  );
+  return p.build();
+}
+
+const lengths = [
+  0,
+  1,
+  2,
+  3,
+  4,
+  5,
+  8,
+  15,
+  16,
+  17,
+  31,
+  100,
+  255,
+  256,
+  257,
+  300,
+  512,
+  1000,
+  2048 + 19,
+  7 * 256,
+  11 * 256 + 5,
+];
+
+describe.each(["wasm", "js"] as const)("%s", (backend) => {
+  test.each(lengths)("folds %i values in the order of the specification", (length) => {
+    for (const [rows, acrossRows] of [
+      [1, false],
+      [3, false],
+      [7, true],
+      [18, true],
+    ] as const) {
+      const next = randomWords(length + rows);
+      const at = (row: number, i: number): number =>
+        acrossRows ? i * rows + row : row * length + i;
+      const x = Float32Array.from({ length: rows * length }, () => 0.5 + next() / 2 ** 32);
+      const results = runOn(backend, reducePlan(rows, length, acrossRows), { x });
+      for (let row = 0; row < rows; row++) {
+        const values = Array.from({ length }, (_, i) => x[at(row, i)] as number);
+        expect(results.sum?.[row]).toBe(fold(values, 0, sum));
+        expect(results.product?.[row]).toBe(fold(values, 1, product));
+      }
+    }
+  });
+
+  test("a sum of negative zeros is positive zero, as accumulators start there", () => {
+    const x = Float32Array.of(-0, -0, -0);
+    const results = runOn(backend, reducePlan(1, 3, false), { x });
+    expect(results.sum?.[0]).toBe(0);
+  });
+
+  test("argmax takes the first of equals, and NaN before everything", () => {
+    const rows = [
+      [1, 3, 3, 2, 3],
+      [1, Number.NaN, 9, Number.NaN, 3],
+      [
+        Number.NEGATIVE_INFINITY,
+        Number.NEGATIVE_INFINITY,
+        Number.NEGATIVE_INFINITY,
+        Number.NEGATIVE_INFINITY,
+        Number.NEGATIVE_INFINITY,
+      ],
+      [-0, 0, -0, 0, 0],
+    ];
+    const p = new PlanBuilder();
+    const x = p.input("x", "float32", [4, 5]);
+    const [most, least] = [p.output("most", "int32", [4]), p.output("least", "int32", [4])];
+    p.kernel(
+      [4],
+      [
+        stage([5], (s) => {
+          const value = s.load("float32", x, rowMajor([4, 5]), [], zeroBits);
+          return {
+            reductions: [
+              { op: "argmax", dtype: "int32", value },
+              { op: "argmin", dtype: "int32", value },
+            ],
+          };
+        }),
+        stage([], (s) => ({
+          writes: [
+            write(most, "int32", axis(0, 4), s.reduced("int32", 0, 0)),
+            write(least, "int32", axis(0, 4), s.reduced("int32", 0, 1)),
+          ],
+        })),
+      ],
+    );
+    const results = runOn(backend, p.build(), { x: Float32Array.from(rows.flat()) });
+    expect(elements("int32", results.most as StorageArray)).toEqual(["1", "1", "0", "0"]);
+    expect(elements("int32", results.least as StorageArray)).toEqual(["0", "1", "0", "0"]);
+  });
+});
