@@ -438,7 +438,7 @@ describe.each(["wasm", "js"] as const)("on %s", (backend) => {
       onPrint: (line) => lines.push(line),
     });
     executable.runSync({ x: Float32Array.of(1, 2, 3, 4, 5, 6.5), mask: Uint8Array.of(1, 0, 1) });
-    expect(lines).toEqual(["x = [1 2]", "x = [5 6.5]"]);
+    expect(lines).toEqual(["x = [1, 2]", "x = [5, 6.5]"]);
   });
 
   test("a kernel cut into several calls is whole", () => {

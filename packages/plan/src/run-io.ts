@@ -271,9 +271,16 @@ function refuseOverlap(plan: Plan, arrays: readonly (StorageArray | undefined)[]
 
 // ── debugPrint ──────────────────────────────────────────────────────────────────────────────
 
+/** The shortest decimal that reads back as the same element. */
 function formatScalar(dtype: DType, value: ScalarValue): string {
-  if (dtype === "bool") return value ? "True" : "False";
-  return Object.is(value, -0) ? "-0" : `${value}`;
+  if (Object.is(value, -0)) return "-0";
+  if (typeof value !== "number" || dtype === "float64" || !Number.isFinite(value))
+    return `${value}`;
+  for (let digits = 1; digits <= 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return `${short}`;
+  }
+  return `${value}`;
 }
 
 /** Nested brackets, row-major; a scalar is bare. */
@@ -288,7 +295,7 @@ function formatTensor(
   const rows = Array.from({ length: extent }, (_, i) =>
     formatTensor(dtype, rest, values.slice(i * step, (i + 1) * step)),
   );
-  return `[${rows.join(" ")}]`;
+  return `[${rows.join(", ")}]`;
 }
 
 function elementAt(dtype: DType, data: StorageArray, index: number): ScalarValue {
@@ -311,6 +318,7 @@ function elementAt(dtype: DType, data: StorageArray, index: number): ScalarValue
 
 /**
  * The lines of a print step: one for each batch point where the mask holds, in row-major order.
+ * Holes `{…}` take the operands in order; `{{` and `}}` are braces.
  *
  * @param getData the elements of a buffer, as its in-memory array
  */
@@ -324,7 +332,8 @@ export function formatPrintLines(
     if (mask !== undefined && Number(mask[point]) === 0) continue;
     let operand = 0;
     lines.push(
-      step.format.replace(/\{[^{}]*\}/g, (hole) => {
+      step.format.replace(/\{\{|\}\}|\{[^{}]*\}/g, (hole) => {
+        if (hole === "{{" || hole === "}}") return hole.slice(1);
         const source = step.operands[operand++];
         if (source === undefined) return hole;
         const length = lengthOf(source.shape);
