@@ -1,6 +1,7 @@
 /**
  * Merges neighbouring axes of a kernel where every index expression allows it: an elementwise kernel
- * over [16, 131072] becomes one flat loop. Accepted when no new division appears.
+ * over [16, 131072] becomes one flat loop. Accepted when no new division appears; where the inner axis is
+ * short, shifts and masks may.
  */
 import type { KernelStep, Stage } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
@@ -21,7 +22,14 @@ function forEachIndex(stage: Stage, visit: (e: IndexExpr) => void): void {
   }
 }
 
-function countDivisions(e: IndexExpr): number {
+/** Inner extents up to which a shift or a mask in every index is cheaper than a short inner loop. */
+const shortLoop = 64;
+
+const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
+
+/** Divisions of `e`; those by powers of two are shifts and count only where they are not `free`. */
+function countDivisions(e: IndexExpr, free: boolean): number {
+  const count = (inner: IndexExpr): number => countDivisions(inner, free);
   switch (e.k) {
     case "const":
     case "axis":
@@ -29,12 +37,12 @@ function countDivisions(e: IndexExpr): number {
     case "value":
       return 0;
     case "sum":
-      return e.terms.reduce((count, { of }) => count + countDivisions(of), 0);
+      return e.terms.reduce((total, { of }) => total + count(of), 0);
     case "floordiv":
     case "mod":
-      return 1 + countDivisions(e.of);
+      return (free && isPowerOfTwo(e.by) ? 0 : 1) + count(e.of);
     default:
-      return countDivisions(e.a) + countDivisions(e.b);
+      return count(e.a) + count(e.b);
   }
 }
 
@@ -90,7 +98,7 @@ export function collapseAxes(given: KernelStep): KernelStep {
   for (let i = kernel.axes.length - 2; i >= 0; i -= 1) {
     const pair = [kernel.axes[i], kernel.axes[i + 1]] as [number, number];
     const map = mergeMap(i, pair);
-    if (!kernel.stages.every((stage) => allows(stage, map))) continue;
+    if (!kernel.stages.every((stage) => allows(stage, pair[1], map))) continue;
     kernel = {
       ...kernel,
       axes: [...kernel.axes.slice(0, i), pair[0] * pair[1], ...kernel.axes.slice(i + 2)],
@@ -109,7 +117,7 @@ function collapseInner(given: Stage, outer: number): Stage {
   for (let i = stage.axes.length - 2; i >= 0; i -= 1) {
     const pair = [stage.axes[i], stage.axes[i + 1]] as [number, number];
     const map = mergeMap(outer + i, pair);
-    if (!allows(stage, map)) continue;
+    if (!allows(stage, pair[1], map)) continue;
     const axes = [...stage.axes.slice(0, i), pair[0] * pair[1], ...stage.axes.slice(i + 2)];
     stage = rebuildStage(stage, map, axes);
   }

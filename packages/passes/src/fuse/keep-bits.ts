@@ -1,64 +1,107 @@
 /**
- * Movement keeps bits: a float that is only loaded, chosen and stored is moved as the unsigned
- * integer of its width, so that no executor can quieten a signalling NaN on the way.
+ * Movement keeps bits: a float that is only loaded, chosen, bitcast and stored is moved as the unsigned
+ * integer of its width, so that no executor can change a NaN on the way.
  */
 import type { KernelStep, Stage, Write } from "@gridfuse/plan";
-import {
-  bitsDType,
-  type DType,
-  isFloat,
-  ScalarBuilder,
-  type ScalarNode,
-} from "@gridfuse/plan/scalar";
-import { appendNodes } from "./stage.ts";
+import { bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
+import { appendNodes, mapValues, rebuildStage } from "./stage.ts";
 
-const isMoved = (nodes: readonly ScalarNode[], root: number): boolean => {
-  const node = nodes[root] as ScalarNode;
-  if (node.op === "load" || node.op === "const") return true;
-  return node.op === "select" && isMoved(nodes, node.args[1]) && isMoved(nodes, node.args[2]);
-};
+/** Nodes whose bits are some memory's, a constant's or an integer's: no arithmetic made them. */
+function movedNodes(nodes: readonly ScalarNode[]): boolean[] {
+  const moved: boolean[] = [];
+  for (const node of nodes) {
+    const from = (arg: number): boolean => moved[arg] as boolean;
+    switch (node.op) {
+      case "load":
+      case "const":
+        moved.push(true);
+        break;
+      case "select":
+        moved.push(from(node.args[1]) && from(node.args[2]));
+        break;
+      case "bitcast":
+        moved.push(!isFloat((nodes[node.args[0]] as ScalarNode).dtype) || from(node.args[0]));
+        break;
+      default:
+        moved.push(false);
+    }
+  }
+  return moved;
+}
 
+/** The moved float `root` as the unsigned integer of its width; `renamed` are the nodes' numbers in `b`. */
 function moveAsBits(
   b: ScalarBuilder,
   nodes: readonly ScalarNode[],
-  moved: readonly number[],
+  renamed: readonly number[],
   root: number,
 ): number {
   const node = nodes[root] as ScalarNode;
-  const dtype = bitsDType(node.dtype as DType);
+  const dtype = bitsDType(node.dtype);
   switch (node.op) {
     case "const":
       return b.constBits(dtype, node.bits);
     case "load": {
-      const same = b.nodes[moved[root] as number] as typeof node;
+      const same = b.nodes[renamed[root] as number] as typeof node;
       return b.load(dtype, same.buffer, same.index, same.guard, same.fill);
     }
     case "select":
       return b.select(
-        moved[node.args[0]] as number,
-        moveAsBits(b, nodes, moved, node.args[1]),
-        moveAsBits(b, nodes, moved, node.args[2]),
+        renamed[node.args[0]] as number,
+        moveAsBits(b, nodes, renamed, node.args[1]),
+        moveAsBits(b, nodes, renamed, node.args[2]),
       );
+    case "bitcast": {
+      const source = node.args[0];
+      if (isFloat((nodes[source] as ScalarNode).dtype)) {
+        return moveAsBits(b, nodes, renamed, source);
+      }
+      const bits = renamed[source] as number;
+      return b.dtypeOf(bits) === dtype ? bits : b.bitcast(bits, dtype);
+    }
     default:
-      return moved[root] as number;
+      throw new RangeError(`a float made by ${node.op} is not moved`);
   }
 }
 
-function keepStageBits(stage: Stage): Stage {
-  const moves = (write: Write): boolean =>
-    isFloat(write.dtype) && isMoved(stage.nodes, write.value);
-  if (!stage.writes.some(moves)) return stage;
+export function keepStageBits(stage: Stage): Stage {
+  const { nodes } = stage;
+  const isMoved = movedNodes(nodes);
+  const readsBits = (node: ScalarNode): boolean =>
+    node.op === "bitcast" &&
+    isFloat((nodes[node.args[0]] as ScalarNode).dtype) &&
+    (isMoved[node.args[0]] as boolean);
+  const writesBits = ({ dtype, value }: Write): boolean =>
+    isFloat(dtype) && (isMoved[value] as boolean);
+  if (!stage.writes.some(writesBits) && !nodes.some(readsBits)) return stage;
   const b = new ScalarBuilder();
-  const moved = appendNodes(b, stage.nodes, (e) => e);
-  const writes = stage.writes.map((write): Write => {
-    if (!moves(write)) return { ...write, value: moved[write.value] as number };
+  const renamed = appendNodes(
+    b,
+    nodes,
+    (e) => e,
+    undefined,
+    (node, soFar) => {
+      if (node.op !== "bitcast" || !readsBits(node)) return undefined;
+      const bits = moveAsBits(b, nodes, soFar, node.args[0]);
+      return b.dtypeOf(bits) === node.dtype ? bits : b.bitcast(bits, node.dtype);
+    },
+  );
+  const value = (node: number): number => renamed[node] as number;
+  const writes = stage.writes.map((given): Write => {
+    const write = {
+      ...given,
+      index: mapValues(given.index, renamed),
+      guard: given.guard.map((range) => ({ ...range, index: mapValues(range.index, renamed) })),
+    };
+    if (!writesBits(given)) return { ...write, value: value(write.value) };
     return {
       ...write,
       dtype: bitsDType(write.dtype),
-      value: moveAsBits(b, stage.nodes, moved, write.value),
+      value: moveAsBits(b, nodes, renamed, write.value),
     };
   });
-  return { ...stage, nodes: b.nodes, writes };
+  const reductions = stage.reductions.map((r) => ({ ...r, value: value(r.value) }));
+  return rebuildStage({ ...stage, nodes: b.nodes, reductions, writes }, (e) => e);
 }
 
 export const keepBits = (kernel: KernelStep): KernelStep => ({

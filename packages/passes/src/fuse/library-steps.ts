@@ -7,6 +7,7 @@ import { type IndexRange, math } from "@gridfuse/plan/scalar";
 import { coordinates, flatten } from "../tensor/views.ts";
 import { atStart, type Place } from "./builder.ts";
 import { collapseAxes } from "./collapse.ts";
+import { keepStageBits } from "./keep-bits.ts";
 import type { Scope } from "./lower-region.ts";
 import { Puller } from "./pull.ts";
 import { KernelBuilder, rebuildStage } from "./stage.ts";
@@ -212,7 +213,7 @@ export function lowerScatter(scope: Scope, node: NodeNamed<"scatter">): void {
     index[d] = ix.add(index[d] as IndexExpr, clamped);
   });
   const value = puller.pull(kernel.final, updates, at);
-  const stage = rebuildStage(
+  const rebuilt = rebuildStage(
     {
       axes: domain,
       nodes: b.nodes,
@@ -229,6 +230,7 @@ export function lowerScatter(scope: Scope, node: NodeNamed<"scatter">): void {
     },
     (e) => e,
   );
+  const stage = combine === "set" ? keepStageBits(rebuilt) : rebuilt;
   scope.steps.push({
     kind: "scatter",
     name: scope.plan.name(combine === "set" ? "scatter" : `scatter_${combine}`),

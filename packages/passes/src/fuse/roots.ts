@@ -107,7 +107,6 @@ function summarise(table: Table, region: Region): Map<ValueId, Summary> {
 interface Use {
   /** Composition of the movement between the value and its reader. */
   readonly map: string;
-  readonly sink: string;
   /** Elements of the reader per element of the value. */
   readonly repeat: number;
 }
@@ -117,13 +116,14 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
   const roots = new Set<ValueId>(region.results);
   const summaries = summarise(table, region);
   const uses = new Map<ValueId, Use[]>();
-  const sinks = new Map<ValueId, Set<string>>();
+  /** Values with memory that each value flows into; three say as much as more. */
+  const sinks = new Map<ValueId, Set<ValueId>>();
   const addUse = (value: ValueId, use: Use): void => {
     const list = uses.get(value);
     if (list === undefined) uses.set(value, [use]);
     else list.push(use);
   };
-  const addSinks = (value: ValueId, from: Iterable<string>): void => {
+  const addSinks = (value: ValueId, from: Iterable<ValueId>): void => {
     let own = sinks.get(value);
     if (own === undefined) {
       own = new Set();
@@ -132,6 +132,12 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
     for (const sink of from) if (own.size < 3) own.add(sink);
   };
   const sizeOf = (value: ValueId): number => elementCount(table.tensor(value).shape);
+
+  /** Flows into several arrays that cannot be outputs of one kernel, for want of one domain. */
+  const severalDomains = (value: ValueId): boolean => {
+    const targets = [...(sinks.get(value) ?? [])];
+    return targets.length > 1 && targets.some((sink) => sizeOf(sink) !== sizeOf(value));
+  };
 
   for (const id of [...region.nodes].reverse()) {
     const node = table.nodes[id] as Node;
@@ -143,11 +149,11 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
     const own = uses.get(result) ?? [];
     if (
       !roots.has(result) &&
-      isWorthMemory(node, summaries.get(result) as Summary, own, sinks.get(result))
+      isWorthMemory(node, summaries.get(result) as Summary, own, severalDomains(result))
     ) {
       roots.add(result);
     }
-    const flowsTo = roots.has(result) ? [`%${result}`] : (sinks.get(result) ?? []);
+    const flowsTo = roots.has(result) ? [result] : (sinks.get(result) ?? []);
     const passThrough = isMovement(node) && !roots.has(result);
     const view = isMovement(node) ? viewOf(table, node) : undefined;
     for (const value of new Set(node.inputs)) {
@@ -157,21 +163,17 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
         const map = view.index.map(({ key }) => key).join();
         if (passThrough) {
           for (const use of own) {
-            addUse(value, {
-              map: `${map};${use.map}`,
-              sink: use.sink,
-              repeat: use.repeat * ratio,
-            });
+            addUse(value, { map: `${map};${use.map}`, repeat: use.repeat * ratio });
           }
-          if (own.length === 0) addUse(value, { map, sink: `%${result}`, repeat: ratio });
+          if (own.length === 0) addUse(value, { map, repeat: ratio });
         } else {
-          addUse(value, { map, sink: `%${result}`, repeat: ratio });
+          addUse(value, { map, repeat: ratio });
         }
       } else {
         // Pad, concatenate and friends shift their operands: a map of their own.
         const map =
           definitionOf(node.op).scalar === undefined && !isReduction(node) ? `n${id}` : "";
-        addUse(value, { map, sink: `%${result}`, repeat: isReduction(node) ? 1 : ratio });
+        addUse(value, { map, repeat: isReduction(node) ? 1 : ratio });
       }
     }
   }
@@ -182,12 +184,12 @@ function isWorthMemory(
   node: Node,
   { cost, reduces }: Summary,
   uses: readonly Use[],
-  sinks: ReadonlySet<string> | undefined,
+  severalDomains: boolean,
 ): boolean {
   if (isMovement(node) || isReduction(node) || node.outputs.length !== 1) return false;
   if (cost <= cheapAgain) return false;
   if (new Set(uses.map(({ map }) => map)).size > 1) return !reduces || cost > cheapForAnotherKernel;
   if (reduces) return false;
-  if (cost > cheapForAnotherKernel && (sinks?.size ?? 0) > 1) return true;
+  if (cost > cheapForAnotherKernel && severalDomains) return true;
   return cost > cheapForAnotherKernel && uses.some(({ repeat }) => repeat > 1.5);
 }

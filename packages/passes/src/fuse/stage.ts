@@ -183,7 +183,8 @@ function liveNodes(stage: Stage): boolean[] {
   return live;
 }
 
-const mapValues = (e: IndexExpr, moved: readonly number[]): IndexExpr =>
+/** Renumbers the nodes that `e` takes values from. */
+export const mapValues = (e: IndexExpr, moved: readonly number[]): IndexExpr =>
   ix.substitute(e, (leaf) =>
     leaf.k === "value" ? ix.value(moved[leaf.node] as number, leaf.lo, leaf.hi) : leaf,
   );

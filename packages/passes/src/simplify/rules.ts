@@ -16,7 +16,7 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { type Bits, isInteger, ScalarBuilder, toBits } from "@gridfuse/plan/scalar";
+import { type Bits, isFloat, isInteger, ScalarBuilder, toBits } from "@gridfuse/plan/scalar";
 import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
 import { coordinates, viewOf } from "../tensor/views.ts";
 import { evaluateBits } from "./evaluate-bits.ts";
@@ -296,8 +296,13 @@ const addZeroToSum: Rule<"add"> = ({ e }, _node, inputs) => {
   return undefined;
 };
 
-const emptyReduction: Rule<"reduce_sum"> = (_context, node, inputs) =>
-  node.params.axes.length === 0 ? [inputs[0] as ValueId] : undefined;
+/** A sum of one element is +0 plus it, which turns the −0 of a float into +0. */
+const emptyReduction: Rule<"reduce_sum"> = ({ e }, node, inputs) => {
+  if (node.params.axes.length > 0) return undefined;
+  const [value] = inputs as readonly [ValueId];
+  const { dtype, shape } = e.type(value);
+  return [isFloat(dtype) ? e.emit("add", [e.full(dtype, shape, 0), value], {}) : value];
+};
 
 type RuleTable = { readonly [K in OpName]?: readonly Rule<K>[] };
 
