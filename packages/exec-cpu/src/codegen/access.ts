@@ -152,15 +152,18 @@ export interface LaneQuad {
   readonly valid: number;
 }
 
-/** Distances of the four lanes from the lowest of them, and that one's index. */
-function spread({ index, first }: LaneQuad): { from: IndexExpr; lanes: number[] } | undefined {
+/** Four lanes at constant distances from the lowest of them, which lies `shift` beyond `from`. */
+interface Spread {
+  readonly from: IndexExpr;
+  readonly shift: number;
+  readonly lanes: readonly number[];
+}
+
+function spread({ index, first }: LaneQuad): Spread | undefined {
   if (index.offsets === undefined) return undefined;
   const offsets = index.offsets.slice(first, first + 4);
   const lowest = Math.min(...offsets);
-  return {
-    from: add(index.at(0), constant(lowest - (index.offsets[0] as number))),
-    lanes: offsets.map((offset) => offset - lowest),
-  };
+  return { from: index.at(0), shift: lowest, lanes: offsets.map((offset) => offset - lowest) };
 }
 
 const consecutive = (lanes: readonly number[]): boolean => lanes.every((lane, i) => lane === i);
@@ -179,17 +182,16 @@ export function pushWords(nest: Nest, base: number, quad: LaneQuad): void {
   const { code } = nest;
   const reach = near === undefined ? Number.POSITIVE_INFINITY : Math.max(...near.lanes);
   if (near !== undefined && reach === 0) {
-    code.memory("v128.load32_splat", nest.pushAddress(near.from, 4, base));
+    code.memory("v128.load32_splat", nest.pushAddress(near.from, 4, base + 4 * near.shift));
   } else if (near !== undefined && reach < 4) {
-    code.memory("v128.load", nest.pushAddress(near.from, 4, base));
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base + 4 * near.shift));
     if (!consecutive(near.lanes)) {
       const whole = nest.local("v128");
       code.tee(whole).get(whole).shuffleLanes(near.lanes);
     }
   } else if (near !== undefined && reach < 8) {
-    code.memory("v128.load", nest.pushAddress(near.from, 4, base));
-    const above = add(near.from, constant(4));
-    code.memory("v128.load", nest.pushAddress(above, 4, base));
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base + 4 * near.shift));
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base + 4 * (near.shift + 4)));
     code.shuffleLanes(near.lanes);
   } else {
     const offsets: number[] = [];
@@ -210,7 +212,7 @@ export function pushMasks(nest: Nest, base: number, quad: LaneQuad): void {
   const near = spread(quad);
   const { code } = nest;
   if (near !== undefined && consecutive(near.lanes)) {
-    code.memory("v128.load32_zero", nest.pushAddress(near.from, 1, base));
+    code.memory("v128.load32_zero", nest.pushAddress(near.from, 1, base + near.shift));
     code.op("i16x8.extend_low_i8x16_u").op("i32x4.extend_low_i16x8_u");
   } else {
     for (let lane = 0; lane < quad.valid; lane++) {
@@ -233,7 +235,7 @@ export function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () =
     quad.valid === 4 &&
     [...near.lanes].sort().every((lane, i) => lane === i)
   ) {
-    const offset = nest.pushAddress(near.from, 4, base);
+    const offset = nest.pushAddress(near.from, 4, base + 4 * near.shift);
     value();
     if (!consecutive(near.lanes)) {
       value();
@@ -258,7 +260,7 @@ export function storeMasks(nest: Nest, base: number, quad: LaneQuad, value: () =
     code.shuffle([0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12]);
   };
   if (near !== undefined && quad.valid === 4 && consecutive(near.lanes)) {
-    const offset = nest.pushAddress(near.from, 1, base);
+    const offset = nest.pushAddress(near.from, 1, base + near.shift);
     pushBytes();
     code.memoryLane("v128.store32_lane", offset, 0);
     return;
@@ -353,14 +355,14 @@ export function guardQuad(
 
 interface KnownSpan {
   readonly range: IndexRange;
-  readonly near: { readonly from: IndexExpr; readonly lanes: readonly number[] };
+  readonly near: Spread;
 }
 
 /** lo ≤ lowest and highest < hi, for every range. */
 function pushAllIn(nest: Nest, spans: readonly KnownSpan[]): void {
   for (const [i, { range, near }] of spans.entries()) {
     const room = range.hi - range.lo - Math.max(...near.lanes);
-    nest.pushIndex(add(near.from, constant(-range.lo)));
+    nest.pushIndex(add(near.from, constant(near.shift - range.lo)));
     nest.code.i32(Math.max(room, 0)).op("i32.lt_u");
     if (i > 0) nest.code.op("i32.and");
   }
@@ -370,7 +372,7 @@ function pushAllIn(nest: Nest, spans: readonly KnownSpan[]): void {
 function pushAnyIn(nest: Nest, spans: readonly KnownSpan[]): void {
   for (const [i, { range, near }] of spans.entries()) {
     const reach = Math.max(...near.lanes);
-    nest.pushIndex(add(near.from, constant(reach - range.lo)));
+    nest.pushIndex(add(near.from, constant(near.shift + reach - range.lo)));
     nest.code.i32(range.hi - range.lo + reach).op("i32.lt_u");
     if (i > 0) nest.code.op("i32.and");
   }

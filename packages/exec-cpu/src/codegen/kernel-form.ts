@@ -7,14 +7,7 @@
  * Axis numbers keep their meaning; a merged axis keeps the number of its inner half.
  */
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
-import {
-  axis,
-  floordiv,
-  forEachLeaf,
-  type IndexExpr,
-  mod,
-  substituteAxes,
-} from "@gridfuse/plan/index-expr";
+import { axis, floordiv, type IndexExpr, mod, substituteAxes } from "@gridfuse/plan/index-expr";
 import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
 
 export interface LoopAxis {
@@ -79,15 +72,24 @@ export function indicesOf({ nodes, writes }: Pick<StageForm, "nodes" | "writes">
   return found;
 }
 
-const countDivisions = (e: IndexExpr): number => e.key.split(/[dm]\(/).length - 1;
+function countDivisions(e: IndexExpr): number {
+  switch (e.k) {
+    case "sum":
+      return e.terms.reduce((total, { of }) => total + countDivisions(of), 0);
+    case "floordiv":
+    case "mod":
+      return 1 + countDivisions(e.of);
+    case "min":
+    case "max":
+    case "xor":
+    case "and":
+      return countDivisions(e.a) + countDivisions(e.b);
+    default:
+      return 0;
+  }
+}
 
-const readsAxis = (e: IndexExpr, axes: ReadonlySet<number>): boolean => {
-  let found = false;
-  forEachLeaf(e, (leaf) => {
-    if (leaf.k === "axis" && axes.has(leaf.axis)) found = true;
-  });
-  return found;
-};
+const reads = (e: IndexExpr, axisNumber: number): boolean => e.key.includes(`a${axisNumber}:`);
 
 /** Replaces `outer` and `inner` by one axis that runs over both, numbered as `inner`. */
 function mergeRewrite(outer: LoopAxis, inner: LoopAxis): Rewrite {
@@ -95,15 +97,29 @@ function mergeRewrite(outer: LoopAxis, inner: LoopAxis): Rewrite {
   const by: IndexExpr[] = [];
   by[outer.axis] = floordiv(merged, inner.extent);
   by[inner.axis] = mod(merged, inner.extent);
-  const both = new Set([outer.axis, inner.axis]);
-  return (e) => (readsAxis(e, both) ? substituteAxes(e, by) : e);
+  return (e) => (reads(e, outer.axis) || reads(e, inner.axis) ? substituteAxes(e, by) : e);
+}
+
+/** The factor of an axis in e, where e reads it as a plain term or not at all. */
+function plainFactor(e: IndexExpr, axisNumber: number): number | undefined {
+  if (e.k === "axis" && e.axis === axisNumber) return 1;
+  if (!reads(e, axisNumber)) return 0;
+  if (e.k !== "sum") return undefined;
+  let factor: number | undefined;
+  for (const term of e.terms) {
+    if (term.of.k === "axis" && term.of.axis === axisNumber) factor = term.factor;
+    else if (reads(term.of, axisNumber)) return undefined;
+  }
+  return factor;
 }
 
 /** Whether merging leaves every index as simple as it was. */
-function mergesWell(rewrite: Rewrite, indices: readonly IndexExpr[]): boolean {
+function mergesWell(outer: LoopAxis, inner: LoopAxis, indices: readonly IndexExpr[]): boolean {
+  const rewrite = mergeRewrite(outer, inner);
   return indices.every((e) => {
-    const rewritten = rewrite(e);
-    return rewritten === e || countDivisions(rewritten) <= countDivisions(e);
+    const [high, low] = [plainFactor(e, outer.axis), plainFactor(e, inner.axis)];
+    if (high !== undefined && low !== undefined) return high === low * inner.extent;
+    return countDivisions(rewrite(e)) <= countDivisions(e);
   });
 }
 
@@ -140,9 +156,8 @@ function flattenInner(stage: StageForm): StageForm {
 function mergeInner(stage: StageForm): StageForm {
   let merged = stage;
   const inner = mergeNeighbours(stage.inner, (outer, innermost) => {
-    const rewrite = mergeRewrite(outer, innermost);
-    if (!mergesWell(rewrite, indicesOf(merged))) return false;
-    merged = rewriteStage(merged, merged.inner, rewrite);
+    if (!mergesWell(outer, innermost, indicesOf(merged))) return false;
+    merged = rewriteStage(merged, merged.inner, mergeRewrite(outer, innermost));
     return true;
   });
   return { ...merged, inner };
@@ -151,8 +166,8 @@ function mergeInner(stage: StageForm): StageForm {
 function mergeOuter(form: KernelForm): KernelForm {
   let stages = form.stages;
   const outer = mergeNeighbours(form.outer, (outerAxis, innerAxis) => {
+    if (!stages.every((stage) => mergesWell(outerAxis, innerAxis, indicesOf(stage)))) return false;
     const rewrite = mergeRewrite(outerAxis, innerAxis);
-    if (!stages.every((stage) => mergesWell(rewrite, indicesOf(stage)))) return false;
     stages = stages.map((stage) => rewriteStage(stage, stage.inner, rewrite));
     return true;
   });

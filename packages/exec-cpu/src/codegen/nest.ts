@@ -9,10 +9,25 @@
  * A conditional frame is code of the current level that may be skipped: what it computes is forgotten
  * when it is left.
  */
-import { add, constant, type IndexExpr, type IndexLeaf, mul } from "@gridfuse/plan/index-expr";
+import {
+  add,
+  constant,
+  type IndexExpr,
+  type IndexLeaf,
+  type IndexSum,
+  mul,
+} from "@gridfuse/plan/index-expr";
 import { Code, type ValueType } from "../wasm/code.ts";
 import type { HelperLibrary } from "../wasm/helpers.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+
+export type MemoKey = string | number;
+
+/** An element index as bytes, without its constant part. */
+interface ScaledIndex {
+  readonly dynamic: IndexExpr;
+  readonly fixed: number;
+}
 
 export interface Frame {
   readonly code: Code;
@@ -20,7 +35,7 @@ export interface Frame {
   readonly conditional: boolean;
   readonly parent: Frame | undefined;
   /** Locals that hold what was computed here, by a key that says what. */
-  readonly memo: Map<string, number>;
+  readonly memo: Map<MemoKey, number>;
 }
 
 /** An axis leaf is `local / unit`; a loop that steps by blocks of lanes has a second axis with unit > 1. */
@@ -56,6 +71,8 @@ export class Nest {
   /** The program whose values computed indices name. */
   program = 0;
   #frame: Frame;
+  readonly #scaled = new Map<string, ScaledIndex>();
+  readonly #outerParts = new Map<string, IndexExpr>();
 
   constructor(fn: FunctionBuilder, helpers: HelperLibrary, loopGlobals: readonly number[]) {
     this.fn = fn;
@@ -113,19 +130,19 @@ export class Nest {
     return result;
   }
 
-  recall(key: string): number | undefined {
+  recall(key: MemoKey): number | undefined {
     for (let frame: Frame | undefined = this.#frame; frame !== undefined; frame = frame.parent) {
       const known = frame.memo.get(key);
       if (known !== undefined) return known;
     }
     return undefined;
   }
-  remember(key: string, local: number): void {
+  remember(key: MemoKey, local: number): void {
     this.#frame.memo.set(key, local);
   }
 
   /** A local that holds what `compute` pushes, computed once at `level`. */
-  memoised(key: string, level: number, type: ValueType, compute: () => void): number {
+  memoised(key: MemoKey, level: number, type: ValueType, compute: () => void): number {
     const known = this.recall(key);
     if (known !== undefined) return known;
     return this.at(level, () => {
@@ -217,7 +234,7 @@ export class Nest {
         else this.#pushLeaf(e);
         return;
       case "sum":
-        this.#computeSum(e.terms, e.constant);
+        this.#computeSum(e);
         return;
       case "floordiv":
         this.pushIndex(e.of);
@@ -247,27 +264,31 @@ export class Nest {
   }
 
   /** Terms of outer levels first, as one invariant; then the rest, one product after the other. */
-  #computeSum(
-    terms: readonly { readonly factor: number; readonly of: IndexExpr }[],
-    fixed: number,
-  ): void {
+  #computeSum(e: IndexSum): void {
     const { code } = this;
-    const inner = terms.filter(({ of }) => this.levelOf(of) >= this.level);
-    const outer = terms.filter(({ of }) => this.levelOf(of) < this.level);
-    let pending = fixed;
-    let pushed = false;
-    if (outer.length > 0) {
-      this.pushIndex(add(...outer.map(({ factor, of }) => mul(of, factor)), constant(fixed)));
-      pending = 0;
-      pushed = true;
-    }
-    for (const { factor, of } of inner) {
+    const outer = this.#outerPart(e);
+    let pushed = outer !== undefined;
+    if (outer !== undefined) this.pushIndex(outer);
+    for (const { factor, of } of e.terms) {
+      if (outer !== undefined && this.levelOf(of) < this.level) continue;
       const negative = pushed && factor < 0;
       this.#pushProduct(of, negative ? -factor : factor);
       if (pushed) code.op(negative ? "i32.sub" : "i32.add");
       pushed = true;
     }
-    if (pending !== 0) code.i32(pending).op("i32.add");
+    if (outer === undefined && e.constant !== 0) code.i32(e.constant).op("i32.add");
+  }
+
+  /** The terms of a sum that do not change here, with its constant; undefined where all do. */
+  #outerPart(e: IndexSum): IndexExpr | undefined {
+    if (e.terms.every(({ of }) => this.levelOf(of) >= this.level)) return undefined;
+    const key = `${this.level} ${e.key}`;
+    const known = this.#outerParts.get(key);
+    if (known !== undefined) return known;
+    const terms = e.terms.filter(({ of }) => this.levelOf(of) < this.level);
+    const part = add(...terms.map(({ factor, of }) => mul(of, factor)), constant(e.constant));
+    this.#outerParts.set(key, part);
+    return part;
   }
 
   #pushProduct(of: IndexExpr, factor: number): void {
@@ -302,15 +323,24 @@ export class Nest {
    * offset that the memory instruction adds. The dynamic part never wraps below 0.
    */
   pushAddress(e: IndexExpr, size: number, base: number): number {
-    const scaled = mul(e, size);
-    const fixed = scaled.k === "const" ? scaled.value : scaled.k === "sum" ? scaled.constant : 0;
-    const dynamic = fixed === 0 ? scaled : add(scaled, constant(-fixed));
+    const { dynamic, fixed } = this.#scale(e, size);
     if (dynamic.lo >= 0 && base + fixed >= 0) {
       this.pushIndex(dynamic);
       return base + fixed;
     }
-    this.pushIndex(add(scaled, constant(base)));
+    this.pushIndex(add(dynamic, constant(base + fixed)));
     return 0;
+  }
+
+  #scale(e: IndexExpr, size: number): ScaledIndex {
+    const key = `${size}${e.key}`;
+    const known = this.#scaled.get(key);
+    if (known !== undefined) return known;
+    const scaled = mul(e, size);
+    const fixed = scaled.k === "const" ? scaled.value : scaled.k === "sum" ? scaled.constant : 0;
+    const dynamic = fixed === 0 ? scaled : add(scaled, constant(-fixed));
+    this.#scaled.set(key, { dynamic, fixed });
+    return { dynamic, fixed };
   }
 }
 

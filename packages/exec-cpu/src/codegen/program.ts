@@ -58,6 +58,10 @@ import {
 import type { Nest } from "./nest.ts";
 import { always, type ProgramFacts, valuesIn } from "./program-facts.ts";
 
+const keysPerNode = 8;
+const scalarPart = 7;
+const splatPart = 6;
+
 const isUnaryOp = (op: string): op is UnaryOp => (unaryOps as readonly string[]).includes(op);
 const isBinaryOp = (op: string): op is BinaryOp => (binaryOps as readonly string[]).includes(op);
 const isCompareOp = (op: string): op is CompareOp => (compareOps as readonly string[]).includes(op);
@@ -142,8 +146,9 @@ export class Program {
 
   // ── Operands ──────────────────────────────────────────────────────────────────────────────
 
-  #key(index: number): string {
-    return `n${this.#source.id}.${index}`;
+  /** Key under which quad `part` of a node, the scalar, or its splat is remembered. */
+  #key(index: number, part: number): number {
+    return (this.#source.id * 2 ** 24 + index) * keysPerNode + part;
   }
 
   /** Pushes a node that is the same in all lanes, as it is held. */
@@ -169,17 +174,17 @@ export class Program {
       // On a slow side the immediate is written where it is used.
       if (nest.conditional) return undefined;
       const word = constantWord(node);
-      return nest.memoised(`c${word}`, 0, "v128", () => {
+      return nest.memoised(-1 - word, 0, "v128", () => {
         nest.code.v128([word, word, word, word]);
       });
     }
     if (this.isVector(index)) {
       this.#ensure(index);
-      return nest.recall(`${this.#key(index)}/${part}`) as number;
+      return nest.recall(this.#key(index, part)) as number;
     }
     const level = this.#source.facts.level[index] as number;
     const push = this.scalar(index);
-    return nest.memoised(`${this.#key(index)}s`, level, "v128", () => {
+    return nest.memoised(this.#key(index, splatPart), level, "v128", () => {
       if (node.dtype === "bool") nest.code.i32(0);
       push(nest.code);
       if (node.dtype === "bool") nest.code.op("i32.sub");
@@ -205,7 +210,7 @@ export class Program {
   #ensure(index: number): number {
     const nest = this.#nest;
     const vector = this.isVector(index);
-    const known = nest.recall(vector ? `${this.#key(index)}/0` : this.#key(index));
+    const known = nest.recall(this.#key(index, vector ? 0 : scalarPart));
     if (known !== undefined) return known;
     const level = this.#source.facts.level[index] as number;
     return nest.at(level, () => {
@@ -213,7 +218,7 @@ export class Program {
       const local = this.#newLocal(index, heldType(this.#node(index).dtype));
       this.#emitScalar(index, local);
       nest.code.set(local);
-      nest.remember(this.#key(index), local);
+      nest.remember(this.#key(index, scalarPart), local);
       this.#release(index);
       return local;
     });
@@ -238,8 +243,8 @@ export class Program {
       if (remaining !== 0 || !this.#isShortLived(arg)) continue;
       const node = this.#node(arg);
       const [keys, type] = this.isVector(arg)
-        ? [this.#parts().map((part) => `${this.#key(arg)}/${part}`), "v128" as const]
-        : [[this.#key(arg)], heldType(node.dtype)];
+        ? [this.#parts().map((part) => this.#key(arg, part)), "v128" as const]
+        : [[this.#key(arg, scalarPart)], heldType(node.dtype)];
       const pool = this.#free.get(type) ?? [];
       this.#free.set(type, pool);
       for (const key of keys) {
@@ -379,7 +384,7 @@ export class Program {
       }
     }
     for (const [part, result] of results.entries()) {
-      nest.remember(`${this.#key(index)}/${part}`, result);
+      nest.remember(this.#key(index, part), result);
     }
     this.#release(index);
     return results[0] as number;
