@@ -63,13 +63,17 @@ function mergeMap(
     });
 }
 
-function allows(stage: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
+function allows(stage: Stage, inner: number, map: (e: IndexExpr) => IndexExpr): boolean {
+  const free = inner <= shortLoop && isPowerOfTwo(inner);
   let ok = true;
   forEachIndex(stage, (e) => {
     if (!ok) return;
     const merged = map(e);
     // A range that grows is one that can no longer be proven to lie in its buffer.
-    ok = countDivisions(merged) <= countDivisions(e) && merged.lo >= e.lo && merged.hi <= e.hi;
+    ok =
+      countDivisions(merged, free) <= countDivisions(e, free) &&
+      merged.lo >= e.lo &&
+      merged.hi <= e.hi;
   });
   return ok;
 }

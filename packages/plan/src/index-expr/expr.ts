@@ -161,8 +161,8 @@ function rejoin(into: Linear): boolean {
 
 /**
  * The same where a bit is flipped, as by reversing a dimension of two:
- *   −f·(e mod 2) + f + 2f·(e floordiv 2)          → f·(e xor 1)
- *   f·(e mod c) + f·c·((e floordiv c) xor k)      → f·(e xor c·k)      for a power of two c
+ *   −f·(e mod c) + f·(c−1) + f·c·(e floordiv c)   → f·(e xor c−1)      for a power of two c
+ *   f·(e mod c) + f·c·((e floordiv c) xor k)      → f·(e xor c·k)      the same
  *   f·(e mod c) − f·c·(e floordiv c) + f·c        → f·(e xor c)        where e floordiv c is 0 or 1
  */
 function rejoinFlipped(
@@ -173,21 +173,21 @@ function rejoinFlipped(
 ): boolean {
   const { of: e, by } = remainder;
   if (e.lo < 0) return false;
-  if (by === 2 && factor < 0 && into.constant >= -factor && quotient.k !== "const") {
+  if (!isPowerOfTwo(by)) return false;
+  if (factor < 0 && into.constant >= -factor * (by - 1) && quotient.k !== "const") {
     const parts = quotient.k === "sum" ? quotient.terms : [{ factor: 1, of: quotient }];
-    const wanted = -2 * factor;
+    const wanted = -by * factor;
     const joins =
       (quotient.k !== "sum" || quotient.constant === 0) &&
       parts.every((t) => into.terms.get(t.of.key)?.factor === wanted * t.factor);
     if (joins) {
       into.terms.delete(remainder.key);
       addScaled(into, quotient, -wanted);
-      into.constant += factor;
-      addScaled(into, xor(e, constant(1)), -factor);
+      into.constant += factor * (by - 1);
+      addScaled(into, xor(e, constant(by - 1)), -factor);
       return true;
     }
   }
-  if (!Number.isInteger(Math.log2(by))) return false;
   const flipsTop =
     quotient.k !== "const" &&
     quotient.k !== "sum" &&
@@ -214,8 +214,29 @@ function rejoinFlipped(
   return false;
 }
 
+/** f·((e mod c) xor k) + f·c·(e floordiv c) → f·(e xor k), for a power of two c > k. */
+function rejoinXor(into: Linear): boolean {
+  for (const { factor, of } of into.terms.values()) {
+    if (of.k !== "xor" || of.a.k !== "mod" || of.b.k !== "const") continue;
+    const { of: e, by } = of.a;
+    if (!isPowerOfTwo(by) || of.b.value >= by || e.lo < 0) continue;
+    const quotient = floordiv(e, by);
+    if (quotient.k === "const") continue;
+    const parts = quotient.k === "sum" ? quotient.terms : [{ factor: 1, of: quotient }];
+    if (quotient.k === "sum" && quotient.constant !== 0) continue;
+    if (!parts.every((t) => into.terms.get(t.of.key)?.factor === factor * by * t.factor)) continue;
+    into.terms.delete(of.key);
+    addScaled(into, quotient, -factor * by);
+    addScaled(into, xor(e, of.b), factor);
+    return true;
+  }
+  return false;
+}
+
+const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
+
 function finish(into: Linear): IndexExpr {
-  while (into.terms.size > 1 && rejoin(into));
+  while (into.terms.size > 1 && (rejoin(into) || rejoinXor(into)));
   if (into.terms.size === 0) return constant(into.constant);
   const terms = [...into.terms.values()];
   const first = terms[0] as IndexTerm;
