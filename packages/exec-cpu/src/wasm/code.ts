@@ -63,7 +63,29 @@ function writeSigned64(into: number[], value: bigint): void {
 }
 
 export class Code {
-  readonly bytes: number[] = [];
+  /** Instructions after the last appended stretch. */
+  bytes: number[] = [];
+  /** What comes before them: copied once, when the module is written. */
+  readonly #before: (readonly number[] | Code)[] = [];
+  #lengthBefore = 0;
+
+  get length(): number {
+    return this.#lengthBefore + this.bytes.length;
+  }
+
+  /** Writes all instructions to `out` from `at` on; returns where they end. */
+  writeTo(out: Uint8Array, at: number): number {
+    for (const part of this.#before) {
+      if (part instanceof Code) {
+        at = part.writeTo(out, at);
+      } else {
+        out.set(part, at);
+        at += part.length;
+      }
+    }
+    out.set(this.bytes, at);
+    return at + this.bytes.length;
+  }
 
   #opcode(opcode: number): void {
     if (opcode < 0x100) {
@@ -221,8 +243,11 @@ export class Code {
     return this;
   }
 
+  /** Appends a stretch that is finished: nothing may be added to it afterwards. */
   append(other: Code): this {
-    for (const byte of other.bytes) this.bytes.push(byte);
+    this.#lengthBefore = this.length + other.length;
+    this.#before.push(this.bytes, other);
+    this.bytes = [];
     return this;
   }
 }

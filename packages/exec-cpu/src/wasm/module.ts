@@ -26,26 +26,28 @@ export class FunctionBuilder {
     return this.signature.params.length + this.#locals.push(type) - 1;
   }
 
-  /** The body as the code section wants it: size, local declarations by runs, instructions, end. */
-  encode(into: number[]): void {
+  /** What precedes the instructions in the code section: size, and local declarations by runs. */
+  encodeHead(): number[] {
     const runs: { type: ValueType; count: number }[] = [];
     for (const type of this.#locals) {
       const last = runs.at(-1);
       if (last?.type === type) last.count++;
       else runs.push({ type, count: 1 });
     }
-    const head: number[] = [];
-    writeUnsigned(head, runs.length);
+    const declarations: number[] = [];
+    writeUnsigned(declarations, runs.length);
     for (const { type, count } of runs) {
-      writeUnsigned(head, count);
-      head.push(valueTypeByte(type));
+      writeUnsigned(declarations, count);
+      declarations.push(valueTypeByte(type));
     }
-    writeUnsigned(into, head.length + this.code.bytes.length + 1);
-    for (const byte of head) into.push(byte);
-    for (const byte of this.code.bytes) into.push(byte);
-    into.push(0x0b);
+    const head: number[] = [];
+    writeUnsigned(head, declarations.length + this.code.length + endOfBody.length);
+    head.push(...declarations);
+    return head;
   }
 }
+
+const endOfBody = [0x0b];
 
 export class ModuleBuilder {
   readonly #types: { key: string; signature: Signature }[] = [];
@@ -129,10 +131,31 @@ export class ModuleBuilder {
         writeUnsigned(into, index);
       }
     });
-    section(10, this.#functions.length, (into) => {
-      for (const { builder } of this.#functions) builder.encode(into);
-    });
-    return Uint8Array.from(out);
+    return this.#withCode(out);
+  }
+
+  /** Appends the code section, which is most of a module, without copying bodies more than once. */
+  #withCode(head: number[]): Uint8Array<ArrayBuffer> {
+    const heads = this.#functions.map(({ builder }) => builder.encodeHead());
+    const count: number[] = [];
+    writeUnsigned(count, this.#functions.length);
+    let size = count.length;
+    for (const [i, { builder }] of this.#functions.entries()) {
+      size += (heads[i] as number[]).length + builder.code.length + endOfBody.length;
+    }
+    head.push(10);
+    writeUnsigned(head, size);
+    const out = new Uint8Array(head.length + size);
+    out.set(head);
+    out.set(count, head.length);
+    let at = head.length + count.length;
+    for (const [i, { builder }] of this.#functions.entries()) {
+      out.set(heads[i] as number[], at);
+      at = builder.code.writeTo(out, at + (heads[i] as number[]).length);
+      out.set(endOfBody, at);
+      at += endOfBody.length;
+    }
+    return out;
   }
 }
 
