@@ -25,14 +25,21 @@ export default defineConfig({
         {
           text: "Guide",
           items: [
-            { text: "Start", link: "/guide/start" },
-            { text: "Kernels", link: "/guide/kernels" },
-            { text: "Passes", link: "/guide/passes" },
-            { text: "Shipping", link: "/guide/shipping" },
+            { text: "Five minutes", link: "/guide/start" },
+            { text: "Kernels, grids, refs", link: "/guide/kernels" },
+            { text: "Passes, plans, executors", link: "/guide/passes" },
+            { text: "Shipping a plan", link: "/guide/shipping" },
           ],
         },
         { text: "Examples", link: "/examples" },
-        { text: "Reference", items: [{ text: "Errors", link: "/reference/errors" }] },
+        {
+          text: "Reference",
+          items: [
+            { text: "Operations", link: "/reference/ops" },
+            { text: "Errors", link: "/reference/errors" },
+            { text: "API", link: "/api/" },
+          ],
+        },
       ],
     },
     search: { provider: "local" },

@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { format } from "node:util";
 import ts from "typescript";
-import { beforeAll, describe, expect, test } from "vitest";
-import { codeBlocks, codeBlocksOf } from "./code-blocks.ts";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { codeBlocks, codeBlocksOf, promisedOutput } from "./code-blocks.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Git ignores it; it lies inside the workspace so that packages resolve from it. */
@@ -43,8 +44,20 @@ describe("the code blocks of the documentation", () => {
     expect(typeErrors(modules.map(({ file }) => file))).toEqual([]);
   });
 
-  test.each(modules)("$title runs", async ({ file }) => {
-    await import(/* @vite-ignore */ file);
+  test.each(modules)("$title runs and prints what it says", async ({ file, code }) => {
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    try {
+      await import(/* @vite-ignore */ file);
+      const promises = promisedOutput(code);
+      const printed = log.mock.calls.map((values) => format(...values));
+      if (promises.some((promise) => promise !== undefined)) {
+        expect(printed.map((text, i) => (promises[i] === undefined ? undefined : text))).toEqual(
+          promises,
+        );
+      }
+    } finally {
+      log.mockRestore();
+    }
   });
 });
 
@@ -73,6 +86,17 @@ describe("codeBlocks", () => {
   test("refuses a block that is never closed or continues nothing", () => {
     expect(() => page("```ts", "a;")).toThrow("line 1: the code block is never closed");
     expect(() => page("```ts continues", "```")).toThrow("line 1: there is no block above");
+  });
+});
+
+describe("promisedOutput", () => {
+  test("is behind the statement or below it", () => {
+    const code = ["console.log(1); // → 1", "console.log(2);", "console.log(3);", "// → 3"];
+    expect(promisedOutput(code.join("\n"))).toEqual(["1", undefined, "3"]);
+  });
+
+  test("leaves other comments and nested statements alone", () => {
+    expect(promisedOutput("console.log(1); // one\n  console.log(2); // → 2")).toEqual([undefined]);
   });
 });
 

@@ -43,3 +43,18 @@ export function codeBlocks(markdown: string): CodeBlock[] {
 export function codeBlocksOf(file: string): CodeBlock[] {
   return codeBlocks(readFileSync(file, "utf8"));
 }
+
+/**
+ * What each `console.log` statement of a block is said to print, in order: the text after `// →` behind
+ * it or on the line below; undefined where nothing is said.
+ */
+export function promisedOutput(code: string): (string | undefined)[] {
+  const lines = code.split("\n");
+  const promises: (string | undefined)[] = [];
+  for (const [i, line] of lines.entries()) {
+    if (!line.startsWith("console.log(")) continue;
+    const promise = / \/\/ → (.*)$/.exec(line) ?? /^\/\/ → (.*)$/.exec(lines[i + 1] ?? "");
+    promises.push(promise?.[1]);
+  }
+  return promises;
+}
