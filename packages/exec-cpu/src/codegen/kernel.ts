@@ -58,6 +58,8 @@ const noAxis: LoopAxis = { axis: -1, extent: 1 };
 
 /** More nodes than this are not worth two quads at a time. */
 const wideLimit = 160;
+/** The same for four quads, where lanes run across points that reduce: whole cache lines of columns. */
+const crossingLimit = 24;
 
 const product = (axes: readonly LoopAxis[]): number =>
   axes.reduce((total, { extent }) => total * extent, 1);
@@ -190,10 +192,11 @@ class KernelEmitter {
     nest.code.op("i32.lt_u").if().append(tail).end();
   }
 
-  #wideWidth(): 4 | 8 {
+  #wideWidth(): 4 | 8 | 16 {
     const nodes = this.#form.stages.reduce((total, stage) => total + stage.nodes.length, 0);
     const crossing = this.#mode === "outer" && reduces(this.#form);
-    return nodes > wideLimit || crossing ? 4 : 8;
+    if (crossing) return nodes > crossingLimit ? 4 : 16;
+    return nodes > wideLimit ? 4 : 8;
   }
 
   #stages(across: Block): void {
@@ -465,7 +468,7 @@ class KernelEmitter {
 
 /** Bytes of scratch memory that a kernel may use. */
 export function kernelScratch(step: KernelStep): number {
-  return Math.max(0, ...step.stages.map(({ reductions }) => reductions.length * slotBytes(2)));
+  return Math.max(0, ...step.stages.map(({ reductions }) => reductions.length * slotBytes(4)));
 }
 
 /** Emits a kernel; undefined where it has no points. */
