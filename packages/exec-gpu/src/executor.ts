@@ -177,16 +177,16 @@ function allocate(
     upload(device, heaps[heap] as GPUBuffer, byteOffset, constant.data);
   });
 
-  const counters = new Int32Array((schedule.counters.length * slotBytes) / 4);
-  schedule.counters.forEach((slot, i) => {
-    counters.set(slot, (i * slotBytes) / 4 + 1);
+  const params = new Int32Array((Math.max(schedule.slots.length, 1) * slotBytes) / 4);
+  schedule.slots.forEach((words, i) => {
+    params.set(words, (i * slotBytes) / 4);
   });
   const uniforms = gpu.createBuffer({
-    label: `${plan.name} loop counters`,
-    size: counters.byteLength,
+    label: `${plan.name} parameters`,
+    size: params.byteLength,
     usage: uniform | copyDestination,
   });
-  gpu.queue.writeBuffer(uniforms, 0, counters);
+  gpu.queue.writeBuffer(uniforms, 0, params);
 
   const bindGroups = schedule.dispatches.map((dispatch, i) =>
     gpu.createBindGroup({

@@ -11,16 +11,19 @@ import {
   type Plan,
   type Step,
 } from "@gridfuse/plan";
+import type { ScalarNode } from "@gridfuse/plan/scalar";
 import type { MemoryLayout } from "./memory.ts";
 import { dotDispatches } from "./wgsl/dot.ts";
-import type { Dispatch } from "./wgsl/elementwise.ts";
+import { type Dispatch, type Launches, launchEach } from "./wgsl/elementwise.ts";
 import type { Subnormals } from "./wgsl/float32.ts";
-import { copyAsKernel, type KernelDispatches, kernelDispatches } from "./wgsl/kernel.ts";
+import { copyAsKernel, kernelLaunches } from "./wgsl/kernel.ts";
+import { scanDispatches, scatterDispatches } from "./wgsl/sequential.ts";
+import { sortLaunches, topKLaunches } from "./wgsl/sort.ts";
 import { isShaderDType } from "./wgsl/value.ts";
 
 export interface Launch {
   readonly dispatch: number;
-  /** Index into `counters`. */
+  /** Index into `slots`. */
   readonly slot: number;
 }
 
@@ -33,8 +36,8 @@ export interface ScheduledStep {
 export interface Schedule {
   readonly dispatches: readonly Dispatch[];
   readonly launches: readonly Launch[];
-  /** Values of the loop counters, by slot; slot 0 is outside of all loops. */
-  readonly counters: readonly (readonly number[])[];
+  /** The words of `Params`, by slot. */
+  readonly slots: readonly (readonly number[])[];
   readonly scratchWords: number;
   readonly steps: readonly ScheduledStep[];
 }
@@ -52,13 +55,14 @@ export function scheduleSteps(plan: Plan, layout: MemoryLayout, subnormals: Subn
 class Scheduler implements Schedule {
   readonly dispatches: Dispatch[] = [];
   readonly launches: Launch[] = [];
-  readonly counters: (readonly number[])[] = [[]];
+  readonly slots: (readonly number[])[] = [];
   readonly steps: ScheduledStep[] = [];
   scratchWords = 0;
   readonly #layout: MemoryLayout;
   readonly #subnormals: Subnormals;
   /** Step → its dispatches; a step in a loop is met once in every iteration. */
-  readonly #known = new Map<Step, readonly number[]>();
+  readonly #known = new Map<Step, Launches>();
+  readonly #slotOf = new Map<string, number>();
 
   constructor(layout: MemoryLayout, subnormals: Subnormals) {
     this.#layout = layout;
@@ -66,7 +70,6 @@ class Scheduler implements Schedule {
   }
 
   schedule(steps: readonly Step[], counters: readonly number[]): void {
-    let slot: number | undefined = counters.length === 0 ? 0 : undefined;
     for (const step of steps) {
       if (step.kind === "loop") {
         for (let trip = 0; trip < step.trips; trip++) {
@@ -76,15 +79,28 @@ class Scheduler implements Schedule {
         }
         continue;
       }
-      slot ??= this.counters.push(counters) - 1;
-      for (const dispatch of this.#dispatchesOf(step)) this.launches.push({ dispatch, slot });
+      for (const { dispatch, level = 0, reach = 0 } of this.#launchesOf(step).launches) {
+        const slot = this.#slot([0, level, reach, 0, ...counters]);
+        this.launches.push({ dispatch, slot });
+      }
       if (this.launches.length > maxLaunches) {
         throw refusal(step, `loops around it make more than ${maxLaunches} launches`);
       }
     }
   }
 
-  #dispatchesOf(step: Step): readonly number[] {
+  #slot(words: readonly number[]): number {
+    const key = words.join();
+    let known = this.#slotOf.get(key);
+    if (known === undefined) {
+      known = this.slots.push(words) - 1;
+      this.#slotOf.set(key, known);
+    }
+    return known;
+  }
+
+  /** With dispatches numbered as in `dispatches`. */
+  #launchesOf(step: Step): Launches {
     let known = this.#known.get(step);
     if (known === undefined) {
       known = this.#generate(step);
@@ -93,31 +109,42 @@ class Scheduler implements Schedule {
     return known;
   }
 
-  #generate(step: Step): readonly number[] {
+  #generate(step: Step): Launches {
     try {
-      const { dispatches, scratchWords } = this.#dispatch(step);
-      this.scratchWords = Math.max(this.scratchWords, scratchWords);
-      const how = describe(dispatches.map(({ workgroups }) => workgroups));
+      const made = this.#launch(step);
+      const first = this.dispatches.length;
+      this.dispatches.push(...made.dispatches);
+      this.scratchWords = Math.max(this.scratchWords, made.scratchWords);
+      const how = describe(made.dispatches.map(({ workgroups }) => workgroups));
       this.steps.push({ name: step.name, kind: step.kind, how });
-      return dispatches.map((dispatch) => this.dispatches.push(dispatch) - 1);
+      return {
+        ...made,
+        launches: made.launches.map((each) => ({ ...each, dispatch: first + each.dispatch })),
+      };
     } catch (cause) {
       if (!(cause instanceof CapabilityError)) throw cause;
       throw refusal(step, headline(cause), cause);
     }
   }
 
-  #dispatch(step: Step): KernelDispatches {
+  #launch(step: Step): Launches {
     requireShaderDTypes(step);
+    const [layout, subnormals] = [this.#layout, this.#subnormals];
     switch (step.kind) {
       case "kernel":
-        return kernelDispatches(step, this.#layout, this.#subnormals);
+        return kernelLaunches(step, layout, subnormals);
       case "copy":
-        return kernelDispatches(copyAsKernel(step), this.#layout, this.#subnormals);
+        return kernelLaunches(copyAsKernel(step), layout, subnormals);
       case "dot":
-        return {
-          dispatches: dotDispatches(step, this.#layout, this.#subnormals),
-          scratchWords: 0,
-        };
+        return launchEach(dotDispatches(step, layout, subnormals));
+      case "scan":
+        return launchEach(scanDispatches(step, layout, subnormals));
+      case "scatter":
+        return launchEach(scatterDispatches(step, layout, subnormals));
+      case "sort":
+        return sortLaunches(step, layout, subnormals);
+      case "topk":
+        return topKLaunches(step, layout, subnormals);
       default:
         throw new CapabilityError("GF5202", `there is no shader code for ${step.kind}`);
     }
@@ -130,13 +157,28 @@ function requireShaderDTypes(step: Step): void {
     if (isShaderDType(dtype)) return;
     throw new CapabilityError("GF5202", `WGSL has no ${dtype}, the dtype of ${what}`);
   };
-  if (step.kind === "kernel") {
-    for (const { nodes } of step.stages) for (const { dtype, op } of nodes) require(dtype, op);
-  } else if (step.kind === "dot") {
-    require(step.lhsDType, "the left operand");
-    require(step.rhsDType, "the right operand");
-    require(step.accumulate, "the sums");
-    require(step.dtype, "the result");
+  const requireNodes = (nodes: readonly ScalarNode[]): void => {
+    for (const { dtype, op } of nodes) require(dtype, op);
+  };
+  switch (step.kind) {
+    case "kernel":
+      for (const { nodes } of step.stages) requireNodes(nodes);
+      return;
+    case "scatter":
+      requireNodes(step.nodes);
+      return;
+    case "dot":
+      require(step.lhsDType, "the left operand");
+      require(step.rhsDType, "the right operand");
+      require(step.accumulate, "the sums");
+      require(step.dtype, "the result");
+      return;
+    case "sort":
+      for (const dtype of step.dtypes) require(dtype, "an operand");
+      return;
+    case "topk":
+    case "scan":
+      require(step.dtype, "the operand");
   }
 }
 

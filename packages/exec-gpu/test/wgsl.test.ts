@@ -3,7 +3,7 @@ import { add, axis, constant } from "@gridfuse/plan/index-expr";
 import { ScalarBuilder } from "@gridfuse/plan/scalar";
 import { expect, test } from "vitest";
 import type { MemoryLayout } from "../src/memory.ts";
-import { kernelDispatches } from "../src/wgsl/kernel.ts";
+import { kernelLaunches } from "../src/wgsl/kernel.ts";
 
 /** An input and an output, each in a heap of its own. */
 const layout: MemoryLayout = {
@@ -33,7 +33,7 @@ test("a small kernel reads like its plan", () => {
     axes: [length],
     stages: [{ axes: [], nodes: builder.nodes, reductions: [], writes: [write] }],
   };
-  const { dispatches } = kernelDispatches(step, layout, "native");
+  const { dispatches } = kernelLaunches(step, layout, "native");
   expect(dispatches.map(({ workgroups }) => workgroups)).toEqual([2]);
   expect(dispatches[0]?.code).toMatchInlineSnapshot(`
     "// shift and square
@@ -99,7 +99,7 @@ test("a bool result makes its heap atomic, since four of them share a word", () 
     axes: [9],
     stages: [{ axes: [], nodes: builder.nodes, reductions: [], writes: [write] }],
   };
-  const code = kernelDispatches(step, layout, "native").dispatches[0]?.code;
+  const code = kernelLaunches(step, layout, "native").dispatches[0]?.code;
   expect(code).toContain("var<storage, read> heap0: array<u32>;");
   expect(code).toContain("var<storage, read_write> heap1: array<atomic<u32>>;");
   expect(code).toContain("store1_u8(256u + u32(a0), select(0u, 1u, v2));");

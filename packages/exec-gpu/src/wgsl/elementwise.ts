@@ -12,6 +12,25 @@ export interface Dispatch extends ShaderModuleText {
   readonly workgroups: number;
 }
 
+/** What a step launches, in order. */
+export interface Launches {
+  readonly dispatches: readonly Dispatch[];
+  readonly launches: readonly {
+    readonly dispatch: number;
+    /** Parameters `params.level` and `params.reach` of this launch. */
+    readonly level?: number;
+    readonly reach?: number;
+  }[];
+  readonly scratchWords: number;
+}
+
+/** Every dispatch once. */
+export const launchEach = (dispatches: readonly Dispatch[], scratchWords = 0): Launches => ({
+  dispatches,
+  launches: dispatches.map((_, dispatch) => ({ dispatch })),
+  scratchWords,
+});
+
 const workgroupSize = 64;
 
 export function elementwiseDispatch(context: StageContext, subnormals: Subnormals): Dispatch {

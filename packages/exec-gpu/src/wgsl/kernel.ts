@@ -9,21 +9,16 @@ import { add, axis, mul } from "@gridfuse/plan/index-expr";
 import { ScalarBuilder } from "@gridfuse/plan/scalar";
 import type { MemoryLayout } from "../memory.ts";
 import { pointsIn } from "./domain.ts";
-import { type Dispatch, elementwiseDispatch } from "./elementwise.ts";
+import { type Dispatch, elementwiseDispatch, type Launches, launchEach } from "./elementwise.ts";
 import type { Subnormals } from "./float32.ts";
 import { reductionDispatches, Scratch } from "./reduce.ts";
 import type { ReducedPlace } from "./stage.ts";
 
-export interface KernelDispatches {
-  readonly dispatches: readonly Dispatch[];
-  readonly scratchWords: number;
-}
-
-export function kernelDispatches(
+export function kernelLaunches(
   step: KernelStep,
   layout: MemoryLayout,
   subnormals: Subnormals,
-): KernelDispatches {
+): Launches {
   const scratch = new Scratch();
   const dispatches: Dispatch[] = [];
   const reduced: (readonly ReducedPlace[])[] = [];
@@ -43,7 +38,7 @@ export function kernelDispatches(
       reduced.push([]);
     }
   }
-  return { dispatches, scratchWords: scratch.words };
+  return launchEach(dispatches, scratch.words);
 }
 
 /** A copy is a kernel that moves words; elements of eight bytes are two. */

@@ -75,7 +75,8 @@ export function assembleModule(
 
 function parameterBlock(loops: number): string {
   const counters = Array.from({ length: loops }, (_, i) => `  loop${i}: i32,\n`).join("");
-  return `struct Params {\n  zero: u32,\n${counters}}\n@group(0) @binding(0) var<uniform> params: Params;`;
+  const launch = "  zero: u32,\n  level: u32,\n  reach: u32,\n  unused: u32,\n";
+  return `struct Params {\n${launch}${counters}}\n@group(0) @binding(0) var<uniform> params: Params;`;
 }
 
 /** Heap → the access functions that the body calls, in order of heaps. */

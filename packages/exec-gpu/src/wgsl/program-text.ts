@@ -5,7 +5,7 @@
  * those are is the question which scope is the innermost one around all uses of a node; operands come
  * before their users, so one walk from the end answers it.
  */
-import { InternalError } from "@gridfuse/plan";
+import { InternalError, type Write } from "@gridfuse/plan";
 import { forEachLeaf, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { argsOf, type IndexRange, type LoadNode, type ScalarNode } from "@gridfuse/plan/scalar";
 import { type IndexNames, indexText, wrappingIndexText } from "./index-text.ts";
@@ -51,6 +51,12 @@ export function valuesIn(e: IndexExpr): number[] {
   });
   return found;
 }
+
+/** The nodes that a write reads: its value, and what its index and guard are computed from. */
+export const writeRoots = ({ value, index, guard }: Write): number[] => [
+  value,
+  ...[index, ...guard.map((range) => range.index)].flatMap(valuesIn),
+];
 
 function operandsOf(node: ScalarNode): readonly number[] {
   switch (node.op) {

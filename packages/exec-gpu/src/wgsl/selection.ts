@@ -1,5 +1,5 @@
 /**
- * Which of two candidates wins an argmax or argmin: whether (b, at_b) replaces (a, at_a).
+ * Orders of values. Which of two candidates wins an argmax or argmin: whether (b, at_b) replaces (a, at_a).
  * A NaN is the extreme, zeros are equal, and on ties the smaller index wins, so that the order of
  * comparisons does not matter. Index 0xffffffff marks a candidate that is not there.
  */
@@ -31,6 +31,13 @@ fn ${name}(${parameters}) -> bool {${absent}
 }`;
 
 export const selectionHelpers: HelperTable = {
+  // A word whose unsigned order is that of floats in `sort`: one zero, and all NaNs last.
+  order_key: `
+fn order_key(a: u32) -> u32 {
+  let key = select(a | 0x80000000u, ~a, a >= 0x80000000u);
+  let nonzero = select(key, 0x80000000u, (a & 0x7fffffffu) == 0u);
+  return select(nonzero, 0xffffffffu, f32_is_nan(a));
+}`,
   argmax_f32: floats("argmax_f32", ">"),
   argmin_f32: floats("argmin_f32", "<"),
   argmax_i32: integers("argmax_i32", "i32", ">"),

@@ -8,7 +8,7 @@ import type { MemoryLayout } from "../memory.ts";
 import { axisName } from "./domain.ts";
 import { indexText } from "./index-text.ts";
 import { convertText } from "./op-text.ts";
-import { guardText, type ProgramText, valuesIn, writeProgram } from "./program-text.ts";
+import { guardText, type ProgramText, writeProgram, writeRoots } from "./program-text.ts";
 import { fromWordText, type ShaderDType, shaderDType, toBitsText } from "./value.ts";
 
 /** A finished reduction: one word for each outer point, from `word` of the scratch memory. */
@@ -78,11 +78,10 @@ export const scratchStore = (
 
 /** The stage's program with its writes, for one point; the outer point's number is `outer`. */
 export function writeStage({ stage, layout, reduced }: StageContext): ProgramText {
-  const fromWrites = stage.writes.flatMap(({ value, index, guard }) => [
-    value,
-    ...[index, ...guard.map((range) => range.index)].flatMap(valuesIn),
-  ]);
-  const roots = [...fromWrites, ...stage.reductions.map(({ value }) => value)];
+  const roots = [
+    ...stage.writes.flatMap(writeRoots),
+    ...stage.reductions.map(({ value }) => value),
+  ];
   const program = writeProgram(stage.nodes, roots, {
     axis: axisName,
     load(node: LoadNode, index: string): string {
