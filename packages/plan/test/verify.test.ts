@@ -148,6 +148,18 @@ describe("V17: accesses are in bounds", () => {
     expect(verdict(reading(before, [{ index: before, lo: -1, hi: 32 }]))).toMatch("V17");
   });
 
+  it("joins guards that differ by a constant", () => {
+    const [before, past] = [add(cell, constant(-1)), add(cell, constant(1))];
+    const index = add(cell, constant(-2));
+    const guard = [
+      { index: cell, lo: 1, hi: 40 },
+      { index: before, lo: 1, hi: 40 },
+    ];
+    expect(verdict(reading(index, guard))).toBe("accepted");
+    expect(verdict(reading(index, guard.slice(0, 1)))).toMatch("V17");
+    expect(verdict(reading(past, [...guard, { index: past, lo: 0, hi: 32 }]))).toBe("accepted");
+  });
+
   it("takes an offset apart into guarded coordinates, as a padded window has them", () => {
     const y = add(i, axis(2, 3), constant(-1));
     const x = add(j, axis(3, 3), constant(-1));

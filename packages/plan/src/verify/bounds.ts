@@ -22,23 +22,44 @@ const intersect = (a: Interval, b: Interval): Interval => ({
   hi: Math.min(a.hi, b.hi),
 });
 
-/** Values that `e` can take where every guard holds; empty (lo > hi) if it never does. */
-export function guardedInterval(e: IndexExpr, guard: readonly IndexRange[]): Interval {
-  const inOrder = [...guard].sort((p, q) => termsOf(q.index).length - termsOf(p.index).length);
-  return narrowed(e, inOrder);
+/** What guards together say of one linear form Σ factor·atom, its constant aside. */
+interface Narrowing {
+  readonly terms: readonly IndexTerm[];
+  readonly known: Interval;
 }
+type Narrowings = ReadonlyMap<string, Narrowing>;
+
+const formKey = (terms: readonly IndexTerm[]): string =>
+  terms.map(({ factor, of }) => `${factor}*${of.key}`).join("+");
+const shifted = ({ lo, hi }: Interval, by: number): Interval => ({ lo: lo + by, hi: hi + by });
+
+/** Guards that differ by a constant only are joined; the longest forms come first. */
+function narrowingsOf(guard: readonly IndexRange[]): Narrowings {
+  const inOrder = [...guard].sort((p, q) => termsOf(q.index).length - termsOf(p.index).length);
+  const joined = new Map<string, Narrowing>();
+  for (const { index, lo, hi } of inOrder) {
+    const terms = termsOf(index);
+    const known = shifted(intersect({ lo, hi: hi - 1 }, index), -constantOf(index));
+    const key = formKey(terms);
+    joined.set(key, { terms, known: intersect(known, joined.get(key)?.known ?? known) });
+  }
+  return joined;
+}
+
+/** Values that `e` can take where every guard holds; empty (lo > hi) if it never does. */
+export const guardedInterval = (e: IndexExpr, guard: readonly IndexRange[]): Interval =>
+  narrowed(e, narrowingsOf(guard));
 
 const neverHolds = ({ index, lo, hi }: IndexRange): boolean =>
   Math.max(index.lo, lo) > Math.min(index.hi, hi - 1);
 
-function narrowed(e: IndexExpr, guard: readonly IndexRange[]): Interval {
-  const direct = guard
-    .filter(({ index }) => index.key === e.key)
-    .reduce<Interval>((known, { lo, hi }) => intersect(known, { lo, hi: hi - 1 }), e);
+function narrowed(e: IndexExpr, guard: Narrowings): Interval {
+  const own = guard.get(formKey(termsOf(e)));
+  const direct = own === undefined ? e : intersect(e, shifted(own.known, constantOf(e)));
   return intersect(direct, structural(e, guard));
 }
 
-function structural(e: IndexExpr, guard: readonly IndexRange[]): Interval {
+function structural(e: IndexExpr, guard: Narrowings): Interval {
   switch (e.k) {
     case "sum":
       return narrowedSum(e.terms, e.constant, guard);
@@ -59,22 +80,15 @@ function structural(e: IndexExpr, guard: readonly IndexRange[]): Interval {
   }
 }
 
-function narrowedSum(
-  terms: readonly IndexTerm[],
-  constant: number,
-  guard: readonly IndexRange[],
-): Interval {
+function narrowedSum(terms: readonly IndexTerm[], constant: number, guard: Narrowings): Interval {
   const rest = new Map(terms.map((term) => [term.of.key, term]));
   let total: Interval = { lo: constant, hi: constant };
   const include = ({ lo, hi }: Interval): void => {
     total = { lo: total.lo + lo, hi: total.hi + hi };
   };
-  for (const { index, lo, hi } of guard) {
-    const factor = takeMultiple(rest, termsOf(index));
-    if (factor === undefined) continue;
-    const part = intersect({ lo, hi: hi - 1 }, index);
-    include(scaled(part, factor));
-    include({ lo: -factor * constantOf(index), hi: -factor * constantOf(index) });
+  for (const { terms: part, known } of guard.values()) {
+    const factor = takeMultiple(rest, part);
+    if (factor !== undefined) include(scaled(known, factor));
   }
   for (const { factor, of } of rest.values()) include(scaled(narrowed(of, guard), factor));
   return total;
