@@ -5,13 +5,13 @@ import {
   OutOfMemoryError,
   type Plan,
   type PlanBuffer,
+  type PrintStep,
   type StorageArray,
   storageArray,
   type WhileStep,
 } from "@gridfuse/plan";
-import { type CompiledPlan, compilePlan, type HostStep, pagesOf } from "./codegen/driver.ts";
+import { type CompiledPlan, compilePlan, pagesOf } from "./codegen/driver.ts";
 import { type Engine, type EngineOptions, type EngineReport, outOfFuel } from "./engine.ts";
-import { runSort, runTopK } from "./library/sorting.ts";
 
 export const hasWasm = (): boolean => typeof WebAssembly === "object";
 
@@ -60,7 +60,7 @@ class WasmEngine implements Engine {
     this.#memory = allocate(compiled);
     const env = {
       memory: this.#memory,
-      host: (step: number) => this.#hostStep(compiled.hostSteps[step] as HostStep),
+      print: (step: number) => this.#print(compiled.printSteps[step] as PrintStep),
       fuel: (step: number) => {
         const loop = compiled.whileSteps[step] as WhileStep;
         throw outOfFuel(loop, Math.min(loop.fuel, options.maxFuel ?? loop.fuel));
@@ -87,23 +87,9 @@ class WasmEngine implements Engine {
     return storageArray(dtype, this.#memory.buffer, address, length);
   }
 
-  #hostStep(step: HostStep): void {
-    const view = (buffer: number): StorageArray => this.#view(buffer);
-    switch (step.kind) {
-      case "sort":
-        runSort(step, view);
-        return;
-      case "topk":
-        runTopK(step, view);
-        return;
-      case "print": {
-        const print = this.#options.onPrint ?? ((line: string) => console.log(line));
-        for (const line of formatPrintLines(step, view)) print(line, step);
-        return;
-      }
-      default:
-        throw step satisfies never;
-    }
+  #print(step: PrintStep): void {
+    const print = this.#options.onPrint ?? ((line: string) => console.log(line));
+    for (const line of formatPrintLines(step, (buffer) => this.#view(buffer))) print(line, step);
   }
 
   run(

@@ -125,6 +125,7 @@ describe.each(["wasm", "js"] as const)("on %s", (backend) => {
       [2, 9, 1],
       [1, 300, 2],
       [3, 1, 1],
+      [1, 4500, 1],
       [2, 0, 2],
     ] as const) {
       const p = new PlanBuilder();

@@ -1,26 +1,25 @@
 /**
  * A plan as one WebAssembly module. Its function `run` walks through the steps; loops, branches and
- * `while` are its own control flow, so JS is left only for sorting and printing.
+ * `while` are its own control flow, so JS is left only for printing.
  *
  * Long kernels are called in several parts: V8 has no on-stack replacement for WebAssembly, and a kernel
  * that is called once would run to its end in the baseline compiler's code.
  */
-import type { BranchStep, LoopStep, Plan, Step, WhileStep } from "@gridfuse/plan";
+import type { BranchStep, LoopStep, Plan, PrintStep, Step, WhileStep } from "@gridfuse/plan";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
 import { HelperLibrary } from "../wasm/helpers.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { dotScratch, emitDot } from "./dot.ts";
 import { emitKernel, kernelScratch } from "./kernel.ts";
 import { emitCopy, emitScan, emitScatter } from "./small-steps.ts";
+import { emitSort, sortScratch } from "./sort.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
-
-export type HostStep = Extract<Step, { kind: "sort" | "topk" | "print" }>;
 
 export interface CompiledPlan {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly layout: MemoryLayout;
-  /** Import `host(i)` does step i of these. */
-  readonly hostSteps: readonly HostStep[];
+  /** Import `print(i)` does step i of these. */
+  readonly printSteps: readonly PrintStep[];
   /** Import `fuel(i)` says that loop i of these ran out. */
   readonly whileSteps: readonly WhileStep[];
   readonly steps: readonly { readonly name: string; readonly kind: string; readonly how: string }[];
@@ -53,13 +52,13 @@ const mostParts = 8;
 class Driver {
   readonly module = new ModuleBuilder();
   readonly #helpers = new HelperLibrary(this.module);
-  readonly #host = this.module.import("host", ["i32"], []);
+  readonly #print = this.module.import("print", ["i32"], []);
   readonly #outOfFuel = this.module.import("fuel", ["i32"], []);
   readonly #context: CodegenContext;
   readonly #run: FunctionBuilder;
   readonly #loops: number[] = [];
   readonly #maxFuel: number;
-  readonly hostSteps: HostStep[] = [];
+  readonly printSteps: PrintStep[] = [];
   readonly whileSteps: WhileStep[] = [];
   readonly reports: { name: string; kind: string; how: string }[] = [];
 
@@ -103,9 +102,11 @@ class Driver {
         return;
       case "sort":
       case "topk":
+        this.#call(step, emitSort(this.#context, step));
+        return;
       case "print":
         this.#report(step, "js");
-        this.#run.code.i32(this.hostSteps.push(step) - 1).call(this.#host);
+        this.#run.code.i32(this.printSteps.push(step) - 1).call(this.#print);
         return;
       case "loop":
         this.#loop(step);
@@ -195,6 +196,8 @@ export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledP
   let scratch = 0;
   forEachStep(plan.steps, (step) => {
     if (step.kind === "kernel") scratch = Math.max(scratch, kernelScratch(step));
+    if (step.kind === "sort" || step.kind === "topk")
+      scratch = Math.max(scratch, sortScratch(step));
     if (step.kind === "dot") scratch = Math.max(scratch, dotScratch(step));
   });
   const layout = layoutOf(plan, scratch, options.maxBytes);
@@ -202,7 +205,7 @@ export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledP
   return {
     bytes: driver.module.encode(pagesOf(layout)),
     layout,
-    hostSteps: driver.hostSteps,
+    printSteps: driver.printSteps,
     whileSteps: driver.whileSteps,
     steps: driver.reports,
   };

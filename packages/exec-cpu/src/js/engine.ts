@@ -17,8 +17,8 @@ import { evaluate, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { applyNode, type Lanes, lanes, loadLanes, storeLanes } from "@gridfuse/plan/scalar";
 import { type Engine, type EngineOptions, type EngineReport, outOfFuel } from "../engine.ts";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
-import { runSort, runTopK } from "../library/sorting.ts";
 import { combineLanes, type JsContext, runKernel, runScatter } from "./kernel.ts";
+import { runSort, runTopK } from "./sorting.ts";
 
 /** @throws OutOfMemoryError GF5001, GF5002 */
 export function jsEngine(plan: Plan, options: EngineOptions): Engine {

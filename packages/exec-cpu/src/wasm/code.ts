@@ -206,6 +206,12 @@ export class Code {
     return this;
   }
 
+  /** memory.fill: pops address, byte, byte count. */
+  memoryFill(): this {
+    this.bytes.push(0xfc, 11, 0);
+    return this;
+  }
+
   #structured(opcode: number, result: ValueType | undefined): this {
     this.bytes.push(opcode, result === undefined ? 0x40 : valueTypeBytes[result]);
     return this;

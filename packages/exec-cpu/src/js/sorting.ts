@@ -1,4 +1,4 @@
-/** `sort` and `topk` over buffers in host memory; both backends use them. */
+/** `sort` and `topk` over buffers in host memory. */
 import {
   bitsDType,
   type DType,
