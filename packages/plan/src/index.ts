@@ -7,5 +7,6 @@ export { decodePlan, type LoadLimits, type LoadOptions, loadPlan } from "./load.
 export * from "./plan.ts";
 export * from "./plan-errors.ts";
 export { formatPrintLines, resolveInputs, resolveOutputs } from "./run-io.ts";
+export { guardedInterval } from "./verify/bounds.ts";
 export { verifyPlan } from "./verify/verify.ts";
 export { version } from "./version.ts";

@@ -3,23 +3,24 @@
  * over [16, 131072] becomes one flat loop. Accepted when no new division appears; where the inner axis is
  * short, shifts and masks may.
  */
-import type { KernelStep, Stage } from "@gridfuse/plan";
+import { guardedInterval, type KernelStep, type Stage } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { rebuildStage } from "./stage.ts";
+import type { IndexRange } from "@gridfuse/plan/scalar";
+import { plainGuards, rebuildStage } from "./stage.ts";
 
-function forEachIndex(stage: Stage, visit: (e: IndexExpr) => void): void {
-  for (const node of stage.nodes) {
-    if (node.op === "index") visit(node.index);
-    if (node.op === "load") {
-      visit(node.index);
-      for (const { index } of node.guard) visit(index);
-    }
-  }
-  for (const { index, guard } of stage.writes) {
-    visit(index);
-    for (const range of guard) visit(range.index);
-  }
+interface Access {
+  readonly index: IndexExpr;
+  readonly guard: readonly IndexRange[];
+}
+
+/** Indices that are values, and accesses to memory. */
+function indicesOf(stage: Stage): readonly Access[] {
+  const inNodes = stage.nodes.flatMap((node): readonly Access[] => {
+    if (node.op === "load") return [node];
+    return node.op === "index" ? [{ index: node.index, guard: [] }] : [];
+  });
+  return [...inNodes, ...stage.writes];
 }
 
 /** Inner extents up to which a shift or a mask in every index is cheaper than a short inner loop. */
@@ -65,17 +66,20 @@ function mergeMap(
 
 function allows(stage: Stage, inner: number, map: (e: IndexExpr) => IndexExpr): boolean {
   const free = inner <= shortLoop && isPowerOfTwo(inner);
-  let ok = true;
-  forEachIndex(stage, (e) => {
-    if (!ok) return;
-    const merged = map(e);
-    // A range that grows is one that can no longer be proven to lie in its buffer.
-    ok =
-      countDivisions(merged, free) <= countDivisions(e, free) &&
-      merged.lo >= e.lo &&
-      merged.hi <= e.hi;
-  });
-  return ok;
+  const cheap = (e: IndexExpr): boolean => countDivisions(map(e), free) <= countDivisions(e, free);
+  return indicesOf(stage).every(
+    (access) =>
+      cheap(access.index) &&
+      access.guard.every(({ index }) => cheap(index)) &&
+      staysProvable(access, map),
+  );
+}
+
+/** A range that grows could no longer be proven to lie in its buffer. */
+function staysProvable({ index, guard }: Access, map: (e: IndexExpr) => IndexExpr): boolean {
+  const before = guardedInterval(index, guard);
+  const after = guardedInterval(map(index), plainGuards(guard, map));
+  return after.lo >= before.lo && after.hi <= before.hi;
 }
 
 const withoutUnits = (kernel: KernelStep): KernelStep => {

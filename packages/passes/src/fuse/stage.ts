@@ -10,7 +10,7 @@
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { argsOf, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
+import { argsOf, type IndexRange, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
 
 export interface StageAxis {
   readonly axis: number;
@@ -151,9 +151,28 @@ export function rebuildStage(
       ...w,
       value: value(w.value),
       index: mapValues(map(w.index), moved),
-      guard: w.guard.map((g) => ({ ...g, index: mapValues(map(g.index), moved) })),
+      guard: plainGuards(w.guard, (e) => mapValues(map(e), moved)),
     })),
   };
+}
+
+/** The guards with their indices mapped; those that always hold go. */
+export function plainGuards(
+  guard: readonly IndexRange[],
+  map: (e: IndexExpr) => IndexExpr,
+): readonly IndexRange[] {
+  return guard
+    .map(({ index, lo, hi }) => plainRange({ index: map(index), lo, hi }))
+    .filter(({ index, lo, hi }) => index.lo < lo || index.hi >= hi);
+}
+
+/**
+ * A range without division: lo ≤ ⌊e/c⌋ < hi says the same as lo·c ≤ e < hi·c, is cheaper to test, and
+ * bounds e itself.
+ */
+function plainRange({ index, lo, hi }: IndexRange): IndexRange {
+  if (index.k !== "floordiv") return { index, lo, hi };
+  return plainRange({ index: index.of, lo: lo * index.by, hi: hi * index.by });
 }
 
 /** Nodes that a reduction or a write needs. */
@@ -225,7 +244,7 @@ function appendNode(
         node.dtype,
         node.buffer,
         index(node.index),
-        node.guard.map((g) => ({ ...g, index: index(g.index) })),
+        plainGuards(node.guard, index),
         node.fill,
       );
     case "reduced":

@@ -18,6 +18,7 @@ import { elideCopies } from "../fuse/copies.ts";
 import { type Lowering, Scope } from "../fuse/lower-region.ts";
 import { dropDeadWrites, mergeKernels } from "../fuse/merge-kernels.ts";
 import { accessesOf } from "./accesses.ts";
+import { boundAccesses } from "./bound.ts";
 import { exactResults } from "./exactness.ts";
 import { placeBuffers } from "./place.ts";
 
@@ -71,7 +72,8 @@ export function lowerProgram(
 /** Copies elided and kernels merged until nothing is left to do. */
 export function tidySteps({ builder, steps }: LoweredProgram): readonly Step[] {
   const once = elideCopies(mergeKernels(dropDeadWrites(steps, builder.buffers)), builder.buffers);
-  return dropDeadWrites(mergeKernels(once), builder.buffers);
+  const tidy = dropDeadWrites(mergeKernels(once), builder.buffers);
+  return boundAccesses(tidy, builder.buffers);
 }
 
 export function emitPlan(
