@@ -16,7 +16,7 @@ import {
   type ValueId,
 } from "@gridfuse/graph";
 import { copyNode, type Environment, resolve } from "./rebuild.ts";
-import { readView, writeView } from "./ref-views.ts";
+import { addToView, readView, writeView } from "./ref-views.ts";
 
 /** Region with every kernel-level grid inside brought to the tensor level. */
 export function dischargeRegion(table: Table, region: Region): Region {
@@ -62,10 +62,7 @@ function dischargeNode(e: Emitter, node: Node, env: Environment, refs: Refs): vo
     }
     case "addupdate": {
       const whole = refs.get(ref) as ValueId;
-      const { transforms } = node.params;
-      const old = readView(e, whole, transforms, rest(2));
-      const sum = e.emit("add", [old, input(1)], {});
-      refs.set(ref, writeView(e, whole, transforms, rest(2), sum));
+      refs.set(ref, addToView(e, whole, node.params.transforms, rest(2), input(1)));
       return;
     }
     case "grid":

@@ -43,6 +43,23 @@ export function writeView(
   return writeLevel(e, whole, level, operands, inner);
 }
 
+/** What the ref holds after `ref[transforms] += value`; an element that is named twice gets both. */
+export function addToView(
+  e: Emitter,
+  whole: ValueId,
+  transforms: RefTransforms,
+  operands: readonly ValueId[],
+  value: ValueId,
+): ValueId {
+  const [level, ...rest] = transforms;
+  if (level === undefined) return e.emit("add", [whole, value], {});
+  if (rest.length === 0 && hasArrays(level)) {
+    return scatterLevel(e, whole, level, operands, value, "add");
+  }
+  const inner = addToView(e, readLevel(e, whole, level, operands), rest, operands, value);
+  return writeLevel(e, whole, level, operands, inner);
+}
+
 const isStatic = (level: Level): boolean =>
   level.every(
     (indexer) =>
@@ -256,6 +273,7 @@ function scatterLevel(
   level: Level,
   operands: readonly ValueId[],
   value: ValueId,
+  combine: "set" | "add" = "set",
 ): ValueId {
   const { indices, shape } = indexVectors(e, whole, level, operands);
   const rank = level.length;
@@ -267,7 +285,7 @@ function scatterLevel(
       operandBatchingDims: [],
       scatterIndicesBatchingDims: [],
     },
-    combine: "set",
+    combine,
     mode: "clip",
   });
 }
