@@ -111,7 +111,10 @@ export class Scope implements Surroundings {
     if (node === undefined) {
       const symbol = this.symbol(value);
       if (symbol === undefined) throw new CompileError("GF3901", `value %${value} has no memory`);
-      return this.#makeKernel(value);
+      const place = this.#makeKernel(value);
+      // A loop counter has another value at the next trip: nobody may find this one later.
+      this.lowering.places.delete(value);
+      return place;
     }
     if (node.op === "constant") {
       return this.setPlace(value, atStart(this.plan.constant(node.params.dtype, node.params.data)));
@@ -283,7 +286,10 @@ export class Scope implements Surroundings {
     const source = this.renamed(value);
     const base = this.#base(source);
     const promised = this.lowering.destinations;
-    if (!this.lowering.places.has(base) && !promised.has(base)) promised.set(base, place);
+    // What is made outside is made once, not at every trip in another place.
+    const home = this.lowering.homes.get(base) ?? this;
+    const isOwn = home === this && !this.lowering.places.has(base);
+    if (isOwn && !promised.has(base)) promised.set(base, place);
     const at = this.materialise(base);
     if (at.buffer === place.buffer && at.offset.key === place.offset.key) return;
     this.copy(at, place, source);

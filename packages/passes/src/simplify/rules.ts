@@ -66,6 +66,8 @@ function foldSplats({ e }: RuleContext, node: Node, inputs: readonly ValueId[]):
     operands.push({ dtype: e.dtype(value), bits });
   }
   const { dtype, shape } = e.table.tensor(node.outputs[0] as ValueId);
+  // A bitcast to another width is not elementwise.
+  if (!inputs.some((value) => sameShape(e.shape(value), shape))) return undefined;
   const b = new ScalarBuilder();
   const args = operands.map((operand) => b.constBits(operand.dtype, operand.bits));
   const meaning = definition.scalar as (
