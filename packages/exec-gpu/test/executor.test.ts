@@ -5,7 +5,7 @@ import {
   InputError,
   type KernelStep,
   type Plan,
-  type SortStep,
+  type WhileStep,
 } from "@gridfuse/plan";
 import { add, axis, constant, mul } from "@gridfuse/plan/index-expr";
 import { ScalarBuilder } from "@gridfuse/plan/scalar";
@@ -131,18 +131,14 @@ describe("a plan is refused at prepare", () => {
   };
 
   test("by the name of a step that has no shader code", async () => {
-    const sort: SortStep = {
-      kind: "sort",
-      name: "sort the rows",
-      ...{ outer: 1, extent: length, inner: 1, keys: 1 },
-      dtypes: ["float32"],
-      inputs: [0],
-      outputs: [1],
+    const step: WhileStep = {
+      ...{ kind: "while", name: "until it is small", predicate: 1 },
+      ...{ condition: [], body: [], fuel: 10 },
     };
-    const error = await refused(planOf([{ name: "x", ...port }], [{ name: "y", ...port }], [sort]));
+    const error = await refused(planOf([{ name: "x", ...port }], [{ name: "y", ...port }], [step]));
     expect(error.code).toBe("GF5202");
     expect(error.message).toContain(
-      'step "sort the rows" (sort): there is no shader code for sort',
+      'step "until it is small" (while): there is no shader code for while',
     );
   });
 

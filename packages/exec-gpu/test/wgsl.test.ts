@@ -39,6 +39,9 @@ test("a small kernel reads like its plan", () => {
     "// shift and square
     struct Params {
       zero: u32,
+      level: u32,
+      reach: u32,
+      unused: u32,
     }
     @group(0) @binding(0) var<uniform> params: Params;
     @group(0) @binding(1) var<storage, read> heap0: array<u32>;

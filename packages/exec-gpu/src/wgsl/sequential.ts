@@ -75,10 +75,10 @@ export function scatterDispatches(
   const dtype = shaderDType(write.dtype);
   const from = shaderDType((nodes[write.value] as ScalarNode).dtype);
   const value = convertText(from, dtype, program.value(write.value));
-  const present = fromBitsText(dtype, loadText(layout, write.buffer, dtype, "target"));
+  const present = fromBitsText(dtype, loadText(layout, write.buffer, dtype, "place"));
   const update =
     combine === "set"
-      ? [storeText(layout, write.buffer, dtype, "target", value)]
+      ? [storeText(layout, write.buffer, dtype, "place", value)]
       : [
           `let present = ${present};`,
           `let value = ${value};`,
@@ -86,7 +86,7 @@ export function scatterDispatches(
             layout,
             write.buffer,
             dtype,
-            "target",
+            "place",
             binaryText(combine, dtype, "present", "value"),
           ),
         ];
@@ -95,7 +95,7 @@ export function scatterDispatches(
     ...coordinateLines("point", axes, 0),
     ...program.lines,
     `if (${guardText(write.guard, program.indexNames) ?? "true"}) {`,
-    `  let target = ${indexText(write.index, program.indexNames)};`,
+    `  let place = ${indexText(write.index, program.indexNames)};`,
     ...update,
     "}",
     "}",
