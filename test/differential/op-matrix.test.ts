@@ -127,9 +127,8 @@ const axisSets = (rank: number): readonly (readonly number[])[] => {
 
 const longShapes: readonly Shape[] = [[600], [300, 3], [2, 257]];
 
-const reduction = <K extends "reduce_sum" | "reduce_prod" | "reduce_max" | "reduce_and">(
-  op: K,
-): Entry<K> =>
+type Reduce = `reduce_${"sum" | "prod" | "max" | "min" | "and" | "or" | "xor"}`;
+const reduction = <K extends Reduce>(op: K): Entry<K> =>
   over([...shapes, ...longShapes], (shape, dtype) =>
     (longShapes.includes(shape) ? [[0], [shape.length - 1]] : axisSets(shape.length))
       .map((axes) => ({ params: { axes } as OpParams[K], operands: [tensorType(dtype, shape)] }))
@@ -497,10 +496,10 @@ const matrix: { readonly [K in OpName]: Entry<K> | typeof elsewhere } = {
   reduce_sum: reduction("reduce_sum"),
   reduce_prod: reduction("reduce_prod"),
   reduce_max: reduction("reduce_max"),
-  reduce_min: reduction("reduce_min" as "reduce_max"),
+  reduce_min: reduction("reduce_min"),
   reduce_and: reduction("reduce_and"),
-  reduce_or: reduction("reduce_or" as "reduce_and"),
-  reduce_xor: reduction("reduce_xor" as "reduce_and"),
+  reduce_or: reduction("reduce_or"),
+  reduce_xor: reduction("reduce_xor"),
   argmax: argExtreme(),
   argmin: argExtreme(),
   cumsum: cumulative("cumsum"),

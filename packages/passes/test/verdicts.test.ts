@@ -27,8 +27,7 @@ import { compile, type PlanReport, report } from "../src/index.ts";
 const verdicts = ({ axes }: PlanReport): string[] =>
   axes.map(({ axis, verdict, reason }) => `${axis}: ${verdict} — ${reason}`);
 
-const blocksOf = (n: number, size: number) =>
-  tensor(f32, [n]).blocks([size], ({ i }: { i: never }) => [i]);
+const blocksOf = (n: number, size: number) => tensor(f32, [n]).blocks([size], ({ i }) => [i]);
 
 describe("an elementwise kernel with blocks of one element", () => {
   const sinGrid = (n: number) => {

@@ -68,42 +68,42 @@ const twins: fc.Arbitrary<Twin> = fc.letrec<{ twin: Twin }>((tie) => ({
     fc.tuple(tie("twin"), tie("twin")).map(([p, q]) => ({
       text: `(${p.text} + ${q.text})`,
       expr: ix.add(p.expr, q.expr),
-      at: (point) => p.at(point) + q.at(point),
+      at: (point: Point) => p.at(point) + q.at(point),
     })),
     fc.tuple(tie("twin"), tie("twin")).map(([p, q]) => ({
       text: `(${p.text} - ${q.text})`,
       expr: ix.sub(p.expr, q.expr),
-      at: (point) => p.at(point) - q.at(point),
+      at: (point: Point) => p.at(point) - q.at(point),
     })),
     fc.tuple(tie("twin"), factors).map(([p, factor]) => ({
       text: `(${p.text} * ${factor})`,
       expr: ix.mul(p.expr, factor),
-      at: (point) => p.at(point) * factor + 0, // no −0
+      at: (point: Point) => p.at(point) * factor + 0, // no −0
     })),
     fc.tuple(tie("twin"), divisors).map(([p, by]) => ({
       text: `(${p.text} floordiv ${by})`,
       expr: ix.floordiv(p.expr, by),
-      at: (point) => floorDivide(p.at(point), by),
+      at: (point: Point) => floorDivide(p.at(point), by),
     })),
     fc.tuple(tie("twin"), divisors).map(([p, by]) => ({
       text: `(${p.text} mod ${by})`,
       expr: ix.mod(p.expr, by),
-      at: (point) => modulo(p.at(point), by),
+      at: (point: Point) => modulo(p.at(point), by),
     })),
     fc.tuple(tie("twin"), tie("twin")).map(([p, q]) => ({
       text: `min(${p.text}, ${q.text})`,
       expr: ix.min(p.expr, q.expr),
-      at: (point) => Math.min(p.at(point), q.at(point)),
+      at: (point: Point) => Math.min(p.at(point), q.at(point)),
     })),
     fc.tuple(tie("twin"), tie("twin")).map(([p, q]) => ({
       text: `max(${p.text}, ${q.text})`,
       expr: ix.max(p.expr, q.expr),
-      at: (point) => Math.max(p.at(point), q.at(point)),
+      at: (point: Point) => Math.max(p.at(point), q.at(point)),
     })),
     fc.tuple(tie("twin"), fc.integer({ min: -9, max: 9 }), fc.nat(20)).map(([p, lo, width]) => ({
       text: `clamp(${p.text}, ${lo}, ${lo + width})`,
       expr: ix.clamp(p.expr, lo, lo + width),
-      at: (point) => Math.min(Math.max(p.at(point), lo), lo + width),
+      at: (point: Point) => Math.min(Math.max(p.at(point), lo), lo + width),
     })),
     bitwise("xor", tie("twin"), tie("twin"), ix.xor, (x, y) => x ^ y),
     bitwise("and", tie("twin"), tie("twin"), ix.and, (x, y) => x & y),
@@ -123,7 +123,7 @@ function bitwise(
   return fc.tuple(left, right).map(([p, q]) => ({
     text: `(${p.text} ${name} ${q.text})`,
     expr: build(natural(p.expr), natural(q.expr)),
-    at: (point) => Number(formula(value(p, point), value(q, point))),
+    at: (point: Point) => Number(formula(value(p, point), value(q, point))),
   }));
 }
 
