@@ -145,7 +145,9 @@ const argExtreme = <K extends "argmax" | "argmin">(): Entry<K> =>
       })),
   );
 
-const cumulative = <K extends "cumsum" | "cumprod" | "cummax" | "cumlogsumexp">(op: K): Entry<K> =>
+const cumulative = <K extends "cumsum" | "cumprod" | "cummax" | "cummin" | "cumlogsumexp">(
+  op: K,
+): Entry<K> =>
   over([...ranked, [300]], (shape, dtype) =>
     [...new Set([0, shape.length - 1])].flatMap((along) =>
       [false, true]
@@ -505,7 +507,7 @@ const matrix: { readonly [K in OpName]: Entry<K> | typeof elsewhere } = {
   cumsum: cumulative("cumsum"),
   cumprod: cumulative("cumprod"),
   cummax: cumulative("cummax"),
-  cummin: cumulative("cummin" as "cummax"),
+  cummin: cumulative("cummin"),
   cumlogsumexp: cumulative("cumlogsumexp"),
 
   dot_general: {
