@@ -5,7 +5,7 @@
  * block is one vector load, a splat, or loads and a shuffle; otherwise lanes are fetched one by one. A
  * guard is tested for a whole block; only blocks on its edge test each lane.
  */
-import { type DType, itemSize } from "@gridfuse/plan";
+import { type DType, isSigned, itemSize } from "@gridfuse/plan";
 import {
   add,
   axis,
@@ -177,7 +177,7 @@ function inLane(nest: Nest, lane: number, body: () => void): void {
 }
 
 /** Pushes four lanes of 32-bit elements. */
-export function pushWords(nest: Nest, base: number, quad: LaneQuad): void {
+function pushWords(nest: Nest, base: number, quad: LaneQuad): void {
   const near = spread(quad);
   const { code } = nest;
   const reach = near === undefined ? Number.POSITIVE_INFINITY : Math.max(...near.lanes);
@@ -207,27 +207,52 @@ export function pushWords(nest: Nest, base: number, quad: LaneQuad): void {
   }
 }
 
-/** Pushes four lanes of bool elements as masks. */
-export function pushMasks(nest: Nest, base: number, quad: LaneQuad): void {
+/** Pushes four lanes of elements narrower than a lane: integers extended, bools as masks. */
+function pushNarrow(nest: Nest, dtype: DType, base: number, quad: LaneQuad): void {
   const near = spread(quad);
   const { code } = nest;
+  const size = itemSize(dtype);
+  const sign = isSigned(dtype) ? "s" : "u";
   if (near !== undefined && consecutive(near.lanes)) {
-    code.memory("v128.load32_zero", nest.pushAddress(near.from, 1, base + near.shift));
-    code.op("i16x8.extend_low_i8x16_u").op("i32x4.extend_low_i16x8_u");
+    const offset = nest.pushAddress(near.from, size, base + size * near.shift);
+    if (size === 2) {
+      code.memory(`v128.load16x4_${sign}`, offset);
+    } else {
+      code.memory("v128.load32_zero", offset);
+      code.op(`i16x8.extend_low_i8x16_${sign}`).op(`i32x4.extend_low_i16x8_${sign}`);
+    }
   } else {
     for (let lane = 0; lane < quad.valid; lane++) {
       inLane(nest, quad.first + lane, () => {
-        pushElement(nest, "bool", base, quad.index.at(quad.first + lane));
+        pushElement(nest, dtype, base, quad.index.at(quad.first + lane));
       });
       if (lane === 0) code.op("i32x4.splat");
       else code.lane("i32x4.replace_lane", lane);
     }
   }
-  code.v128([0, 0, 0, 0]).op("i32x4.ne");
+  if (dtype === "bool") code.v128([0, 0, 0, 0]).op("i32x4.ne");
+}
+
+/** Pushes four lanes of a buffer. */
+export function pushLanes(nest: Nest, dtype: DType, base: number, quad: LaneQuad): void {
+  if (itemSize(dtype) === 4) pushWords(nest, base, quad);
+  else pushNarrow(nest, dtype, base, quad);
+}
+
+/** Stores the four lanes that `value` pushes. */
+export function storeLanes(
+  nest: Nest,
+  dtype: DType,
+  base: number,
+  quad: LaneQuad,
+  value: () => void,
+): void {
+  if (itemSize(dtype) === 4) storeWords(nest, base, quad, value);
+  else storeNarrow(nest, dtype, base, quad, value);
 }
 
 /** Stores the four lanes that `value` pushes as 32-bit elements. */
-export function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () => void): void {
+function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () => void): void {
   const near = spread(quad);
   const { code } = nest;
   if (
@@ -249,25 +274,28 @@ export function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () =
   }
 }
 
-/** Stores the four masks that `value` pushes as bool elements. */
-export function storeMasks(nest: Nest, base: number, quad: LaneQuad, value: () => void): void {
+/** Stores the lowest bytes of the four lanes that `value` pushes. */
+function storeNarrow(
+  nest: Nest,
+  dtype: DType,
+  base: number,
+  quad: LaneQuad,
+  value: () => void,
+): void {
   const near = spread(quad);
   const { code } = nest;
-  const pushBytes = (): void => {
-    value();
-    code.v128([1, 1, 1, 1]).op("v128.and");
-    value();
-    code.shuffle([0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12]);
-  };
+  const size = itemSize(dtype);
   if (near !== undefined && quad.valid === 4 && consecutive(near.lanes)) {
-    const offset = nest.pushAddress(near.from, 1, base + near.shift);
-    pushBytes();
-    code.memoryLane("v128.store32_lane", offset, 0);
+    const offset = nest.pushAddress(near.from, size, base + size * near.shift);
+    value();
+    if (dtype === "bool") code.v128([1, 1, 1, 1]).op("v128.and");
+    value();
+    const bytes = size === 1 ? [0, 4, 8, 12] : [0, 1, 4, 5, 8, 9, 12, 13];
+    code.shuffle(Array.from({ length: 16 }, (_, i) => bytes[i % bytes.length] as number));
+    code.memoryLane(size === 1 ? "v128.store32_lane" : "v128.store64_lane", offset, 0);
     return;
   }
-  for (let lane = 0; lane < quad.valid; lane++) {
-    storeLane(nest, "bool", base, quad, lane, value);
-  }
+  for (let lane = 0; lane < quad.valid; lane++) storeLane(nest, dtype, base, quad, lane, value);
 }
 
 /** Stores one lane of a quad; `value` pushes all four. */
@@ -279,16 +307,15 @@ export function storeLane(
   lane: number,
   value: () => void,
 ): void {
-  const isMask = dtype === "bool";
+  const size = itemSize(dtype);
   inLane(nest, quad.first + lane, () => {
-    const offset = nest.pushAddress(quad.index.at(quad.first + lane), isMask ? 1 : 4, base);
+    const offset = nest.pushAddress(quad.index.at(quad.first + lane), size, base);
     value();
-    if (isMask) {
-      nest.code.v128([1, 1, 1, 1]).op("v128.and");
-      nest.code.memoryLane("v128.store8_lane", offset, 4 * lane);
-    } else {
-      nest.code.memoryLane("v128.store32_lane", offset, lane);
-    }
+    if (dtype === "bool") nest.code.v128([1, 1, 1, 1]).op("v128.and");
+    // The narrow stores count lanes of their own width.
+    if (size === 1) nest.code.memoryLane("v128.store8_lane", offset, 4 * lane);
+    else if (size === 2) nest.code.memoryLane("v128.store16_lane", offset, 2 * lane);
+    else nest.code.memoryLane("v128.store32_lane", offset, lane);
   });
 }
 

@@ -12,18 +12,20 @@ import { heldType, pushConst } from "../wasm/held.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitBinary, emitConvert, type Push } from "../wasm/scalar-ops.ts";
+import { emitVectorConvert, hasLanes, laneShape } from "../wasm/vector-ops.ts";
 import {
   type Block,
   blockAxis,
   fullBlock,
   type LaneAxis,
+  type LaneQuad,
   lanesOf,
   lastBlock,
   partsOf,
   pushElement,
-  pushWords,
+  pushLanes,
   storeElement,
-  storeWords,
+  storeLanes,
 } from "./access.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
@@ -261,23 +263,30 @@ class PackedDot {
     const index = lanesOf(operand.index, lanes, block, false);
     const first = 4 * part;
     const valid = Math.min(block.valid - first, 4);
-    if (dtype === accumulate) {
-      pushWords(nest, address, { index, first, valid });
+    if (!hasLanes(dtype)) {
+      this.#pushWideQuad(nest, operand, { index, first, valid });
       return;
     }
+    pushLanes(nest, dtype, address, { index, first, valid });
+    if (dtype === accumulate) return;
+    const raw = nest.local("v128");
+    nest.code.set(raw);
+    emitVectorConvert(nest, dtype, accumulate, (code) => code.get(raw));
+  }
+
+  /** The same for 64-bit operands, one by one. */
+  #pushWideQuad(nest: Nest, { dtype, address }: Operand, { index, first, valid }: LaneQuad): void {
+    const { accumulate } = this.#dot;
     const held = nest.local(heldType(dtype));
-    const shape = accumulate === "float32" ? "f32x4" : "i32x4";
+    const lanes = nest.local("v128");
+    nest.code.v128([0, 0, 0, 0]).set(lanes);
     for (let lane = 0; lane < valid; lane++) {
       pushElement(nest, dtype, address, index.at(first + lane));
-      nest.code.set(held);
-      if (lane > 0) {
-        const before = nest.local("v128");
-        nest.code.set(before).get(before);
-      }
+      nest.code.set(held).get(lanes);
       emitConvert(nest.code, nest.helpers, dtype, accumulate, (code) => code.get(held));
-      if (lane === 0) nest.code.op(`${shape}.splat`);
-      else nest.code.lane(`${shape}.replace_lane`, lane);
+      nest.code.lane(`${laneShape(accumulate)}.replace_lane`, lane).set(lanes);
     }
+    nest.code.get(lanes);
   }
 
   /** (batch): rows of the narrow side, [panel][k][4]; rows past the end repeat garbage nobody reads. */
@@ -418,8 +427,14 @@ class PackedDot {
     const index = lanesOf(out.index, this.#columns, block, false);
     const first = 4 * part;
     const valid = Math.min(block.valid - first, 4);
-    if (out.dtype === accumulate) {
-      storeWords(nest, out.address, { index, first, valid }, () => nest.code.get(sum));
+    const quad = { index, first, valid };
+    if (hasLanes(out.dtype)) {
+      const result = out.dtype === accumulate ? sum : nest.local("v128");
+      if (result !== sum) {
+        emitVectorConvert(nest, accumulate, out.dtype, (code) => code.get(sum));
+        nest.code.set(result);
+      }
+      storeLanes(nest, out.dtype, out.address, quad, () => nest.code.get(result));
       return;
     }
     const shape = accumulate === "float32" ? "f32x4" : "i32x4";

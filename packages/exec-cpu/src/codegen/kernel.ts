@@ -23,8 +23,7 @@ import {
   scalarBlock,
   storeElement,
   storeLane,
-  storeMasks,
-  storeWords,
+  storeLanes,
 } from "./access.ts";
 import {
   formOf,
@@ -322,8 +321,7 @@ class KernelEmitter {
       const quad = program.quad(write.index, part);
       const value = program.vector(write.value, part);
       const whole = (): void => {
-        const store = write.dtype === "bool" ? storeMasks : storeWords;
-        store(nest, base, quad, () => value(nest.code));
+        storeLanes(nest, write.dtype, base, quad, () => value(nest.code));
       };
       if (open.length === 0) {
         whole();

@@ -5,7 +5,7 @@
  * get one v128 for each four lanes; the others stay scalar and are splatted where a vector needs them.
  * Immediates used by vectors wait in locals outside all loops (inside, newer V8s reload them each time).
  */
-import { fromBits, InternalError } from "@gridfuse/plan";
+import { InternalError, itemSize } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   argsOf,
@@ -22,7 +22,7 @@ import {
   unaryOps,
 } from "@gridfuse/plan/scalar";
 import type { Code, ValueType } from "../wasm/code.ts";
-import { heldType, pushConst } from "../wasm/held.ts";
+import { heldType, laneWord, pushConst } from "../wasm/held.ts";
 import {
   emitBinary,
   emitBitcast,
@@ -38,6 +38,9 @@ import {
   emitVectorConvert,
   emitVectorShift,
   emitVectorUnary,
+  laneShape,
+  normaliseLanes,
+  type ShiftOp,
 } from "../wasm/vector-ops.ts";
 import {
   type Block,
@@ -50,8 +53,7 @@ import {
   partsOf,
   pushElement,
   pushGuard,
-  pushMasks,
-  pushWords,
+  pushLanes,
   type QuadGuard,
   scalarBlock,
 } from "./access.ts";
@@ -62,10 +64,11 @@ const keysPerNode = 8;
 const scalarPart = 7;
 const splatPart = 6;
 
+const constantWord = ({ dtype, bits }: ConstNode): number => laneWord(dtype, bits);
+
 const isUnaryOp = (op: string): op is UnaryOp => (unaryOps as readonly string[]).includes(op);
 const isBinaryOp = (op: string): op is BinaryOp => (binaryOps as readonly string[]).includes(op);
 const isCompareOp = (op: string): op is CompareOp => (compareOps as readonly string[]).includes(op);
-type ShiftOp = "shiftLeft" | "shiftRightLogical" | "shiftRightArithmetic";
 const isShift = (op: BinaryOp): op is ShiftOp => op.startsWith("shift");
 
 /** Where results of earlier stages are: pushes the scalar, or the v128 of four lanes. */
@@ -188,7 +191,7 @@ export class Program {
       if (node.dtype === "bool") nest.code.i32(0);
       push(nest.code);
       if (node.dtype === "bool") nest.code.op("i32.sub");
-      nest.code.op(node.dtype === "float32" ? "f32x4.splat" : "i32x4.splat");
+      nest.code.op(`${laneShape(node.dtype)}.splat`);
     });
   }
 
@@ -408,13 +411,13 @@ export class Program {
       }
       case "convert": {
         const x = this.vector(node.args[0], part);
-        emitVectorConvert(code, this.#node(node.args[0]).dtype, node.dtype, x);
+        emitVectorConvert(this.#nest, this.#node(node.args[0]).dtype, node.dtype, x);
         return;
       }
       case "bitcast": {
         const x = this.vector(node.args[0], part);
         const canonical = this.#source.facts.computed[node.args[0]] as boolean;
-        emitVectorBitcast(code, this.#node(node.args[0]).dtype, canonical, x);
+        emitVectorBitcast(this.#nest, this.#node(node.args[0]).dtype, node.dtype, canonical, x);
         return;
       }
       default:
@@ -423,19 +426,19 @@ export class Program {
   }
 
   #pushQuadOp(node: ScalarNode, part: number): void {
-    const { code, helpers } = this.#nest;
+    const nest = this.#nest;
     const [a, b] = argsOf(node) as readonly [number, number];
     const { dtype } = this.#node(a);
     const x = this.vector(a, part);
     if (isUnaryOp(node.op)) {
-      emitVectorUnary(code, helpers, node.op, dtype, x);
+      emitVectorUnary(nest, node.op, dtype, x);
     } else if (isCompareOp(node.op)) {
-      emitVectorCompare(code, node.op, dtype, x, this.vector(b, part));
+      emitVectorCompare(nest, node.op, dtype, x, this.vector(b, part));
     } else if (isBinaryOp(node.op)) {
-      if (isShift(node.op) && !this.isVector(b)) {
+      if (isShift(node.op) && !this.isVector(b) && itemSize(dtype) === 4) {
         this.#pushUniformShift(node.op, x, b);
       } else {
-        emitVectorBinary(code, helpers, node.op, dtype, x, this.vector(b, part));
+        emitVectorBinary(nest, node.op, dtype, x, this.vector(b, part));
       }
     } else {
       throw new InternalError("GF9302", `a ${node.op} node has no meaning inside a kernel`, {
@@ -527,7 +530,7 @@ export class Program {
     };
   }
 
-  #pushIndexQuad({ index }: IndexNode, part: number): void {
+  #pushIndexQuad({ index, dtype }: IndexNode, part: number): void {
     const nest = this.#nest;
     const lanes = this.#laneIndex(index);
     const first = 4 * part;
@@ -543,6 +546,7 @@ export class Program {
       const words = `${a},${b},${c},${d}`;
       const steps = nest.memoised(`o${words}`, 0, "v128", () => nest.code.v128([a, b, c, d]));
       nest.code.get(steps).op("i32x4.add");
+      normaliseLanes(nest.code, dtype);
       return;
     }
     for (let lane = first; lane < first + 4; lane++) {
@@ -551,6 +555,7 @@ export class Program {
       if (lane === first) nest.code.op("i32x4.splat");
       else nest.code.lane("i32x4.replace_lane", lane - first);
     }
+    normaliseLanes(nest.code, dtype);
   }
 
   #emitQuadLoad(node: LoadNode, part: number, result: number): void {
@@ -558,8 +563,7 @@ export class Program {
     const base = this.#source.addresses[node.buffer] as number;
     const quad = this.quad(node.index, part);
     const pushWhole = (): void => {
-      if (node.dtype === "bool") pushMasks(nest, base, quad);
-      else pushWords(nest, base, quad);
+      pushLanes(nest, node.dtype, base, quad);
       nest.code.set(result);
     };
     const open = openRanges(node.guard);
@@ -567,7 +571,7 @@ export class Program {
       pushWhole();
       return;
     }
-    const fill = node.dtype === "bool" ? (fromBits("bool", node.fill) ? -1 : 0) : node.fill.lo;
+    const fill = laneWord(node.dtype, node.fill);
     nest.code.v128([fill, fill, fill, fill]).set(result);
     if (open === undefined) return;
     guardQuad(nest, this.quadGuard(open, part), pushWhole, (lane) => {
@@ -577,6 +581,10 @@ export class Program {
         code.get(result).i32(0);
         pushElement(nest, "bool", base, index);
         code.i32(0).op("i32.ne").op("i32.sub").lane("i32x4.replace_lane", lane);
+      } else if (itemSize(node.dtype) < 4) {
+        code.get(result);
+        pushElement(nest, node.dtype, base, index);
+        code.lane("i32x4.replace_lane", lane);
       } else {
         const offset = nest.pushAddress(index, 4, base);
         code.get(result).memoryLane("v128.load32_lane", offset, lane);
@@ -584,9 +592,4 @@ export class Program {
       code.set(result);
     });
   }
-}
-
-/** The 32-bit lane that holds an immediate. */
-function constantWord({ dtype, bits }: ConstNode): number {
-  return dtype === "bool" ? (bits.lo === 0 ? 0 : 0xffffffff) : bits.lo;
 }

@@ -11,10 +11,10 @@ import type { Bits, ReduceOp, Reduction } from "@gridfuse/plan";
 import { type DType, isFloat, isSigned, itemSize, toBits } from "@gridfuse/plan";
 import type { BinaryOp } from "@gridfuse/plan/scalar";
 import type { Code, ValueType } from "../wasm/code.ts";
-import { heldType, loadOp, pushConst, storeOp } from "../wasm/held.ts";
+import { heldType, laneWord, loadOp, pushConst, storeOp } from "../wasm/held.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitBinary, emitCompare, emitConvert, type Push } from "../wasm/scalar-ops.ts";
-import { emitVectorBinary, emitVectorCompare } from "../wasm/vector-ops.ts";
+import { emitVectorBinary, emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
 import { accumulators, type Combine, SegmentTree } from "./segments.ts";
 
@@ -66,9 +66,6 @@ export interface Accumulator {
   result(part: number | undefined): Push;
 }
 
-const splatWord = (dtype: DType, bits: Bits): number =>
-  dtype === "bool" ? (bits.lo === 0 ? 0 : 0xffffffff) : bits.lo;
-
 const pushSplat = (code: Code, word: number): Code => code.v128([word, word, word, word]);
 
 /** Lanes that count, as a mask. */
@@ -106,7 +103,7 @@ export class BlockFold implements Accumulator {
     this.#nest = nest;
     this.#op = op;
     this.#dtype = reduction.dtype;
-    this.#identity = splatWord(reduction.dtype, identityOf(op, reduction.dtype));
+    this.#identity = laneWord(reduction.dtype, identityOf(op, reduction.dtype));
     this.#ordered = isOrdered(reduction);
     const quads = Math.min(Math.max(Math.ceil(extent / 4), 1), accumulators / 4);
     this.#quads = Array.from({ length: quads }, () => nest.local("v128"));
@@ -127,7 +124,7 @@ export class BlockFold implements Accumulator {
   }
 
   accumulate(values: readonly Push[], valid: number): void {
-    const { code, helpers } = this.#nest;
+    const { code } = this.#nest;
     for (const [part, value] of values.entries()) {
       const quad = this.#quads[part] as number;
       const lanes = valid - 4 * part;
@@ -138,7 +135,7 @@ export class BlockFold implements Accumulator {
         pushValid(into, lanes);
         into.op("v128.bitselect");
       };
-      emitVectorBinary(code, helpers, this.#op, this.#dtype, (into) => into.get(quad), masked);
+      emitVectorBinary(this.#nest, this.#op, this.#dtype, (into) => into.get(quad), masked);
       code.set(quad);
     }
   }
@@ -156,9 +153,9 @@ export class BlockFold implements Accumulator {
 
   /** Accumulator j with j + 8, then j + 4 (both whole quads), then j + 2 and j + 1 (lanes). */
   #fold(): void {
-    const { code, helpers } = this.#nest;
+    const { code } = this.#nest;
     const combine = (into: number, from: Push): void => {
-      emitVectorBinary(code, helpers, this.#op, this.#dtype, (c) => c.get(into), from);
+      emitVectorBinary(this.#nest, this.#op, this.#dtype, (c) => c.get(into), from);
       code.set(into);
     };
     const [a, b, c, d] = this.#quads;
@@ -199,8 +196,8 @@ export const scalarElement = (dtype: DType): Element => ({
 
 export const quadElement: Element = {
   type: "v128",
-  pushConst: (code, dtype, bits) => void pushSplat(code, splatWord(dtype, bits)),
-  binary: (nest, op, dtype, x, y) => emitVectorBinary(nest.code, nest.helpers, op, dtype, x, y),
+  pushConst: (code, dtype, bits) => void pushSplat(code, laneWord(dtype, bits)),
+  binary: (nest, op, dtype, x, y) => emitVectorBinary(nest, op, dtype, x, y),
 };
 
 /** Bytes of scratch memory that one `SlotFold` of `parts` elements needs. */
@@ -386,7 +383,7 @@ export class ArgFold implements Accumulator {
     const worst = extreme(this.#dtype, this.#greatest ? -1 : 1);
     for (const [part, best] of this.#best.entries()) {
       if (this.#vector) {
-        pushSplat(code, splatWord(this.#dtype, worst)).set(best);
+        pushSplat(code, laneWord(this.#dtype, worst)).set(best);
         pushSplat(code, 0).set(this.#where[part] as number);
       } else {
         pushConst(code, this.#dtype, worst);
@@ -402,7 +399,7 @@ export class ArgFold implements Accumulator {
 
   #compare(op: "gt" | "lt" | "eq" | "ne", x: Push, y: Push): void {
     const { code, helpers } = this.#nest;
-    if (this.#vector) emitVectorCompare(code, op, this.#dtype, x, y);
+    if (this.#vector) emitVectorCompare(this.#nest, op, this.#dtype, x, y);
     else emitCompare(code, helpers, op, this.#dtype, x, y);
   }
   #logic(op: "and" | "or"): void {
@@ -457,7 +454,8 @@ export class ArgFold implements Accumulator {
     for (const [part, answer] of this.#answers.entries()) {
       const where = this.#where[part] as number;
       if (!this.#along && this.#vector) {
-        code.get(where).set(answer);
+        emitVectorConvert(this.#nest, "int32", this.#result, (into) => into.get(where));
+        code.set(answer);
         continue;
       }
       const scalar = this.#nest.local("i32");

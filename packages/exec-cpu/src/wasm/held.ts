@@ -86,3 +86,17 @@ export function normalise(code: Code, dtype: DType): void {
     default:
   }
 }
+
+/** The 32-bit lane of a vector that holds an immediate; bool lanes are masks. */
+export function laneWord(dtype: DType, { lo }: Bits): number {
+  switch (dtype) {
+    case "bool":
+      return lo === 0 ? 0 : 0xffffffff;
+    case "int8":
+      return ((lo << 24) >> 24) >>> 0;
+    case "int16":
+      return ((lo << 16) >> 16) >>> 0;
+    default:
+      return lo;
+  }
+}
