@@ -6,6 +6,8 @@
 import {
   definitionOf,
   type Emitter,
+  greatest,
+  least,
   type Node,
   type NodeNamed,
   type OpName,
@@ -16,7 +18,14 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { type Bits, isFloat, isInteger, ScalarBuilder, toBits } from "@gridfuse/plan/scalar";
+import {
+  type Bits,
+  type DType,
+  isFloat,
+  isInteger,
+  ScalarBuilder,
+  toBits,
+} from "@gridfuse/plan/scalar";
 import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
 import { coordinates, viewOf } from "../tensor/views.ts";
 import { evaluateBits } from "./evaluate-bits.ts";
@@ -98,6 +107,16 @@ function dropMovement({ e }: RuleContext, node: Node, inputs: readonly ValueId[]
 }
 
 const sameBits = (a: Bits, b: Bits): boolean => a.lo === b.lo && a.hi === b.hi;
+
+/** A value without elements is as good as any other of its type. */
+function dropEmpty({ e }: RuleContext, node: Node): Result {
+  if (node.op === "full" || node.outputs.length === 0 || node.regions.length > 0) return undefined;
+  if (node.outputs.some((value) => !isEmpty(e, value))) return undefined;
+  return node.outputs.map((value) => fullLike(e, value, { lo: 0, hi: 0 }));
+}
+
+const isEmpty = (e: Emitter, value: ValueId): boolean =>
+  e.table.types[value]?.kind === "tensor" && e.shape(value).includes(0);
 
 /** x ∘ identity = x, where the op table knows an identity that is exact for the dtype. */
 function dropIdentity({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
@@ -306,6 +325,24 @@ const emptyReduction: Rule<"reduce_sum"> = ({ e }, node, inputs) => {
   return [isFloat(dtype) ? e.emit("add", [e.full(dtype, shape, 0), value], {}) : value];
 };
 
+/** What a reduction gives where it has nothing to reduce. */
+const identityOf = {
+  reduce_sum: () => 0,
+  reduce_prod: () => 1,
+  reduce_max: least,
+  reduce_min: greatest,
+  reduce_and: (dtype: DType) => (dtype === "bool" ? true : -1),
+  reduce_or: () => 0,
+  reduce_xor: () => 0,
+} as const;
+type Reduction = keyof typeof identityOf;
+
+const reduceNothing: Rule<Reduction> = ({ e }, node, inputs) => {
+  if (!isEmpty(e, inputs[0] as ValueId)) return undefined;
+  const { dtype, shape } = e.type(node.outputs[0] as ValueId);
+  return [e.full(dtype, shape, identityOf[node.op](dtype))];
+};
+
 type RuleTable = { readonly [K in OpName]?: readonly Rule<K>[] };
 
 const rules: RuleTable = {
@@ -316,11 +353,24 @@ const rules: RuleTable = {
   convert_element_type: [convert],
   cond: [cond],
   scan: [scan],
-  reduce_sum: [emptyReduction, sumOfDot, sumOfSum],
+  reduce_sum: [reduceNothing, emptyReduction, sumOfDot, sumOfSum],
+  reduce_prod: [reduceNothing],
+  reduce_max: [reduceNothing],
+  reduce_min: [reduceNothing],
+  reduce_and: [reduceNothing],
+  reduce_or: [reduceNothing],
+  reduce_xor: [reduceNothing],
   add: [addZeroToSum],
 };
 
-const general = [foldKnownScalars, foldSplats, dropMovement, dropIdentity, dropInvolution];
+const general = [
+  dropEmpty,
+  foldKnownScalars,
+  foldSplats,
+  dropMovement,
+  dropIdentity,
+  dropInvolution,
+];
 
 export function applyRules(context: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
   for (const rule of general) {
