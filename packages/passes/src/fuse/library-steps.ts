@@ -241,9 +241,13 @@ export function lowerScatter(scope: Scope, node: NodeNamed<"scatter">): void {
   });
 }
 
-/** clamp(x, lo, hi) as int32, for an x of any integer dtype. */
+/** clamp(x, lo, hi) as int32; indices of 32 bits and less never need 64. */
 function clampInt32(b: KernelBuilder["final"]["b"], x: number, lo: number, hi: number): number {
-  const wide = b.convert(x, "int64");
-  const atMost = b.binary("min", wide, b.const("int64", hi));
-  return b.convert(b.binary("max", atMost, b.const("int64", lo)), "int32");
+  const own = b.dtypeOf(x);
+  const isWide = own === "int64" || own === "uint64" || own === "uint32";
+  const dtype = isWide ? own : "int32";
+  const value = b.convert(x, dtype);
+  const atMost = b.binary("min", value, b.const(dtype, hi));
+  if (own === "uint32" || own === "uint64") return b.convert(atMost, "int32");
+  return b.convert(b.binary("max", atMost, b.const(dtype, lo)), "int32");
 }
