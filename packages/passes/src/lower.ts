@@ -14,6 +14,7 @@ import { vectoriseRegion } from "./grid/vectorise-region.ts";
 import { emitPlan, lowerProgram, tidySteps } from "./plan/emit.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
+import { settleNaNs } from "./tensor/settle-nans.ts";
 
 export interface LowerOptions {
   /** Whether float sums over grid axes may change their order. Default true. */
@@ -59,6 +60,7 @@ export function lower(program: Program, options: LowerOptions = {}): Plan {
     }),
   );
   pass("canonicalise again", (r) => simplifyRegion(table, r));
+  pass("settle-nans", (r) => settleNaNs(table, r));
 
   const nodesAfter = countNodes(table, region);
   const step = <T>(name: string, run: () => T, count: (result: T) => number): T => {
