@@ -14,8 +14,11 @@ import { verifyRegion } from "../../../packages/passes/test/support/verify-regio
 
 export type Inputs = Readonly<Record<string, HostTensor>>;
 
-export const backends = ["js", "wasm"] as const;
-export type Backend = (typeof backends)[number];
+export type Backend = "js" | "wasm";
+/** Both, or the ones that GRIDFUSE_BACKENDS lists. */
+export const backends = (process.env.GRIDFUSE_BACKENDS ?? "js,wasm").split(
+  ",",
+) as readonly Backend[];
 
 export interface ComparisonOptions extends LowerOptions {
   /** For outputs that the plan does not mark exact. */
