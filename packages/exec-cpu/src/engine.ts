@@ -14,6 +14,8 @@ export interface EngineReport {
 
 export interface Engine {
   readonly report: EngineReport;
+  /** The engine's own memory of a buffer. */
+  view(buffer: number): StorageArray;
   /**
    * @param inputs one array of the right class and length for each input of the plan
    * @param outputs the caller's array for each output, or undefined for a fresh one
@@ -22,6 +24,14 @@ export interface Engine {
     inputs: readonly StorageArray[],
     outputs: readonly (StorageArray | undefined)[],
   ): StorageArray[];
+}
+
+/** Copies whole arrays of one class; bytes, so that NaN payloads survive. An array that is in place stays. */
+export function copyBytes(from: StorageArray, to: StorageArray): void {
+  if (from.buffer === to.buffer && from.byteOffset === to.byteOffset) return;
+  new Uint8Array(to.buffer, to.byteOffset, to.byteLength).set(
+    new Uint8Array(from.buffer, from.byteOffset, from.byteLength),
+  );
 }
 
 export interface EngineOptions {

@@ -4,6 +4,7 @@ import {
   type Executable,
   type ExecutionReport,
   GridfuseError,
+  InputError,
   InternalError,
   type Plan,
   type RunInputs,
@@ -18,6 +19,14 @@ import type { Engine } from "./engine.ts";
 export interface CpuExecutable extends Executable {
   /** Like `run`, at once. */
   runSync(inputs: RunInputs, options?: RunOptions): RunOutputs;
+  /**
+   * The executable's own memory of an input or output, row-major: what is handed to `run` (or as `out`)
+   * from here is not copied. Inputs keep their contents from run to run, outputs are overwritten by each;
+   * after `dispose` the array is nobody's.
+   *
+   * @throws InputError GF1014 where the plan has no input or output of that name
+   */
+  tensor(name: string): StorageArray;
 }
 
 export class PreparedPlan implements CpuExecutable {
@@ -67,6 +76,19 @@ export class PreparedPlan implements CpuExecutable {
     return Object.fromEntries(
       this.plan.outputs.map(({ name }, i) => [name, results[i] as StorageArray]),
     );
+  }
+
+  tensor(name: string): StorageArray {
+    const engine = this.#requireReady();
+    const ports = [...this.plan.inputs, ...this.plan.outputs];
+    const port = ports.find((candidate) => candidate.name === name);
+    if (port !== undefined) return engine.view(port.buffer);
+    throw new InputError("GF1014", `plan "${this.plan.name}" has no input or output "${name}"`, {
+      path: name,
+      received: name,
+      expected: ports.map((known) => known.name),
+      help: `It has ${ports.map((known) => `"${known.name}"`).join(", ")}.`,
+    });
   }
 
   #requireReady(): Engine {

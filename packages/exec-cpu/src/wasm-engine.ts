@@ -11,7 +11,7 @@ import {
   type WhileStep,
 } from "@gridfuse/plan";
 import { type CompiledPlan, compilePlan, pagesOf } from "./codegen/driver.ts";
-import { type Engine, type EngineOptions, type EngineReport, outOfFuel } from "./engine.ts";
+import { copyBytes, type Engine, type EngineOptions, type EngineReport, outOfFuel } from "./engine.ts";
 
 export const hasWasm = (): boolean => typeof WebAssembly === "object";
 
@@ -81,7 +81,7 @@ class WasmEngine implements Engine {
     }
   }
 
-  #view(buffer: number): StorageArray {
+  view(buffer: number): StorageArray {
     const { dtype, length } = this.#plan.buffers[buffer] as PlanBuffer;
     const address = this.#compiled.layout.addresses[buffer] as number;
     return storageArray(dtype, this.#memory.buffer, address, length);
@@ -89,7 +89,7 @@ class WasmEngine implements Engine {
 
   #print(step: PrintStep): void {
     const print = this.#options.onPrint ?? ((line: string) => console.log(line));
-    for (const line of formatPrintLines(step, (buffer) => this.#view(buffer))) print(line, step);
+    for (const line of formatPrintLines(step, (buffer) => this.view(buffer))) print(line, step);
   }
 
   run(
@@ -97,7 +97,7 @@ class WasmEngine implements Engine {
     outputs: readonly (StorageArray | undefined)[],
   ): StorageArray[] {
     for (const [i, { buffer }] of this.#plan.inputs.entries()) {
-      copyBytes(inputs[i] as StorageArray, this.#view(buffer));
+      copyBytes(inputs[i] as StorageArray, this.view(buffer));
     }
     try {
       this.#run();
@@ -111,17 +111,10 @@ class WasmEngine implements Engine {
       throw cause;
     }
     return this.#plan.outputs.map(({ dtype, buffer }, i) => {
-      const view = this.#view(buffer);
+      const view = this.view(buffer);
       const target = outputs[i] ?? storageArray(dtype, view.length);
       copyBytes(view, target);
       return target;
     });
   }
-}
-
-/** Copies whole arrays of one class; bytes, so that NaN payloads survive. */
-function copyBytes(from: StorageArray, to: StorageArray): void {
-  new Uint8Array(to.buffer, to.byteOffset, to.byteLength).set(
-    new Uint8Array(from.buffer, from.byteOffset, from.byteLength),
-  );
 }

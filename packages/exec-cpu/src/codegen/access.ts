@@ -6,101 +6,11 @@
  * guard is tested for a whole block; only blocks on its edge test each lane.
  */
 import { type DType, isSigned, itemSize } from "@gridfuse/plan";
-import {
-  add,
-  axis,
-  constant,
-  type IndexExpr,
-  mul,
-  sub,
-  substituteAxes,
-} from "@gridfuse/plan/index-expr";
+import { add, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
 import type { IndexRange } from "@gridfuse/plan/scalar";
 import { loadOp, storeOp } from "../wasm/held.ts";
+import type { LaneIndex } from "./lanes.ts";
 import type { Nest } from "./nest.ts";
-
-/** The axis along the lanes: blocks of `width` lanes from coordinate `width·q` on. */
-export interface LaneAxis {
-  readonly axis: number;
-  readonly extent: number;
-}
-
-/** The lanes that are computed at once. */
-export interface Block {
-  /** 1 (no vectors) or a multiple of 4. */
-  readonly width: number;
-  /** The first `valid` lanes are points of the domain; the others hold anything and are not stored. */
-  readonly valid: number;
-  /** Coordinate of lane 0 where it is known; otherwise it is a multiple of `width`. */
-  readonly from: number | undefined;
-}
-
-export const scalarBlock: Block = { width: 1, valid: 1, from: undefined };
-export const fullBlock = (width: number): Block => ({ width, valid: width, from: undefined });
-/** The last `count` points of a lane axis of `extent`. */
-export const lastBlock = (extent: number, count: number): Block => ({
-  width: Math.ceil(count / 4) * 4,
-  valid: count,
-  from: extent - count,
-});
-/** The numbers of the quads of a block. */
-export const partsOf = ({ width }: Block): number[] =>
-  Array.from({ length: width / 4 }, (_, part) => part);
-
-/** The number under which `q` of a lane axis is known to index expressions. */
-export const blockAxis = (lanes: LaneAxis): number => lanes.axis + 1_000_000;
-
-/** An index at every lane of a block. */
-export interface LaneIndex {
-  at(lane: number): IndexExpr;
-  /** Distance of each lane from lane 0 where all are constant. */
-  readonly offsets: readonly number[] | undefined;
-}
-
-/** The factor of `axisNumber` in e, where e reads it as a plain term or not at all. */
-function directFactor(e: IndexExpr, axisNumber: number): number | undefined {
-  const reads = `a${axisNumber}:`;
-  if (e.k === "axis") return e.axis === axisNumber ? 1 : 0;
-  if (e.k !== "sum") return e.key.includes(reads) ? undefined : 0;
-  let factor = 0;
-  for (const term of e.terms) {
-    if (term.of.k === "axis" && term.of.axis === axisNumber) factor = term.factor;
-    else if (term.of.key.includes(reads)) return undefined;
-  }
-  return factor;
-}
-
-/** @param varyingValue whether e refers to a scalar value that differs between lanes */
-export function lanesOf(
-  e: IndexExpr,
-  lanes: LaneAxis,
-  { width, from }: Block,
-  varyingValue: boolean,
-): LaneIndex {
-  const factor = directFactor(e, lanes.axis);
-  if (factor !== undefined) {
-    const offsets = Array.from({ length: width }, (_, lane) => lane * factor);
-    return {
-      at: (lane) => (offsets[lane] === 0 ? e : add(e, constant(offsets[lane] as number))),
-      offsets: varyingValue ? undefined : offsets,
-    };
-  }
-  const start =
-    from === undefined
-      ? mul(axis(blockAxis(lanes), Math.floor(lanes.extent / width)), width)
-      : constant(from);
-  const exprs = Array.from({ length: width }, (_, lane) => {
-    const by: IndexExpr[] = [];
-    by[lanes.axis] = add(start, constant(lane));
-    return substituteAxes(e, by);
-  });
-  const at = (lane: number): IndexExpr => exprs[lane] as IndexExpr;
-  const distances = exprs.map((lane) => sub(lane, at(0)));
-  const offsets = distances.every((distance) => distance.k === "const")
-    ? distances.map((distance) => distance.lo)
-    : undefined;
-  return { at, offsets: varyingValue ? undefined : offsets };
-}
 
 // ── One element ─────────────────────────────────────────────────────────────────────────────
 

@@ -13,20 +13,16 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitBinary, emitConvert, type Push } from "../wasm/scalar-ops.ts";
 import { emitVectorConvert, hasLanes, laneShape } from "../wasm/vector-ops.ts";
+import { type LaneQuad, pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
 import {
   type Block,
   blockAxis,
   fullBlock,
   type LaneAxis,
-  type LaneQuad,
   lanesOf,
   lastBlock,
   partsOf,
-  pushElement,
-  pushLanes,
-  storeElement,
-  storeLanes,
-} from "./access.ts";
+} from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";

@@ -10,21 +10,7 @@ import { InternalError, type KernelStep } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { Push } from "../wasm/scalar-ops.ts";
 import { hasLanes } from "../wasm/vector-ops.ts";
-import {
-  type Block,
-  blockAxis,
-  fullBlock,
-  guardQuad,
-  type LaneAxis,
-  lastBlock,
-  openRanges,
-  partsOf,
-  pushGuard,
-  scalarBlock,
-  storeElement,
-  storeLane,
-  storeLanes,
-} from "./access.ts";
+import { guardQuad, openRanges, pushGuard, storeElement, storeLane, storeLanes } from "./access.ts";
 import {
   formOf,
   indicesOf,
@@ -32,6 +18,15 @@ import {
   type LoopAxis,
   type StageForm,
 } from "./kernel-form.ts";
+import {
+  type Block,
+  blockAxis,
+  fullBlock,
+  type LaneAxis,
+  lastBlock,
+  partsOf,
+  scalarBlock,
+} from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
 import { Program } from "./program.ts";

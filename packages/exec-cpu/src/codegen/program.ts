@@ -43,20 +43,22 @@ import {
   type ShiftOp,
 } from "../wasm/vector-ops.ts";
 import {
-  type Block,
   guardQuad,
-  type LaneAxis,
-  type LaneIndex,
   type LaneQuad,
-  lanesOf,
   openRanges,
-  partsOf,
   pushElement,
   pushGuard,
   pushLanes,
   type QuadGuard,
-  scalarBlock,
 } from "./access.ts";
+import {
+  type Block,
+  type LaneAxis,
+  type LaneIndex,
+  lanesOf,
+  partsOf,
+  scalarBlock,
+} from "./lanes.ts";
 import type { Nest } from "./nest.ts";
 import { always, type ProgramFacts, valuesIn } from "./program-facts.ts";
 

@@ -3,7 +3,8 @@ import { type CopyStep, itemSize, type ScanStep, type ScatterStep } from "@gridf
 import { add, axis, constant, mul } from "@gridfuse/plan/index-expr";
 import { heldType } from "../wasm/held.ts";
 import { emitBinary, type Push } from "../wasm/scalar-ops.ts";
-import { openRanges, pushElement, pushGuard, scalarBlock, storeElement } from "./access.ts";
+import { openRanges, pushElement, pushGuard, storeElement } from "./access.ts";
+import { scalarBlock } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
 import { Program } from "./program.ts";

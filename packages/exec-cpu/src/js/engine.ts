@@ -15,7 +15,7 @@ import {
 } from "@gridfuse/plan";
 import { evaluate, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { applyNode, type Lanes, lanes, loadLanes, storeLanes } from "@gridfuse/plan/scalar";
-import { type Engine, type EngineOptions, type EngineReport, outOfFuel } from "../engine.ts";
+import { copyBytes, type Engine, type EngineOptions, type EngineReport, outOfFuel } from "../engine.ts";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
 import { combineLanes, type JsContext, runKernel, runScatter } from "./kernel.ts";
 import { runSort, runTopK } from "./sorting.ts";
@@ -78,14 +78,13 @@ class JsEngine implements Engine, JsContext {
     outputs: readonly (StorageArray | undefined)[],
   ): StorageArray[] {
     for (const [i, { buffer }] of this.#plan.inputs.entries()) {
-      const { buffer: memory, byteOffset, byteLength } = inputs[i] as StorageArray;
-      this.#bytes(buffer).set(new Uint8Array(memory, byteOffset, byteLength));
+      copyBytes(inputs[i] as StorageArray, this.view(buffer));
     }
     this.#steps(this.#plan.steps);
     return this.#plan.outputs.map(({ dtype, buffer }, i) => {
       const length = (this.#plan.buffers[buffer] as PlanBuffer).length;
       const target = outputs[i] ?? storageArray(dtype, length);
-      new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(this.#bytes(buffer));
+      copyBytes(this.view(buffer), target);
       return target;
     });
   }
