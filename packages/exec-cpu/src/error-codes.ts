@@ -9,6 +9,11 @@ export interface ErrorCode {
 const ours = "Please report it with the plan file.";
 
 export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
+  GF1014: {
+    title: "no input or output of that name",
+    cause: "tensor(name) was asked for memory of a port that the plan does not have.",
+    fix: "Use one of the names in the message; inspect shows them too.",
+  },
   GF5001: {
     title: "plan needs more memory than there may be",
     cause:

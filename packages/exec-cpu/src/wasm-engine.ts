@@ -11,7 +11,13 @@ import {
   type WhileStep,
 } from "@gridfuse/plan";
 import { type CompiledPlan, compilePlan, pagesOf } from "./codegen/driver.ts";
-import { copyBytes, type Engine, type EngineOptions, type EngineReport, outOfFuel } from "./engine.ts";
+import {
+  copyBytes,
+  type Engine,
+  type EngineOptions,
+  type EngineReport,
+  outOfFuel,
+} from "./engine.ts";
 
 export const hasWasm = (): boolean => typeof WebAssembly === "object";
 

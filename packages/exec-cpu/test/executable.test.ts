@@ -35,6 +35,21 @@ describe.each(["wasm", "js"] as const)("%s", (backend) => {
     expect(out.y).toEqual(Float32Array.of(8, 10, 12));
   });
 
+  test("its own tensors need no copy: filled in place, read in place", () => {
+    const executable = cpuSync({ backend }).prepareSync(doubling(3));
+    const [x, y] = [executable.tensor("x"), executable.tensor("y")];
+    x.set([1, 2, 3] as never);
+    const { y: result } = executable.runSync({ x }, { out: { y } });
+    expect(result).toBe(y);
+    expect(y).toEqual(Float32Array.of(2, 4, 6));
+    executable.runSync({ x: Float32Array.of(5, 5, 5) });
+    expect(x).toEqual(Float32Array.of(5, 5, 5));
+    expect(y).toEqual(Float32Array.of(10, 10, 10));
+    expect(() => executable.tensor("z")).toThrow(
+      expect.objectContaining({ code: "GF1014", expected: ["x", "y"] }),
+    );
+  });
+
   test("concurrent runs each settle with their own result", async () => {
     const executable = await (await cpu({ backend })).prepare(doubling(1));
     const runs = Array.from({ length: 20 }, (_, i) => executable.run({ x: Float32Array.of(i) }));

@@ -15,7 +15,13 @@ import {
 } from "@gridfuse/plan";
 import { evaluate, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { applyNode, type Lanes, lanes, loadLanes, storeLanes } from "@gridfuse/plan/scalar";
-import { copyBytes, type Engine, type EngineOptions, type EngineReport, outOfFuel } from "../engine.ts";
+import {
+  copyBytes,
+  type Engine,
+  type EngineOptions,
+  type EngineReport,
+  outOfFuel,
+} from "../engine.ts";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
 import { combineLanes, type JsContext, runKernel, runScatter } from "./kernel.ts";
 import { runSort, runTopK } from "./sorting.ts";
