@@ -31,6 +31,7 @@ import {
 } from "@gridfuse/graph";
 import type { HostTensor } from "@gridfuse/interpret";
 import fc from "fast-check";
+import { Dice } from "./dice.ts";
 import { allDTypes, Random, randomTensor, type Style } from "./values.ts";
 
 type Shape = readonly number[];
@@ -52,27 +53,6 @@ export interface GraphPlan {
 
 const maxElements = 1500;
 const maxRank = 5;
-
-/** A list of numbers as a stream of choices; it starts again when it is used up. */
-class Dice {
-  readonly #numbers: readonly number[];
-  #next = 0;
-
-  constructor(numbers: readonly number[]) {
-    this.#numbers = numbers;
-  }
-  below(n: number): number {
-    const number = this.#numbers[this.#next % this.#numbers.length] as number;
-    this.#next += 1;
-    return (number + Math.floor(this.#next / this.#numbers.length)) % n;
-  }
-  flip(): boolean {
-    return this.below(2) === 1;
-  }
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T;
-  }
-}
 
 // ── What ops take ───────────────────────────────────────────────────────────────────────────
 

@@ -182,17 +182,20 @@ function batchResults(
   return batchRegion(e, wanted, args, { size: n, loop: body.loopIds[axis] as number });
 }
 
-/** The last point's element of a batched value. */
-function lastPoint(e: Emitter, { value, batched }: BatchOperand, n: number): ValueId {
-  if (!batched) return value;
+/** The element of one point of a value with the axis in front. */
+function pointOf(e: Emitter, value: ValueId, point: number): ValueId {
   const shape = e.shape(value) as readonly number[];
   const slice = e.emit("slice", [value], {
-    start: shape.map((_, d) => (d === 0 ? n - 1 : 0)),
-    limit: shape.map((size, d) => (d === 0 ? n : size)),
+    start: shape.map((_, d) => (d === 0 ? point : 0)),
+    limit: shape.map((size, d) => (d === 0 ? point + 1 : size)),
     strides: shape.map(() => 1),
   });
   return e.reshape(slice, shape.slice(1));
 }
+
+/** The last point's element of a batched value. */
+const lastPoint = (e: Emitter, { value, batched }: BatchOperand, n: number): ValueId =>
+  batched ? pointOf(e, value, n - 1) : value;
 
 function batchAxis(view: AxisView, roles: readonly StateRole[]): Region {
   const removal = startRemoval(view);
@@ -264,7 +267,7 @@ function reduceAxis(view: AxisView, roles: readonly StateRole[]): Region | undef
     terms: ValueId,
   ): ValueId {
     const first = specialise(view, [role.start], assumeCoordinate(view, ix.zero));
-    const [start] = replay(e, first, bindStates(view, states)) as [ValueId];
+    const [start] = replay(e, first, bindParams(view, removal, 0)) as [ValueId];
     const dtype = e.dtype(terms);
     const reassociated = isFloat(dtype) && (role.op === "add" || role.op === "mul");
     const total = e.emit(reductionOf[role.op], [terms], {
@@ -279,22 +282,28 @@ function reduceAxis(view: AxisView, roles: readonly StateRole[]): Region | undef
     if (role.kind !== "published") continue;
     const last = publishedResult(view, s, roles, finals);
     if (last === undefined) return undefined;
-    results[s] = replay(e, last, bindStates(view, states))[0] as ValueId;
+    results[s] = replay(e, last, bindParams(view, removal, n - 1))[0] as ValueId;
   }
   region.results.push(...(results as ValueId[]));
   return region;
 }
 
-/** Old state params → the new region's, for states that do not have the axis. */
-function bindStates(view: AxisView, states: readonly ValueId[]): Map<ValueId, ValueId> {
-  return new Map(states.map((value, s) => [stateParam(view, s), value]));
+/** Old params → what they stand for at one point of the axis: its coordinate, and that point's own states. */
+function bindParams(view: AxisView, { e, states }: Removal, point: number): Map<ValueId, ValueId> {
+  const bound = new Map([[idParam(view), e.full("int32", [], point)]]);
+  for (const [s, value] of states.entries()) {
+    const own = isOwn(view.body.states[s] as State, view.axis);
+    bound.set(stateParam(view, s), own ? pointOf(e, value, point) : value);
+  }
+  return bound;
 }
 
 // ── Sequential axes ─────────────────────────────────────────────────────────────────────────
 
 function loopAxis(view: AxisView, given: readonly StateRole[]): Region {
   const { table, body, axis } = view;
-  const { e, n, region, states } = startRemoval(view);
+  const removal = startRemoval(view);
+  const { e, n, region, states } = removal;
   const roles = withoutUnreachablePublishing(view, given);
   const isCarried = (s: number): boolean =>
     ["carried", "overwritten", "reduced"].includes((roles[s] as StateRole).kind);
@@ -330,7 +339,7 @@ function loopAxis(view: AxisView, given: readonly StateRole[]): Region {
     results: [...carried, ...own].map((s) => loop.results[s] as ValueId),
   };
   const { region: closed, captures } = closeRegion(e, open);
-  const bound = bindStates(view, states);
+  const bound = bindParams(view, removal, 0);
   const inputs = [
     ...carried.map((s) => peeled.initial(e, s, bound) ?? (states[s] as ValueId)),
     ...readsOwn.map((s) => states[s] as ValueId),
@@ -372,7 +381,7 @@ function loopAxis(view: AxisView, given: readonly StateRole[]): Region {
   });
   for (const s of published) {
     const last = publishedResult(view, s, roles, finals) as Region;
-    results[s] = replay(e, last, bound)[0] as ValueId;
+    results[s] = replay(e, last, bindParams(view, removal, n - 1))[0] as ValueId;
   }
   region.results.push(...results);
   return region;
