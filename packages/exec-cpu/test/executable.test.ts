@@ -134,6 +134,30 @@ test("modules are valid, and small", () => {
   expect(bytes.length).toBeLessThan(600);
 });
 
+test("kernels that differ only in their buffers share a function", () => {
+  const chain = (kernels: number, step: (i: number) => number): Plan => {
+    const p = new PlanBuilder();
+    const ends = [p.input("x", "float32", [9]), p.output("y", "float32", [9])] as const;
+    let from = ends[0];
+    for (let i = 0; i < kernels; i++) {
+      const [source, to] = [from, i === kernels - 1 ? ends[1] : p.temporary("float32", 9)];
+      p.map([9], (s) => {
+        const value = s.load("float32", source, axis(0, 9), [], zeroBits);
+        return [write(to, "float32", axis(0, 9), s.add(value, s.const("float32", step(i))))];
+      });
+      from = to;
+    }
+    return p.build();
+  };
+  const [alike, different] = [chain(10, () => 1), chain(10, (i) => i)];
+  const run = cpuSync()
+    .prepareSync(alike)
+    .runSync({ x: new Float32Array(9) });
+  expect(run.y).toEqual(new Float32Array(9).fill(10));
+  const size = (plan: Plan): number => compilePlan(plan).bytes.length;
+  expect(size(alike)).toBeLessThan(size(different) / 2);
+});
+
 test("the report says what runs", () => {
   const executable = cpuSync().prepareSync(doubling(8));
   expect(executable.report()).toMatchObject({

@@ -10,11 +10,11 @@ import { add, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
 import type { IndexRange } from "@gridfuse/plan/scalar";
 import { loadOp, storeOp } from "../wasm/held.ts";
 import type { LaneIndex } from "./lanes.ts";
-import type { Nest } from "./nest.ts";
+import type { Address, Nest } from "./nest.ts";
 
 // ── One element ─────────────────────────────────────────────────────────────────────────────
 
-export function pushElement(nest: Nest, dtype: DType, base: number, index: IndexExpr): void {
+export function pushElement(nest: Nest, dtype: DType, base: Address, index: IndexExpr): void {
   const offset = nest.pushAddress(index, itemSize(dtype), base);
   nest.code.memory(loadOp(dtype), offset);
 }
@@ -22,7 +22,7 @@ export function pushElement(nest: Nest, dtype: DType, base: number, index: Index
 export function storeElement(
   nest: Nest,
   dtype: DType,
-  base: number,
+  base: Address,
   index: IndexExpr,
   value: () => void,
 ): void {
@@ -87,21 +87,21 @@ function inLane(nest: Nest, lane: number, body: () => void): void {
 }
 
 /** Pushes four lanes of 32-bit elements. */
-function pushWords(nest: Nest, base: number, quad: LaneQuad): void {
+function pushWords(nest: Nest, base: Address, quad: LaneQuad): void {
   const near = spread(quad);
   const { code } = nest;
   const reach = near === undefined ? Number.POSITIVE_INFINITY : Math.max(...near.lanes);
   if (near !== undefined && reach === 0) {
-    code.memory("v128.load32_splat", nest.pushAddress(near.from, 4, base + 4 * near.shift));
+    code.memory("v128.load32_splat", nest.pushAddress(near.from, 4, base, near.shift));
   } else if (near !== undefined && reach < 4) {
-    code.memory("v128.load", nest.pushAddress(near.from, 4, base + 4 * near.shift));
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base, near.shift));
     if (!consecutive(near.lanes)) {
       const whole = nest.local("v128");
       code.tee(whole).get(whole).shuffleLanes(near.lanes);
     }
   } else if (near !== undefined && reach < 8) {
-    code.memory("v128.load", nest.pushAddress(near.from, 4, base + 4 * near.shift));
-    code.memory("v128.load", nest.pushAddress(near.from, 4, base + 4 * (near.shift + 4)));
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base, near.shift));
+    code.memory("v128.load", nest.pushAddress(near.from, 4, base, near.shift + 4));
     code.shuffleLanes(near.lanes);
   } else {
     const offsets: number[] = [];
@@ -118,13 +118,13 @@ function pushWords(nest: Nest, base: number, quad: LaneQuad): void {
 }
 
 /** Pushes four lanes of elements narrower than a lane: integers extended, bools as masks. */
-function pushNarrow(nest: Nest, dtype: DType, base: number, quad: LaneQuad): void {
+function pushNarrow(nest: Nest, dtype: DType, base: Address, quad: LaneQuad): void {
   const near = spread(quad);
   const { code } = nest;
   const size = itemSize(dtype);
   const sign = isSigned(dtype) ? "s" : "u";
   if (near !== undefined && consecutive(near.lanes)) {
-    const offset = nest.pushAddress(near.from, size, base + size * near.shift);
+    const offset = nest.pushAddress(near.from, size, base, near.shift);
     if (size === 2) {
       code.memory(`v128.load16x4_${sign}`, offset);
     } else {
@@ -144,7 +144,7 @@ function pushNarrow(nest: Nest, dtype: DType, base: number, quad: LaneQuad): voi
 }
 
 /** Pushes four lanes of a buffer. */
-export function pushLanes(nest: Nest, dtype: DType, base: number, quad: LaneQuad): void {
+export function pushLanes(nest: Nest, dtype: DType, base: Address, quad: LaneQuad): void {
   if (itemSize(dtype) === 4) pushWords(nest, base, quad);
   else pushNarrow(nest, dtype, base, quad);
 }
@@ -153,7 +153,7 @@ export function pushLanes(nest: Nest, dtype: DType, base: number, quad: LaneQuad
 export function storeLanes(
   nest: Nest,
   dtype: DType,
-  base: number,
+  base: Address,
   quad: LaneQuad,
   value: () => void,
 ): void {
@@ -162,7 +162,7 @@ export function storeLanes(
 }
 
 /** Stores the four lanes that `value` pushes as 32-bit elements. */
-function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () => void): void {
+function storeWords(nest: Nest, base: Address, quad: LaneQuad, value: () => void): void {
   const near = spread(quad);
   const { code } = nest;
   if (
@@ -170,7 +170,7 @@ function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () => void)
     quad.valid === 4 &&
     [...near.lanes].sort().every((lane, i) => lane === i)
   ) {
-    const offset = nest.pushAddress(near.from, 4, base + 4 * near.shift);
+    const offset = nest.pushAddress(near.from, 4, base, near.shift);
     value();
     if (!consecutive(near.lanes)) {
       value();
@@ -188,7 +188,7 @@ function storeWords(nest: Nest, base: number, quad: LaneQuad, value: () => void)
 function storeNarrow(
   nest: Nest,
   dtype: DType,
-  base: number,
+  base: Address,
   quad: LaneQuad,
   value: () => void,
 ): void {
@@ -196,7 +196,7 @@ function storeNarrow(
   const { code } = nest;
   const size = itemSize(dtype);
   if (near !== undefined && quad.valid === 4 && consecutive(near.lanes)) {
-    const offset = nest.pushAddress(near.from, size, base + size * near.shift);
+    const offset = nest.pushAddress(near.from, size, base, near.shift);
     value();
     if (dtype === "bool") code.v128([1, 1, 1, 1]).op("v128.and");
     value();
@@ -212,7 +212,7 @@ function storeNarrow(
 export function storeLane(
   nest: Nest,
   dtype: DType,
-  base: number,
+  base: Address,
   quad: LaneQuad,
   lane: number,
   value: () => void,

@@ -5,12 +5,21 @@
  * Long kernels are called in several parts: V8 has no on-stack replacement for WebAssembly, and a kernel
  * that is called once would run to its end in the baseline compiler's code.
  */
-import type { BranchStep, LoopStep, Plan, PrintStep, Step, WhileStep } from "@gridfuse/plan";
+import type {
+  BranchStep,
+  KernelStep,
+  LoopStep,
+  Plan,
+  PrintStep,
+  Step,
+  WhileStep,
+} from "@gridfuse/plan";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
 import { HelperLibrary } from "../wasm/helpers.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { dotScratch, emitDot } from "./dot.ts";
 import { emitKernel, kernelScratch } from "./kernel.ts";
+import { type KernelKey, kernelKey } from "./kernel-key.ts";
 import { emitCopy, emitScan, emitScatter } from "./small-steps.ts";
 import { emitSort, sortScratch } from "./sort.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
@@ -58,6 +67,9 @@ class Driver {
   readonly #run: FunctionBuilder;
   readonly #loops: number[] = [];
   readonly #maxFuel: number;
+  readonly #keys = new Map<KernelStep, KernelKey>();
+  readonly #uses = new Map<string, number>();
+  readonly #shared = new Map<string, StepFunction | undefined>();
   readonly printSteps: PrintStep[] = [];
   readonly whileSteps: WhileStep[] = [];
   readonly reports: { name: string; kind: string; how: string }[] = [];
@@ -66,6 +78,10 @@ class Driver {
     this.#maxFuel = maxFuel;
     forEachStep(plan.steps, (step) => {
       if (step.kind === "loop") this.#loops[step.loop] ??= this.module.global();
+      if (step.kind !== "kernel") return;
+      const key = kernelKey(step);
+      this.#keys.set(step, key);
+      this.#uses.set(key.text, (this.#uses.get(key.text) ?? 0) + 1);
     });
     this.#context = {
       module: this.module,
@@ -86,7 +102,7 @@ class Driver {
   #step(step: Step): void {
     switch (step.kind) {
       case "kernel":
-        this.#call(step, emitKernel(this.#context, step));
+        this.#kernel(step);
         return;
       case "dot":
         this.#call(step, emitDot(this.#context, step));
@@ -122,11 +138,27 @@ class Driver {
     }
   }
 
+  /** Kernels that differ only in their buffers are one function. */
+  #kernel(step: KernelStep): void {
+    const key = this.#keys.get(step) as KernelKey;
+    if ((this.#uses.get(key.text) as number) === 1) {
+      this.#call(step, emitKernel(this.#context, step));
+      return;
+    }
+    let fn = this.#shared.get(key.text);
+    if (fn === undefined && !this.#shared.has(key.text)) {
+      fn = emitKernel(this.#context, step, key.buffers);
+      this.#shared.set(key.text, fn);
+    }
+    const addresses = key.buffers.map((buffer) => this.#context.addresses[buffer] as number);
+    this.#call(step, fn, addresses);
+  }
+
   #report({ name, kind }: Step, how: string): void {
     this.reports.push({ name, kind, how });
   }
 
-  #call(step: Step, fn: StepFunction | undefined): void {
+  #call(step: Step, fn: StepFunction | undefined, more: readonly number[] = []): void {
     this.#report(step, fn?.how ?? "nothing to do");
     if (fn === undefined) return;
     const { code } = this.#run;
@@ -134,10 +166,9 @@ class Driver {
     const parts = Math.max(1, Math.min(mostParts, grains, Math.floor(fn.work / partWork)));
     const part = Math.ceil(grains / parts) * fn.grain;
     for (let lo = 0; lo < fn.extent; lo += part) {
-      code
-        .i32(lo)
-        .i32(Math.min(lo + part, fn.extent))
-        .call(fn.index);
+      code.i32(lo).i32(Math.min(lo + part, fn.extent));
+      for (const argument of more) code.i32(argument);
+      code.call(fn.index);
     }
   }
 

@@ -28,7 +28,7 @@ import {
   scalarBlock,
 } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
-import { Nest } from "./nest.ts";
+import { type Address, Nest } from "./nest.ts";
 import { Program } from "./program.ts";
 import { analyseProgram, valuesIn } from "./program-facts.ts";
 import {
@@ -104,6 +104,7 @@ function modeOf(form: KernelForm): Mode {
 
 class KernelEmitter {
   readonly #context: CodegenContext;
+  readonly #addresses: readonly Address[];
   readonly #form: KernelForm;
   readonly #mode: Mode;
   readonly #nest: Nest;
@@ -112,8 +113,15 @@ class KernelEmitter {
   /** The block of outer points being written, where lanes run across points. */
   #across: Block = scalarBlock;
 
-  constructor(context: CodegenContext, form: KernelForm, mode: Mode, nest: Nest) {
+  constructor(
+    context: CodegenContext,
+    addresses: readonly Address[],
+    form: KernelForm,
+    mode: Mode,
+    nest: Nest,
+  ) {
     this.#context = context;
+    this.#addresses = addresses;
     this.#form = form;
     this.#mode = mode;
     this.#nest = nest;
@@ -257,7 +265,7 @@ class KernelEmitter {
       nodes: stage.nodes,
       facts,
       lanes,
-      addresses: this.#context.addresses,
+      addresses: this.#addresses,
       reduced: (of, reduction, part) => {
         const result = this.#results[of]?.[reduction];
         if (result === undefined) {
@@ -295,7 +303,7 @@ class KernelEmitter {
 
   #write(program: Program, write: StageForm["writes"][number], block: Block): void {
     const nest = this.#nest;
-    const base = this.#context.addresses[write.buffer] as number;
+    const base = this.#addresses[write.buffer] as Address;
     const open = openRanges(write.guard);
     if (open === undefined) return;
     if (block.width === 1) {
@@ -464,14 +472,24 @@ export function kernelScratch(step: KernelStep): number {
   return Math.max(0, ...step.stages.map(({ reductions }) => reductions.length * slotBytes(4)));
 }
 
-/** Emits a kernel; undefined where it has no points. */
-export function emitKernel(context: CodegenContext, step: KernelStep): StepFunction | undefined {
+/**
+ * Emits a kernel; undefined where it has no points.
+ *
+ * @param parameters buffers whose addresses are arguments of the function, after lo and hi
+ */
+export function emitKernel(
+  context: CodegenContext,
+  step: KernelStep,
+  parameters: readonly number[] = [],
+): StepFunction | undefined {
   if (step.axes.includes(0)) return undefined;
   const form = formOf(step);
   const mode = modeOf(form);
-  const fn = context.module.define(["i32", "i32"], []);
+  const fn = context.module.define(["i32", "i32", ...parameters.map(() => "i32" as const)], []);
+  const addresses: Address[] = [...context.addresses];
+  for (const [i, buffer] of parameters.entries()) addresses[buffer] = { local: 2 + i };
   const nest = new Nest(fn, context.helpers, context.loopGlobals);
-  new KernelEmitter(context, form, mode, nest).emit();
+  new KernelEmitter(context, addresses, form, mode, nest).emit();
   const work = form.stages.reduce(
     (total, { inner, nodes }) => total + product(inner) * (nodes.length + 1),
     0,

@@ -45,6 +45,9 @@ export interface AxisPlace {
   readonly unit: number;
 }
 
+/** Where a buffer begins: known, or in a local that is set at entry. */
+export type Address = number | { readonly local: number };
+
 /** Scalar values that index expressions refer to. */
 export interface IndexValues {
   level(node: number): number;
@@ -319,17 +322,24 @@ export class Nest {
   }
 
   /**
-   * Pushes the dynamic part of the byte address of element `e` of an array at `base`, and returns the
+   * Pushes the dynamic part of the byte address of element e + shift of an array at `base`, and returns the
    * offset that the memory instruction adds. The dynamic part never wraps below 0.
    */
-  pushAddress(e: IndexExpr, size: number, base: number): number {
+  pushAddress(e: IndexExpr, size: number, base: Address, shift = 0): number {
     const { dynamic, fixed } = this.#scale(e, size);
-    if (dynamic.lo >= 0 && base + fixed >= 0) {
-      this.pushIndex(dynamic);
-      return base + fixed;
+    const offset = fixed + size * shift + (typeof base === "number" ? base : 0);
+    const apart = dynamic.lo >= 0 && offset >= 0;
+    const pushed = apart ? dynamic : add(dynamic, constant(offset));
+    if (typeof base === "number") {
+      this.pushIndex(pushed);
+    } else {
+      this.code.get(base.local);
+      if (pushed.k !== "const" || pushed.value !== 0) {
+        this.pushIndex(pushed);
+        this.code.op("i32.add");
+      }
     }
-    this.pushIndex(add(dynamic, constant(base + fixed)));
-    return 0;
+    return apart ? offset : 0;
   }
 
   #scale(e: IndexExpr, size: number): ScaledIndex {

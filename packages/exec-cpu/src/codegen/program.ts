@@ -59,7 +59,7 @@ import {
   partsOf,
   scalarBlock,
 } from "./lanes.ts";
-import type { Nest } from "./nest.ts";
+import type { Address, Nest } from "./nest.ts";
 import { always, type ProgramFacts, valuesIn } from "./program-facts.ts";
 
 const keysPerNode = 8;
@@ -86,7 +86,7 @@ export interface ProgramSource {
   readonly nodes: readonly ScalarNode[];
   readonly facts: ProgramFacts;
   readonly lanes: LaneAxis | undefined;
-  readonly addresses: readonly number[];
+  readonly addresses: readonly Address[];
   readonly reduced: ReducedValues;
 }
 
@@ -354,7 +354,7 @@ export class Program {
 
   #pushLoad(node: LoadNode): void {
     const nest = this.#nest;
-    const base = this.#source.addresses[node.buffer] as number;
+    const base = this.#source.addresses[node.buffer] as Address;
     const open = openRanges(node.guard);
     if (open === undefined) {
       pushConst(nest.code, node.dtype, node.fill);
@@ -562,7 +562,7 @@ export class Program {
 
   #emitQuadLoad(node: LoadNode, part: number, result: number): void {
     const nest = this.#nest;
-    const base = this.#source.addresses[node.buffer] as number;
+    const base = this.#source.addresses[node.buffer] as Address;
     const quad = this.quad(node.index, part);
     const pushWhole = (): void => {
       pushLanes(nest, node.dtype, base, quad);
