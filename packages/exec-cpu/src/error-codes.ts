@@ -40,6 +40,11 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: 'backend "wasm" was asked for on a host without WebAssembly.',
     fix: 'Use backend "auto" or "js".',
   },
+  GF5006: {
+    title: "index beyond 32 bits",
+    cause: "An index expression divides or compares a number that 32 bits cannot hold.",
+    fix: 'Use smaller extents, or backend "js".',
+  },
   GF5010: {
     title: "loop ran out of fuel",
     cause: "A `while` was still true after as many iterations as its plan, or maxFuel, allows.",

@@ -21,13 +21,14 @@ export const addressable: number = 2 ** 32;
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 /**
- * @throws OutOfMemoryError GF5001 where the plan needs more than `limit` bytes
+ * @throws OutOfMemoryError GF5001 where the plan needs more than `most` bytes
  */
 export function layoutOf(
   plan: Plan,
   scratchBytes: number,
-  limit: number = addressable,
+  most: number = addressable,
 ): MemoryLayout {
+  const limit = Math.min(most, addressable);
   const addresses: number[] = new Array(plan.buffers.length).fill(0);
   let end = alignment;
   const place = (bytes: number): number => {

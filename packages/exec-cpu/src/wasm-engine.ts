@@ -24,7 +24,21 @@ export const hasWasm = (): boolean => typeof WebAssembly === "object";
 /** @throws OutOfMemoryError GF5001, GF5002 */
 export async function wasmEngine(plan: Plan, options: EngineOptions): Promise<Engine> {
   const compiled = compilePlan(plan, options);
-  return new WasmEngine(plan, compiled, await WebAssembly.compile(compiled.bytes), options);
+  return new WasmEngine(plan, compiled, await compile(compiled.bytes), options);
+}
+
+/** Up to here compiling at once is quicker than the way through another thread. */
+const smallModule = 1 << 16;
+
+async function compile(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  if (bytes.length > smallModule) return WebAssembly.compile(bytes);
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    // Some browsers allow only tiny modules to be compiled at once on their main thread.
+    if (error instanceof RangeError) return WebAssembly.compile(bytes);
+    throw error;
+  }
 }
 
 export function wasmEngineSync(plan: Plan, options: EngineOptions): Engine {

@@ -460,3 +460,14 @@ describe.each(["wasm", "js"] as const)("on %s", (backend) => {
     expect(runOn(backend, p.build(), { x: xs }).y).toEqual(expected);
   });
 });
+
+test("a 64-bit index value may leave 32 bits", () => {
+  const p = new PlanBuilder();
+  const y = p.output("y", "int64", [3]);
+  const index = add(mul(axis(0, 3), -(2 ** 40)), constant(2 ** 33 + 1));
+  p.map([3], (s) => [write(y, "int64", axis(0, 3), s.index("int64", index))]);
+  for (const { wasm, js } of compareBackends(p.build(), {})) {
+    expect(js).toEqual([0n, 1n, 2n].map((i) => `${2n ** 33n + 1n - i * 2n ** 40n}`));
+    expect(wasm).toEqual(js);
+  }
+});

@@ -9,6 +9,7 @@
  * A conditional frame is code of the current level that may be skipped: what it computes is forgotten
  * when it is left.
  */
+import { CapabilityError } from "@gridfuse/plan";
 import {
   add,
   constant,
@@ -240,10 +241,12 @@ export class Nest {
         this.#computeSum(e);
         return;
       case "floordiv":
+        requireWord(e.of);
         this.pushIndex(e.of);
         divide(code, e.of, e.by);
         return;
       case "mod":
+        if (!isPowerOfTwo(e.by)) requireWord(e.of);
         this.pushIndex(e.of);
         this.#modulo(e.of, e.by);
         return;
@@ -254,6 +257,8 @@ export class Nest {
         code.op(`i32.${e.k}`);
         return;
       default: {
+        requireWord(e.a);
+        requireWord(e.b);
         const [a, b] = [this.#inLocal(e.a), this.#inLocal(e.b)];
         const sign = e.a.lo >= 0 && e.b.lo >= 0 ? "u" : "s";
         code.get(a).get(b).get(a).get(b);
@@ -352,6 +357,15 @@ export class Nest {
     this.#scaled.set(key, { dynamic, fixed });
     return { dynamic, fixed };
   }
+}
+
+/** Sums may wrap; what is divided or compared must be itself in 32 bits. */
+function requireWord({ lo, hi }: IndexExpr): void {
+  if (lo >= -(2 ** 31) && hi < (lo < 0 ? 2 ** 31 : 2 ** 32)) return;
+  throw new CapabilityError("GF5006", `an index reaches from ${lo} to ${hi}, beyond 32 bits`, {
+    received: [lo, hi],
+    help: 'Use smaller extents, or backend "js".',
+  });
 }
 
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));

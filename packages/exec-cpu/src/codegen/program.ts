@@ -66,6 +66,10 @@ const keysPerNode = 8;
 const scalarPart = 7;
 const splatPart = 6;
 
+/** Whether all values of e can be told apart in 32 bits, signed where e can be negative. */
+const fitsWord = ({ lo, hi }: IndexExpr): boolean =>
+  lo >= -(2 ** 31) && hi < (lo < 0 ? 2 ** 31 : 2 ** 32);
+
 const constantWord = ({ dtype, bits }: ConstNode): number => laneWord(dtype, bits);
 
 const isUnaryOp = (op: string): op is UnaryOp => (unaryOps as readonly string[]).includes(op);
@@ -344,12 +348,29 @@ export class Program {
   /** Pushes an index as an integer value, wrapped to its dtype. */
   #pushIndexNode({ index, dtype }: IndexNode): void {
     const nest = this.#nest;
+    if (heldType(dtype) === "i64" && !fitsWord(index)) {
+      this.#pushWideIndex(index);
+      return;
+    }
     nest.pushIndex(index);
     if (dtype === "int32" || dtype === "uint32") return;
     const from = index.lo < 0 ? "int32" : "uint32";
     const local = nest.local("i32");
     nest.code.set(local);
     emitConvert(nest.code, nest.helpers, from, dtype, (code) => code.get(local));
+  }
+
+  /** A sum that leaves 32 bits, though its parts do not. */
+  #pushWideIndex(index: IndexExpr): void {
+    const { code } = this.#nest;
+    const { terms, constant } =
+      index.k === "sum" ? index : { terms: [{ factor: 1, of: index }], constant: 0 };
+    code.i64(BigInt(constant));
+    for (const { factor, of } of terms) {
+      this.#nest.pushIndex(of);
+      code.op(of.lo < 0 ? "i64.extend_i32_s" : "i64.extend_i32_u");
+      code.i64(BigInt(factor)).op("i64.mul").op("i64.add");
+    }
   }
 
   #pushLoad(node: LoadNode): void {
