@@ -42,6 +42,7 @@ export * from "./graph.ts";
 export * from "./graphology.ts";
 export * from "./hash.ts";
 export { ds, type Indexer, type SliceText, type Window } from "./indexer.ts";
+export * from "./ir/block-padding.ts";
 export * from "./ir/clone.ts";
 export * from "./ir/emit.ts";
 export * from "./ir/table.ts";

@@ -7,16 +7,21 @@ import {
   type DType,
   type FillMode,
   isFloat,
+  type PaddingConfig,
   toBits,
 } from "@gridfuse/graph";
 import { extremesOf } from "../arithmetic.ts";
 import {
   bitsOf,
+  boxAt,
   canonicalNaN,
+  copyBox,
   filled,
   forEachCoordinate,
   type HostTensor,
   stridesOf,
+  wholeOf,
+  zeros,
 } from "../tensor.ts";
 
 /** What memory of `dtype` holds that nobody wrote, and what lies outside an array. */
@@ -25,6 +30,38 @@ export function fillBits(dtype: DType, mode: FillMode): Bits {
   if (isFloat(dtype)) return canonicalNaN(dtype);
   const { least, greatest } = extremesOf(dtype);
   return toBits(dtype, mode === "hlo" ? least : greatest);
+}
+
+/** The array with what blocks may reach around it, filled with what nobody wrote. */
+export function padArray(
+  array: HostTensor,
+  padding: readonly PaddingConfig[],
+  fill: FillMode,
+): HostTensor {
+  const shape = array.shape.map((extent, d) => padding[d].lo + extent + padding[d].hi);
+  const padded = filled(array.dtype, shape, fillBits(array.dtype, fill));
+  const inside = boxAt(
+    shape,
+    padding.map(({ lo }) => lo),
+  );
+  copyBox(array.shape, bitsOf(array), wholeOf(array.shape), bitsOf(padded), inside);
+  return padded;
+}
+
+/** The array without its padding. */
+export function cropArray(
+  { dtype, shape: padded, data }: HostTensor,
+  padding: readonly PaddingConfig[],
+): HostTensor {
+  const shape = padded.map((extent, d) => extent - padding[d].lo - padding[d].hi);
+  const array = zeros(dtype, shape);
+  const inside = boxAt(
+    padded,
+    padding.map(({ lo }) => lo),
+  );
+  const from = bitsOf({ dtype, shape: padded, data });
+  copyBox(shape, from, inside, bitsOf(array), wholeOf(shape));
+  return array;
 }
 
 /** A block at one grid point. */

@@ -6,14 +6,31 @@
  * comes back. At every point the blocks are read, the body runs, and what it wrote is written back.
  * At the kernel level the body works on refs; at the tensor level it maps block values to block values.
  */
-import type { BlockMapping, GridParams, NodeNamed, Region } from "@gridfuse/graph";
+import {
+  type BlockMapping,
+  type GridParams,
+  type NodeNamed,
+  type PaddingConfig,
+  padMapping,
+  type Region,
+} from "@gridfuse/graph";
 import { asTensor, type Context, newRef, type RefCell, type Value } from "../context.ts";
 import { copied, filled, type HostTensor, integerOf, scalarOf, sizeOf } from "../tensor.ts";
-import { fillBits, readBlock, type Window, windowAt, writeBlock } from "./blocks.ts";
+import {
+  cropArray,
+  fillBits,
+  padArray,
+  readBlock,
+  type Window,
+  windowAt,
+  writeBlock,
+} from "./blocks.ts";
 
 /** An array of the call that blocks are cut from. */
 interface BlockedArray {
+  /** Over the padded array. */
   readonly mapping: BlockMapping;
+  readonly padding: readonly PaddingConfig[];
   readonly indexMap: Region;
   readonly memory: HostTensor;
 }
@@ -43,7 +60,7 @@ export function interpretGrid(
     if (params.level === "kernel") runKernelPoint(context, node, state, ids);
     else runTensorPoint(context, node, state, ids);
   }
-  return state.outputs.map(({ memory }) => memory);
+  return state.outputs.map(({ memory, padding }) => cropArray(memory, padding));
 }
 
 function coordinateOf(flat: number, extents: readonly number[]): number[] {
@@ -64,18 +81,18 @@ function initialState(
   const inputValues = operands.slice(prefetch, prefetch + inputs.length).map(asTensor);
   const fresh = (dtype: BlockMapping["dtype"], shape: BlockMapping["shape"]) =>
     filled(dtype, environment.sizes(shape), fillBits(dtype, fill));
+  const blocked = (given: BlockMapping, array: HostTensor, indexMap: Region): BlockedArray => {
+    const { mapping, padding } = padMapping(given, array.shape);
+    return { mapping, padding, indexMap, memory: padArray(array, padding, fill) };
+  };
   return {
     prefetch: operands.slice(0, prefetch).map((value) => newRef(copied(asTensor(value)))),
-    inputs: inputs.map((mapping, i) => ({
-      mapping,
-      indexMap: regions[1 + i],
-      memory: copied(inputValues[i]),
-    })),
+    inputs: inputs.map((mapping, i) => blocked(mapping, inputValues[i], regions[1 + i])),
     outputs: outputs.map((mapping, i) => {
       const alias = aliases.find(([, output]) => output === i);
-      const memory =
-        alias === undefined ? fresh(mapping.dtype, mapping.shape) : copied(inputValues[alias[0]]);
-      return { mapping, indexMap: regions[1 + inputs.length + i], memory };
+      const array =
+        alias === undefined ? fresh(mapping.dtype, mapping.shape) : inputValues[alias[0]];
+      return blocked(mapping, array, regions[1 + inputs.length + i]);
     }),
     scratch: scratch.map(({ dtype, shape }) => newRef(fresh(dtype, shape))),
     captures: operands.slice(prefetch + inputs.length),

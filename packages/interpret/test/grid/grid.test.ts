@@ -271,6 +271,25 @@ describe("ragged edges", () => {
     expectSame(runKernel(copyKernel(array, blocked(2, 2), [3, 2], bothIds))[0], array);
   });
 
+  it("keep what is written outside for as long as the grid runs", () => {
+    const total = (overhang: readonly BlockDim[]) =>
+      runKernel({
+        axes: [3],
+        outputs: [
+          { dtype: "int32", shape: [1], block: overhang },
+          { dtype: "int32", shape: [3], block: blocked(1), map: firstId },
+        ],
+        fill: "zero",
+        body: (e, { outputs: [block, seen] }) => {
+          const before = read(e, block!);
+          write(e, seen!, e.reshape(e.emit("reduce_sum", [before], { axes: [0] }), [1]));
+          write(e, block!, e.emit("add", [before, e.full("int32", [2], 1)], {}));
+        },
+      }).map(values);
+    expect(total(blocked(2))).toEqual([[3], [0, 2, 4]]);
+    expect(total([{ kind: "element", size: 2, padding: [1, 0] }])).toEqual([[3], [0, 2, 4]]);
+  });
+
   it("leave what no block covers as fresh memory", () => {
     const [out] = runKernel(copyKernel(counting("float32", 5), blocked(2), [2], firstId, "tpu"));
     expect(values(out)).toEqual([0, 1, 2, 3, NaN]);

@@ -12,6 +12,8 @@ import {
   Emitter,
   type NodeNamed,
   newRegion,
+  type PaddingConfig,
+  padMapping,
   type Region,
   sizes,
   tensorType,
@@ -37,8 +39,10 @@ export interface State {
   readonly name: string;
   readonly kind: "output" | "scratch" | "input";
   readonly type: { readonly dtype: BlockMapping["dtype"]; readonly shape: readonly number[] };
-  /** Absent for scratch. */
+  /** Absent for scratch; over the padded array for whole states. */
   readonly mapping?: BlockMapping;
+  /** What a whole array has around it, because blocks overhang. */
+  readonly padding: readonly PaddingConfig[];
   readonly placement?: Placement;
   readonly tiling?: Tiling;
   /** Array whose contents the state starts with; fresh memory otherwise. */
@@ -96,6 +100,7 @@ export function openBody(
         name,
         kind: "scratch",
         type: { dtype, shape: sizes(shape) },
+        padding: [],
         initial: undefined,
       }),
     ),
@@ -107,19 +112,24 @@ export function openBody(
   function arrayState(
     emitter: Emitter,
     kind: "output" | "input",
-    mapping: BlockMapping,
+    given: BlockMapping,
     map: Region,
     initial: ValueId | undefined,
   ): State {
-    const placement = symbolicPlacement(emitter, mapping, map, coordinates);
+    const tiled = symbolicPlacement(emitter, given, map, coordinates);
     const tiling =
-      placement === undefined ? undefined : invertPlacement(mapping, placement, extents, loopIds);
+      tiled === undefined ? undefined : invertPlacement(given, tiled, extents, loopIds);
+    const padded = padMapping(given, sizes(given.shape));
+    const mapping = tiling === undefined ? padded.mapping : given;
+    const placement =
+      tiling === undefined ? symbolicPlacement(emitter, mapping, map, coordinates) : tiled;
     const shape = tiling === undefined ? sizes(mapping.shape) : blockShape(mapping);
     return {
       name: mapping.name,
       kind,
       type: { dtype: mapping.dtype, shape },
       mapping,
+      padding: tiling === undefined ? padded.padding : [],
       ...(placement === undefined ? {} : { placement }),
       ...(tiling === undefined ? {} : { tiling }),
       initial,
@@ -209,6 +219,8 @@ export function openBody(
   };
 }
 
+const overhangs = ({ padding }: State): boolean => padding.some(({ lo, hi }) => lo + hi > 0);
+
 /** What a state holds before the first grid point; tiled ones for all points of their axes at once. */
 export function initialState(e: Emitter, body: GridBody, state: State): ValueId {
   const { mapping, placement, tiling, type, initial } = state;
@@ -218,7 +230,11 @@ export function initialState(e: Emitter, body: GridBody, state: State): ValueId 
   if (initial === undefined || mapping === undefined) {
     return e.emit("full", [], { dtype: type.dtype, shape: [...lead, ...type.shape], bits });
   }
-  if (placement === undefined || tiling === undefined) return initial;
+  if (placement === undefined || tiling === undefined) {
+    if (!overhangs(state)) return initial;
+    const fill = e.emit("full", [], { dtype: type.dtype, shape: [], bits });
+    return e.emit("pad", [initial, fill], { config: state.padding });
+  }
   const atAxis = (e2: IndexExpr): IndexExpr =>
     ix.substitute(e2, (leaf) => {
       const axis = leaf.k === "loop" ? axes.indexOf(body.loopIds.indexOf(leaf.loop)) : -1;
@@ -229,9 +245,17 @@ export function initialState(e: Emitter, body: GridBody, state: State): ValueId 
 
 /** The array after the last grid point. */
 export function finalArray(e: Emitter, body: GridBody, state: State, value: ValueId): ValueId {
-  const { mapping, tiling, type, initial } = state;
-  if (mapping === undefined || tiling === undefined) return value;
+  const { mapping, tiling, type, initial, padding } = state;
+  if (mapping === undefined) return value;
   const shape = sizes(mapping.shape);
+  if (tiling === undefined) {
+    if (!overhangs(state)) return value;
+    return e.emit("slice", [value], {
+      start: padding.map(({ lo }) => lo),
+      limit: padding.map(({ hi }, d) => (shape[d] as number) - hi),
+      strides: padding.map(() => 1),
+    });
+  }
   const source = sizes(e.shape(value));
   const bits = fillBits(body.fill, type.dtype);
   const assembled = e.emit("view", [value], { shape, index: tiling.owner, fill: bits });

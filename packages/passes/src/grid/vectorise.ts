@@ -93,7 +93,6 @@ export function vectoriseGrid(
 
 function emptyRun(e: Emitter, body: GridBody, state: State, initial: ValueId): ValueId {
   if (state.initial !== undefined) return state.initial;
-  if (state.tiling === undefined || state.mapping === undefined) return initial;
   return finalArray(e, body, state, initial);
 }
 
