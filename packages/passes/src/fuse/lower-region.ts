@@ -271,14 +271,26 @@ export class Scope implements Surroundings {
 
   /** Effects and results of the region, in order. */
   lowerEffects(region: Region): void {
+    const results = new Set(region.results.map((value) => this.#base(this.renamed(value))));
     for (const id of region.nodes) {
       const node = this.table.nodes[id] as Node;
+      const value = node.outputs[0];
+      // In order rather than on demand, so that a long program does not become a deep recursion.
+      if (value !== undefined && this.#isComputedRoot(node, value) && !results.has(value)) {
+        this.materialise(value);
+      }
       if (node.op === "debug_print") this.#lowerPrint(node);
       else if (node.regions.length > 0 && node.outputs.length === 0) this.#lowerNode(node);
       else if (node.regions.length > 0 && containsPrint(this.table, node)) {
         this.materialise(node.outputs[0] as ValueId);
       }
     }
+  }
+
+  #isComputedRoot(node: Node, value: ValueId): boolean {
+    if (node.regions.length > 0 || node.op === "constant" || node.op === "full") return false;
+    if (!isFusable(node)) return true;
+    return this.#roots.has(value) && node.op !== "iota" && viewOf(this.table, node) === undefined;
   }
 
   /** Puts the elements of `value` into `place`. */

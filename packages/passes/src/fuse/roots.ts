@@ -19,6 +19,8 @@ import { viewOf } from "../tensor/views.ts";
 /** Scalar operations below which computing again is cheaper than a trip through memory. */
 const cheapAgain = 2;
 const cheapForAnotherKernel = 8;
+/** Ops in a row that one kernel computes; a longer chain is cut, so that neither kernels nor stacks grow without end. */
+const longestChain = 128;
 
 const elementwiseCost: { readonly [op: string]: number } = {
   full: 0,
@@ -99,7 +101,9 @@ function summarise(table: Table, region: Region): Map<ValueId, Summary> {
         reduces ||= from.reduces;
       }
     }
-    for (const value of node.outputs) known.set(value, { cost: Math.min(cost, 1e6), reduces });
+    for (const value of node.outputs) {
+      known.set(value, { cost: Math.min(cost, 1e6), reduces });
+    }
   }
   return known;
 }
@@ -177,7 +181,22 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
       }
     }
   }
+  cutLongChains(table, region, roots);
   return roots;
+}
+
+/** Adds a root wherever `longestChain` ops in a row have none. */
+function cutLongChains(table: Table, region: Region, roots: Set<ValueId>): void {
+  const depths = new Map<ValueId, number>();
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    const [value] = node.outputs;
+    if (value === undefined || !isFusable(node)) continue;
+    let depth = 1 + Math.max(0, ...node.inputs.map((input) => depths.get(input) ?? 0));
+    if (depth > longestChain) roots.add(value);
+    if (roots.has(value)) depth = 0;
+    depths.set(value, depth);
+  }
 }
 
 function isWorthMemory(
