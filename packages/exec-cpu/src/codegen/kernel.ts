@@ -7,17 +7,12 @@
  * the reduced index (column sums, windows). Kernels with dtypes that have no lanes run point by point.
  */
 import { InternalError, type KernelStep } from "@gridfuse/plan";
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { Push } from "../wasm/scalar-ops.ts";
-import { hasLanes } from "../wasm/vector-ops.ts";
 import { guardQuad, openRanges, pushGuard, storeElement, storeLane, storeLanes } from "./access.ts";
-import {
-  formOf,
-  indicesOf,
-  type KernelForm,
-  type LoopAxis,
-  type StageForm,
-} from "./kernel-form.ts";
+import { ArgFold } from "./arg-fold.ts";
+import { BlockFold } from "./block-fold.ts";
+import { formOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
+import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
 import {
   type Block,
   blockAxis,
@@ -31,21 +26,10 @@ import { blockLoop } from "./loops.ts";
 import { type Address, Nest } from "./nest.ts";
 import { Program } from "./program.ts";
 import { analyseProgram, valuesIn } from "./program-facts.ts";
-import {
-  type Accumulator,
-  ArgFold,
-  BlockFold,
-  isArg,
-  isOrdered,
-  quadElement,
-  SlotFold,
-  scalarElement,
-  slotBytes,
-} from "./reductions.ts";
+import { type Accumulator, isArg, isOrdered } from "./reductions.ts";
 import { accumulators, segmentLength } from "./segments.ts";
+import { quadElement, SlotFold, scalarElement, slotBytes } from "./slot-fold.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
-
-type Mode = "inner" | "outer" | "scalar";
 
 /** What a reduction of a single value runs over. */
 const noAxis: LoopAxis = { axis: -1, extent: 1 };
@@ -55,60 +39,12 @@ const wideLimit = 160;
 /** The same for four quads, where lanes run across points that reduce: whole cache lines of columns. */
 const crossingLimit = 24;
 
-const product = (axes: readonly LoopAxis[]): number =>
-  axes.reduce((total, { extent }) => total * extent, 1);
-
-function fitsLanes({ stages }: KernelForm): boolean {
-  return stages.every(
-    ({ nodes, reductions, writes }) =>
-      nodes.every(({ dtype }) => hasLanes(dtype)) &&
-      reductions.every(({ dtype }) => hasLanes(dtype)) &&
-      writes.every(({ dtype }) => hasLanes(dtype)),
-  );
-}
-
-const reduces = ({ stages }: KernelForm): boolean =>
-  stages.some(({ reductions }) => reductions.length > 0);
-
-/** Rough cost of fetching four lanes of `e` along an axis, in vector loads. */
-function laneCost(e: IndexExpr, along: LoopAxis | undefined): number {
-  if (along === undefined) return 4;
-  const reads = `a${along.axis}:`;
-  if (!e.key.includes(reads)) return 0.3;
-  const terms = e.k === "sum" ? e.terms : [{ factor: 1, of: e }];
-  const direct = terms.find(({ of }) => of.k === "axis" && of.axis === along.axis);
-  return direct !== undefined && direct.factor === 1 ? 1 : 4;
-}
-
-function cost(stage: StageForm, along: LoopAxis | undefined): number {
-  return indicesOf(stage).reduce((total, e) => total + laneCost(e, along), 0);
-}
-
-function modeOf(form: KernelForm): Mode {
-  if (!fitsLanes(form)) return "scalar";
-  const across = form.outer.at(-1);
-  if (!reduces(form) && form.stages.every(({ inner }) => inner.length === 0)) return "outer";
-  if (across === undefined || across.extent < 4) return "inner";
-  let inner = 0;
-  let outer = 0;
-  for (const stage of form.stages) {
-    const points = product(stage.inner);
-    const along = stage.inner.at(-1);
-    const ordered = stage.reductions.filter(isOrdered).length;
-    const blocks = along === undefined ? 1 : (points / along.extent) * Math.ceil(along.extent / 4);
-    inner += blocks * (cost(stage, along) + 1) + stage.reductions.length * 12;
-    outer += (points * (cost(stage, across) + 1 + 2 * ordered) + ordered * 30) / 4;
-  }
-  return outer < inner ? "outer" : "inner";
-}
-
 class KernelEmitter {
   readonly #context: CodegenContext;
   readonly #addresses: readonly Address[];
   readonly #form: KernelForm;
   readonly #mode: Mode;
   readonly #nest: Nest;
-  readonly #programs = new Map<number, Program>();
   readonly #results: (readonly Accumulator[])[] = [];
   /** The block of outer points being written, where lanes run across points. */
   #across: Block = scalarBlock;
@@ -203,7 +139,6 @@ class KernelEmitter {
 
   #stages(across: Block): void {
     this.#across = across;
-    this.#programs.clear();
     const separate = reduces(this.#form);
     for (const [i, stage] of this.#form.stages.entries()) {
       if (separate) this.#nest.code.append(this.#nest.nested(() => this.#stage(i, stage)));

@@ -1,0 +1,118 @@
+/** Nodes of a scalar program on single values. */
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import { argsOf, type IndexNode, type LoadNode, type ScalarNode } from "@gridfuse/plan/scalar";
+import { heldType, pushConst } from "../wasm/held.ts";
+import {
+  emitBinary,
+  emitBitcast,
+  emitCompare,
+  emitConvert,
+  emitUnary,
+} from "../wasm/scalar-ops.ts";
+import { openRanges, pushElement, pushGuard } from "./access.ts";
+import type { Address } from "./nest.ts";
+import { isBinaryOp, isCompareOp, isUnaryOp, meaningless } from "./node-kinds.ts";
+import type { ProgramView } from "./program.ts";
+
+/** Whether all values of e can be told apart in 32 bits, signed where e can be negative. */
+const fitsWord = ({ lo, hi }: IndexExpr): boolean =>
+  lo >= -(2 ** 31) && hi < (lo < 0 ? 2 ** 31 : 2 ** 32);
+
+/** Pushes the value of a node that is the same in all lanes, or of which there is one lane. */
+export function pushScalarNode(view: ProgramView, node: ScalarNode): void {
+  const nest = view.nest;
+  const { helpers } = nest;
+  switch (node.op) {
+    case "index":
+      pushIndexNode(view, node);
+      return;
+    case "load":
+      pushLoad(view, node);
+      return;
+    case "reduced":
+      view.source.reduced(node.stage, node.reduction, undefined)(nest.code);
+      return;
+    case "select": {
+      const [condition, yes, no] = node.args;
+      for (const arg of [yes, no, condition]) view.scalar(arg)(nest.code);
+      nest.code.op("select");
+      return;
+    }
+    case "convert": {
+      const x = view.scalar(node.args[0]);
+      emitConvert(nest.code, helpers, view.node(node.args[0]).dtype, node.dtype, x);
+      return;
+    }
+    case "bitcast": {
+      const x = view.scalar(node.args[0]);
+      const canonical = view.source.facts.computed[node.args[0]] as boolean;
+      emitBitcast(nest.code, view.node(node.args[0]).dtype, node.dtype, canonical, x);
+      return;
+    }
+    default:
+      emitScalarOp(view, node);
+  }
+}
+
+function emitScalarOp(view: ProgramView, node: ScalarNode): void {
+  const { code, helpers } = view.nest;
+  const [a, b] = argsOf(node);
+  const dtype = a === undefined ? node.dtype : view.node(a).dtype;
+  if (isUnaryOp(node.op)) {
+    emitUnary(code, helpers, node.op, dtype, view.scalar(a as number));
+  } else if (isBinaryOp(node.op)) {
+    emitBinary(code, helpers, node.op, dtype, view.scalar(a as number), view.scalar(b as number));
+  } else if (isCompareOp(node.op)) {
+    emitCompare(code, helpers, node.op, dtype, view.scalar(a as number), view.scalar(b as number));
+  } else {
+    throw meaningless(node.op);
+  }
+}
+
+/** Pushes an index as an integer value, wrapped to its dtype. */
+function pushIndexNode(view: ProgramView, { index, dtype }: IndexNode): void {
+  const nest = view.nest;
+  if (heldType(dtype) === "i64" && !fitsWord(index)) {
+    pushWideIndex(view, index);
+    return;
+  }
+  nest.pushIndex(index);
+  if (dtype === "int32" || dtype === "uint32") return;
+  const from = index.lo < 0 ? "int32" : "uint32";
+  const local = nest.local("i32");
+  nest.code.set(local);
+  emitConvert(nest.code, nest.helpers, from, dtype, (code) => code.get(local));
+}
+
+/** A sum that leaves 32 bits, though its parts do not. */
+function pushWideIndex(view: ProgramView, index: IndexExpr): void {
+  const { code } = view.nest;
+  const { terms, constant } =
+    index.k === "sum" ? index : { terms: [{ factor: 1, of: index }], constant: 0 };
+  code.i64(BigInt(constant));
+  for (const { factor, of } of terms) {
+    view.nest.pushIndex(of);
+    code.op(of.lo < 0 ? "i64.extend_i32_s" : "i64.extend_i32_u");
+    code.i64(BigInt(factor)).op("i64.mul").op("i64.add");
+  }
+}
+
+function pushLoad(view: ProgramView, node: LoadNode): void {
+  const nest = view.nest;
+  const base = view.source.addresses[node.buffer] as Address;
+  const open = openRanges(node.guard);
+  if (open === undefined) {
+    pushConst(nest.code, node.dtype, node.fill);
+    return;
+  }
+  if (open.length === 0) {
+    pushElement(nest, node.dtype, base, node.index);
+    return;
+  }
+  pushGuard(nest, open);
+  nest.code.if(heldType(node.dtype));
+  nest.code.append(nest.branch(() => pushElement(nest, node.dtype, base, node.index)));
+  nest.code.else();
+  pushConst(nest.code, node.dtype, node.fill);
+  nest.code.end();
+}

@@ -1,0 +1,155 @@
+/** Nodes of a scalar program on four lanes. */
+import { itemSize } from "@gridfuse/plan";
+import { argsOf, type IndexNode, type LoadNode, type ScalarNode } from "@gridfuse/plan/scalar";
+import { laneWord } from "../wasm/held.ts";
+import type { Push } from "../wasm/scalar-ops.ts";
+import {
+  emitVectorBinary,
+  emitVectorBitcast,
+  emitVectorCompare,
+  emitVectorConvert,
+  emitVectorShift,
+  emitVectorUnary,
+  normaliseLanes,
+  type ShiftOp,
+} from "../wasm/vector-ops.ts";
+import { guardQuad, openRanges, pushElement, pushLanes } from "./access.ts";
+import type { Address } from "./nest.ts";
+import { isBinaryOp, isCompareOp, isShift, isUnaryOp, meaningless } from "./node-kinds.ts";
+import type { ProgramView } from "./program.ts";
+
+/** Pushes lanes 4·part … 4·part + 3 of a node. */
+export function pushQuadNode(
+  view: ProgramView,
+  node: Exclude<ScalarNode, LoadNode>,
+  part: number,
+): void {
+  const { code } = view.nest;
+  switch (node.op) {
+    case "index":
+      pushIndexQuad(view, node, part);
+      return;
+    case "reduced":
+      view.source.reduced(node.stage, node.reduction, part)(code);
+      return;
+    case "select":
+    case "rare": {
+      const [condition, yes, no] = node.args;
+      for (const arg of [yes, no, condition]) view.vector(arg, part)(code);
+      code.op("v128.bitselect");
+      return;
+    }
+    case "convert": {
+      const x = view.vector(node.args[0], part);
+      emitVectorConvert(view.nest, view.node(node.args[0]).dtype, node.dtype, x);
+      return;
+    }
+    case "bitcast": {
+      const x = view.vector(node.args[0], part);
+      const canonical = view.source.facts.computed[node.args[0]] as boolean;
+      emitVectorBitcast(view.nest, view.node(node.args[0]).dtype, node.dtype, canonical, x);
+      return;
+    }
+    default:
+      pushQuadOp(view, node, part);
+  }
+}
+
+function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {
+  const nest = view.nest;
+  const [a, b] = argsOf(node) as readonly [number, number];
+  const { dtype } = view.node(a);
+  const x = view.vector(a, part);
+  if (isUnaryOp(node.op)) {
+    emitVectorUnary(nest, node.op, dtype, x);
+  } else if (isCompareOp(node.op)) {
+    emitVectorCompare(nest, node.op, dtype, x, view.vector(b, part));
+  } else if (isBinaryOp(node.op)) {
+    if (isShift(node.op) && !view.isVector(b) && itemSize(dtype) === 4) {
+      pushUniformShift(view, node.op, x, b);
+    } else {
+      emitVectorBinary(nest, node.op, dtype, x, view.vector(b, part));
+    }
+  } else {
+    throw meaningless(node.op);
+  }
+}
+
+function pushUniformShift(view: ProgramView, op: ShiftOp, x: Push, amount: number): void {
+  const { code } = view.nest;
+  const node = view.node(amount);
+  if (node.op === "const" && node.bits.lo < 32) {
+    x(code);
+    code.i32(node.bits.lo);
+    code.op(
+      op === "shiftLeft" ? "i32x4.shl" : op === "shiftRightLogical" ? "i32x4.shr_u" : "i32x4.shr_s",
+    );
+  } else {
+    emitVectorShift(code, op, x, view.scalar(amount));
+  }
+}
+
+function pushIndexQuad(view: ProgramView, { index, dtype }: IndexNode, part: number): void {
+  const nest = view.nest;
+  const lanes = view.laneIndex(index);
+  const first = 4 * part;
+  if (lanes.offsets !== undefined) {
+    nest.pushIndex(lanes.at(0));
+    nest.code.op("i32x4.splat");
+    const [a, b, c, d] = lanes.offsets.slice(first, first + 4) as [number, number, number, number];
+    const words = `${a},${b},${c},${d}`;
+    const steps = nest.memoised(`o${words}`, 0, "v128", () => nest.code.v128([a, b, c, d]));
+    nest.code.get(steps).op("i32x4.add");
+    normaliseLanes(nest.code, dtype);
+    return;
+  }
+  for (let lane = first; lane < first + 4; lane++) {
+    nest.lane = lane;
+    nest.pushIndex(lanes.at(lane));
+    if (lane === first) nest.code.op("i32x4.splat");
+    else nest.code.lane("i32x4.replace_lane", lane - first);
+  }
+  nest.lane = 0;
+  normaliseLanes(nest.code, dtype);
+}
+
+/** Sets `result` to four lanes of a load. */
+export function emitQuadLoad(
+  view: ProgramView,
+  node: LoadNode,
+  part: number,
+  result: number,
+): void {
+  const nest = view.nest;
+  const base = view.source.addresses[node.buffer] as Address;
+  const quad = view.quad(node.index, part);
+  const pushWhole = (): void => {
+    pushLanes(nest, node.dtype, base, quad);
+    nest.code.set(result);
+  };
+  const open = openRanges(node.guard);
+  if (open !== undefined && open.length === 0) {
+    pushWhole();
+    return;
+  }
+  const fill = laneWord(node.dtype, node.fill);
+  nest.code.v128([fill, fill, fill, fill]).set(result);
+  if (open === undefined) return;
+  guardQuad(nest, view.quadGuard(open, part), pushWhole, (lane) => {
+    const { code } = nest;
+    const index = quad.index.at(quad.first + lane);
+    if (node.dtype === "bool") {
+      code.get(result).i32(0);
+      pushElement(nest, "bool", base, index);
+      code.i32(0).op("i32.ne").op("i32.sub").lane("i32x4.replace_lane", lane);
+    } else if (itemSize(node.dtype) < 4) {
+      code.get(result);
+      pushElement(nest, node.dtype, base, index);
+      code.lane("i32x4.replace_lane", lane);
+    } else {
+      const offset = nest.pushAddress(index, 4, base);
+      code.get(result).memoryLane("v128.load32_lane", offset, lane);
+    }
+    code.set(result);
+  });
+}
