@@ -74,8 +74,11 @@ function observedArithmetic(table: Table, region: Region): Set<ValueId> {
 
 const movers: ReadonlySet<string> = new Set(["movement", "indexing", "sorting"]);
 
+/** A scatter that combines is arithmetic, also for the elements it leaves alone: nobody can tell them apart. */
 const movesBits = (node: Node): boolean =>
-  node.op === "select_n" || movers.has(definitionOf(node.op).category);
+  node.op === "scatter"
+    ? node.params.combine === "set"
+    : node.op === "select_n" || movers.has(definitionOf(node.op).category);
 
 const makesNaNs = (node: Node): boolean =>
   node.regions.length === 0 &&
