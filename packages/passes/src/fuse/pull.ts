@@ -24,14 +24,13 @@ import {
   type DType,
   type IndexRange,
   isInteger,
-  isSigned,
   itemSize,
-  kindOf,
   type ScalarBuilder,
 } from "@gridfuse/plan/scalar";
 import { symbolicValue } from "../tensor/symbolic.ts";
 import { flatten, viewOf } from "../tensor/views.ts";
 import type { Place } from "./builder.ts";
+import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
 import { isReduction } from "./roots.ts";
 import { type KernelBuilder, StageBuilder } from "./stage.ts";
 
@@ -559,48 +558,4 @@ function axesNamed(at: readonly IndexExpr[]): number[] | undefined {
     });
   }
   return plain ? [...axes].sort((p, q) => p - q) : undefined;
-}
-
-/** The ranges that are not provably kept. */
-function openRanges(index: readonly IndexExpr[], shape: readonly number[]): IndexRange[] {
-  return index.flatMap((e, d) => {
-    const hi = shape[d] as number;
-    return e.lo >= 0 && e.hi < hi ? [] : [{ index: e, lo: 0, hi }];
-  });
-}
-
-function mergeGuards(a: readonly IndexRange[], b: readonly IndexRange[]): readonly IndexRange[] {
-  if (a.length === 0) return b;
-  const keys = new Set(a.map(({ index, lo, hi }) => `${index.key}:${lo}:${hi}`));
-  return [...a, ...b.filter(({ index, lo, hi }) => !keys.has(`${index.key}:${lo}:${hi}`))];
-}
-
-/** clamp(value, lo, hi) in the value's own dtype, which may be narrower than the bounds or unsigned. */
-function clampNode(b: ScalarBuilder, value: number, dtype: DType, lo: number, hi: number): number {
-  const { least, most } = integerRange(dtype);
-  let result = value;
-  if (least < lo) result = b.binary("max", result, b.const(dtype, lo));
-  if (most > hi) result = b.binary("min", result, b.const(dtype, hi));
-  return result;
-}
-
-/** 0 ≤ value ≤ room, in the value's own dtype. */
-function insideNode(b: ScalarBuilder, value: number, dtype: DType, room: number): number {
-  if (room < 0) return b.const("bool", false);
-  const { least, most } = integerRange(dtype);
-  let inside: number | undefined;
-  if (least < 0) inside = b.compare("ge", value, b.const(dtype, 0));
-  if (most > room) {
-    const below = b.compare("le", value, b.const(dtype, room));
-    inside = inside === undefined ? below : b.binary("and", inside, below);
-  }
-  return inside ?? b.const("bool", true);
-}
-
-function integerRange(dtype: DType): { least: number; most: number } {
-  const width = itemSize(dtype) * 8;
-  if (kindOf(dtype) === "bool") return { least: 0, most: 1 };
-  return isSigned(dtype)
-    ? { least: -(2 ** (width - 1)), most: 2 ** (width - 1) - 1 }
-    : { least: 0, most: 2 ** width - 1 };
 }

@@ -126,7 +126,7 @@ export function classifyAxis(view: AxisView, reassociate: boolean): Verdict {
   const roles = states.map((_, s): StateRole => {
     if (!written.includes(s)) return ownOr(s, "kept");
     if (needs(region.results[s] as ValueId).size === 0) return { kind: "overwritten" };
-    return reducedRole(view, s, carried, needs) ?? publishedRole(view, s) ?? { kind: "carried" };
+    return reducedRole(view, s, needs) ?? publishedRole(view, s) ?? { kind: "carried" };
   });
   return judge(view, roles, needs, reassociate);
 }
@@ -175,12 +175,7 @@ function judge(
 type Needs = (value: ValueId) => ReadonlySet<ValueId>;
 
 /** result = start ⊕ term where term needs no carried state and start is the state after the first point. */
-function reducedRole(
-  view: AxisView,
-  s: number,
-  carried: ReadonlySet<ValueId>,
-  needs: Needs,
-): StateRole | undefined {
+function reducedRole(view: AxisView, s: number, needs: Needs): StateRole | undefined {
   const { table, region } = view;
   const node = table.producer(region.results[s] as ValueId);
   if (node === undefined || !region.nodes.includes(node.id) || !reduceOps.has(node.op)) {
@@ -192,26 +187,21 @@ function reducedRole(
     [y, x],
   ] as const) {
     if (needs(term).size > 0) continue;
-    if (!isStateAfterFirst(view, start, s, carried)) continue;
+    if (!isStateAfterFirst(view, start, s)) continue;
     return { kind: "reduced", op: node.op as ReduceOp, start, term };
   }
   return undefined;
 }
 
-/** Whether `value` is state s at every point but the first, where it is anything free of carried state, or s. */
-export function isStateAfterFirst(
-  view: AxisView,
-  value: ValueId,
-  s: number,
-  carried: ReadonlySet<ValueId>,
-): boolean {
+/**
+ * Whether `value` is state s at every point but the first. What it is there, such as zero, or whatever the
+ * axes outside make of the state they left, is evaluated before the axis begins.
+ */
+export function isStateAfterFirst(view: AxisView, value: ValueId, s: number): boolean {
   const param = stateParam(view, s);
   if (value === param) return true;
   const later = specialise(view, [value], assumeCoordinate(view, rangeLeaf(1, extentOf(view) - 1)));
-  if (later.results[0] !== param) return false;
-  const first = specialise(view, [value], assumeCoordinate(view, ix.zero));
-  const start = first.results[0] as ValueId;
-  return start === param || dependencies(view.table, first, carried)(start).size === 0;
+  return later.results[0] === param;
 }
 
 function publishedRole(view: AxisView, s: number): StateRole | undefined {

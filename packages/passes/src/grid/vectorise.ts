@@ -422,7 +422,6 @@ function peelFirst(
   initial: (e: Emitter, s: number, bound: Map<ValueId, ValueId>) => ValueId | undefined;
 } {
   const { region, table } = view;
-  const params = new Set(carried.map((s) => stateParam(view, s)));
   const replace = new Map<ValueId, ValueId>();
   const starts = new Map<number, Region>();
   for (const s of carried) {
@@ -433,7 +432,7 @@ function peelFirst(
     const [only] = uses;
     if (uses.length !== 1 || only?.op !== "select_n") continue;
     const value = only.outputs[0] as ValueId;
-    if (region.results.includes(param) || !isStateAfterFirst(view, value, s, params)) continue;
+    if (region.results.includes(param) || !isStateAfterFirst(view, value, s)) continue;
     const first = specialise(view, [value], assumeCoordinate(view, ix.zero));
     if (first.results[0] === param || first.nodes.length > 1) continue;
     replace.set(value, param);

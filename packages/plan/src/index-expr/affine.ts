@@ -1,7 +1,8 @@
 /**
  * Facts about index maps that passes and executors ask for: strides and injectivity.
  */
-import { forEachLeaf, type IndexExpr } from "./expr.ts";
+import type { IndexExpr } from "./expr.ts";
+import { forEachLeaf } from "./meaning.ts";
 
 /** e = Σ strides[i]·axis_i + constant, or undefined where e is not affine in the axes alone. */
 export function affineForm(

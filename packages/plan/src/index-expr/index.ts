@@ -1,2 +1,3 @@
 export * from "./affine.ts";
 export * from "./expr.ts";
+export * from "./meaning.ts";

@@ -8,7 +8,7 @@
 import { type ScalarValue, toBits } from "../bits.ts";
 import { type DType, is64BitInteger } from "../dtype.ts";
 import { InternalError } from "../errors.ts";
-import { forEachLeaf } from "../index-expr/expr.ts";
+import { forEachLeaf } from "../index-expr/meaning.ts";
 import { type BigLanes, type Lanes, lanes, type NumberLanes, roundLanes } from "./lanes.ts";
 import {
   type ArgumentNode,

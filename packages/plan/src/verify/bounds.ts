@@ -5,7 +5,8 @@
  * 16·(y+dy−1) + (x+dx−1), each part bounded by its guard.
  */
 import { isInteger } from "../dtype.ts";
-import { forEachLeaf, type IndexExpr, type IndexLeaf, type IndexTerm } from "../index-expr/expr.ts";
+import type { IndexExpr, IndexLeaf, IndexTerm } from "../index-expr/expr.ts";
+import { forEachLeaf } from "../index-expr/meaning.ts";
 import type { IndexRange } from "../scalar/node.ts";
 import { type Interval, ProgramIntervals } from "./intervals.ts";
 import { type Broken, type Program, pointsOf, type Rule, type StepPlace } from "./walk.ts";
