@@ -24,6 +24,7 @@ import {
   isFloat,
   isInteger,
   ScalarBuilder,
+  type ScalarValue,
   toBits,
 } from "@gridfuse/plan/scalar";
 import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
@@ -129,6 +130,23 @@ function dropIdentity({ e }: RuleContext, node: Node, inputs: readonly ValueId[]
   if (isSplatOf(e, y, identity)) return [x];
   if (facts.commutative === true && isSplatOf(e, x, identity)) return [y];
   return undefined;
+}
+
+/** Elements that swallow everything: x ∘ z = z. Floats have none, for NaN swallows them. */
+const absorbing: { readonly [K in OpName]?: (dtype: DType) => ScalarValue } = {
+  and: (dtype) => (dtype === "bool" ? false : 0),
+  or: (dtype) => (dtype === "bool" ? true : -1),
+  mul: () => 0,
+  max: greatest,
+  min: least,
+};
+
+function dropAbsorbed({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
+  const absorb = absorbing[node.op];
+  const [x, y] = inputs as readonly [ValueId, ValueId];
+  if (absorb === undefined || isFloat(e.dtype(x))) return undefined;
+  const element = absorb(e.dtype(x));
+  return isSplatOf(e, x, element) ? [x] : isSplatOf(e, y, element) ? [y] : undefined;
 }
 
 /** f(f(x)) = x. */
@@ -369,6 +387,7 @@ const general = [
   foldSplats,
   dropMovement,
   dropIdentity,
+  dropAbsorbed,
   dropInvolution,
 ];
 
