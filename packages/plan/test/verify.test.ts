@@ -13,6 +13,7 @@ import {
   type Step,
   toBits,
   u8,
+  u64,
   verifyPlan,
 } from "../src/index.ts";
 import {
@@ -230,6 +231,16 @@ describe("V17: computed indices", () => {
 
   it.each<[string, readonly ScalarNode[]]>([
     ["a clamp", clamped],
+    [
+      "an unsigned number bounded from above",
+      [
+        picked,
+        { op: "convert", dtype: u64, args: [0] },
+        { op: "const", dtype: u64, bits: { lo: 31, hi: 0 } },
+        { op: "min", dtype: u64, args: [1, 2] },
+        { op: "convert", dtype: i32, args: [3] },
+      ],
+    ],
     ["a mask", [picked, i32Const(31), { op: "and", dtype: i32, args: [0, 1] }]],
     ["a constant table", [load(u8, 5, i), { op: "convert", dtype: i32, args: [0] }]],
     ["an index", [{ op: "index", dtype: i32, index: add(mul(i, 8), j) }]],

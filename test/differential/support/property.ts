@@ -37,7 +37,7 @@ export function expectNoFaults<T>(
       `again: GRIDFUSE_SEED=${run.seed} GRIDFUSE_PATH=${run.counterexamplePath}`,
       cause.message,
       ...(cause.message.includes("\n") ? [] : [cause.stack ?? ""]),
-      `case: ${JSON.stringify(run.counterexample?.[0])}`,
+      `case: ${fc.stringify(run.counterexample?.[0])}`,
     ].join("\n"),
   );
 }

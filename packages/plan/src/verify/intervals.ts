@@ -14,9 +14,10 @@ export interface Interval {
 
 const everything: Interval = { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
 
-/** All values of a dtype that has integers for values; 64-bit ones are beyond exact floats, hence unbounded. */
+/** All values of a dtype that has integers for values; what is beyond exact floats is unbounded. */
 function rangeOf(dtype: DType): Interval {
   if (dtype === "bool") return { lo: 0, hi: 1 };
+  if (dtype === "uint64") return { lo: 0, hi: Number.POSITIVE_INFINITY };
   if (!isInteger(dtype) || itemSize(dtype) === 8) return everything;
   const bits = itemSize(dtype) * 8;
   return kindOf(dtype) === "uint"
