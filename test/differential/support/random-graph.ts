@@ -482,6 +482,11 @@ const recipes: { readonly [name: string]: Recipe } = {
     b.add(...b.e.emitAll("top_k", [x], { k }));
   },
 
+  print(b, dice) {
+    const [x, y] = [b.fit(b.any(dice), []), b.fit(b.any(dice), [2])];
+    b.e.emitAll("debug_print", [x, y], { format: "{} and {}", batch: 0, masked: false });
+  },
+
   scan(b, dice, body) {
     const trips = dice.pick([3, 2, 1, 4, 0]);
     const [carry, x, capture] = [b.any(dice), b.any(dice), b.any(dice)];

@@ -11,6 +11,7 @@ import {
   bitcast,
   bounded,
   broadcastTo,
+  debugPrint,
   ds,
   element,
   elementCount,
@@ -381,6 +382,9 @@ const statementKinds: { readonly [what: string]: StatementKind } = {
     const dtype = dice.pick(["float32", "int32"] as const);
     const [x, y] = [body.any(dice), body.any(dice)];
     body.add(matmul(fit(x, dtype, [2, 3]), fit(y, dtype, [3, 2])) as Tensor);
+  },
+  print(body, dice) {
+    debugPrint("{} at {}", fit(body.any(dice), "int32", []), dice.pick(body.world.ids));
   },
   choose(body, dice) {
     const [x, y] = body.alike(dice);

@@ -56,8 +56,13 @@ export function lowerVerified(program: Program, options: LowerOptions = {}): Pla
 }
 
 /** What the plan gives on `backend`, as tensors. */
-export function execute(plan: Plan, inputs: Inputs, backend: Backend): Record<string, HostTensor> {
-  const executable = cpuSync({ backend }).prepareSync(plan, { onPrint: () => {} });
+export function execute(
+  plan: Plan,
+  inputs: Inputs,
+  backend: Backend,
+  onPrint: (line: string) => void = () => {},
+): Record<string, HostTensor> {
+  const executable = cpuSync({ backend }).prepareSync(plan, { onPrint });
   const results = executable.runSync(inputs);
   return Object.fromEntries(
     plan.outputs.map(({ name, dtype, shape }) => [name, { dtype, shape, data: results[name]! }]),
@@ -70,11 +75,14 @@ export function disagreements(
   inputs: Inputs,
   options: ComparisonOptions = {},
 ): readonly string[] {
-  const expected = interpret(program, inputs, { onPrint: () => {} });
+  const spoken: string[] = [];
+  const expected = interpret(program, inputs, { onPrint: (line) => spoken.push(line) });
   const plan = lowerVerified(program, options);
   const lines: string[] = [];
   for (const backend of options.backends ?? backends) {
-    const actual = execute(plan, inputs, backend);
+    const heard: string[] = [];
+    const actual = execute(plan, inputs, backend, (line) => heard.push(line));
+    lines.push(...otherLines(backend, heard, spoken));
     for (const output of plan.outputs) {
       const tolerance: Tolerance = output.exact
         ? { exact: true }
@@ -90,6 +98,16 @@ export function disagreements(
     }
   }
   return lines.length === 0 ? lines : [...lines, blame(program, inputs, expected, options)];
+}
+
+/** Printed lines, in any order: points of a parallel axis print together. */
+function otherLines(
+  backend: Backend,
+  heard: readonly string[],
+  spoken: readonly string[],
+): readonly string[] {
+  if (heard.toSorted().join("\n") === spoken.toSorted().join("\n")) return [];
+  return [`${backend} printed:`, ...heard, "instead of:", ...spoken];
 }
 
 /** The first pass after which the interpreter gives something else. */

@@ -19,7 +19,7 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { type DType, isFloat } from "@gridfuse/plan/scalar";
 import { type Assumptions, simplifyRegion } from "../simplify/simplify.ts";
-import { dependencies } from "../tensor/rebuild.ts";
+import { dependencies, withoutEffects } from "../tensor/rebuild.ts";
 import type { GridBody, State } from "./body.ts";
 
 /** The body with axes beyond `axis` already removed: params [ids 0…axis, states…]. */
@@ -201,7 +201,12 @@ export function isStateAfterFirst(view: AxisView, value: ValueId, s: number): bo
   const param = stateParam(view, s);
   if (value === param) return true;
   const later = specialise(view, [value], assumeCoordinate(view, rangeLeaf(1, extentOf(view) - 1)));
-  return later.results[0] === param;
+  return later.results[0] === param && valueAtFirst(view, value) !== undefined;
+}
+
+/** What computes `value` at the first point, to be evaluated besides the body: effects are not repeated. */
+export function valueAtFirst(view: AxisView, value: ValueId): Region | undefined {
+  return withoutEffects(view.table, specialise(view, [value], assumeCoordinate(view, ix.zero)));
 }
 
 function publishedRole(view: AxisView, s: number): StateRole | undefined {
@@ -225,7 +230,9 @@ export function publishedResult(
 ): Region | undefined {
   const { region, table } = view;
   const last = assumeCoordinate(view, ix.constant(extentOf(view) - 1));
-  const result = specialise(view, [region.results[s] as ValueId], { ...last, replace: finals });
+  const atLast = specialise(view, [region.results[s] as ValueId], { ...last, replace: finals });
+  const result = withoutEffects(table, atLast);
+  if (result === undefined) return undefined;
   const carried = new Set(
     roles.flatMap(({ kind }, i) =>
       kind === "own" || kind === "kept" ? [] : [stateParam(view, i)],

@@ -33,7 +33,6 @@ import {
 } from "./body.ts";
 import {
   type AxisView,
-  assumeCoordinate,
   classifyAxis,
   idParam,
   isOwn,
@@ -44,6 +43,7 @@ import {
   specialise,
   stateParam,
   type Verdict,
+  valueAtFirst,
 } from "./classify.ts";
 
 export interface VectoriseOptions {
@@ -265,7 +265,7 @@ function reduceAxis(view: AxisView, roles: readonly StateRole[]): Region | undef
     s: number,
     terms: ValueId,
   ): ValueId {
-    const first = specialise(view, [role.start], assumeCoordinate(view, ix.zero));
+    const first = valueAtFirst(view, role.start) as Region;
     const [start] = replay(e, first, bindParams(view, removal, 0)) as [ValueId];
     const dtype = e.dtype(terms);
     const reassociated = isFloat(dtype) && (role.op === "add" || role.op === "mul");
@@ -433,7 +433,7 @@ function peelFirst(
     if (uses.length !== 1 || only?.op !== "select_n") continue;
     const value = only.outputs[0] as ValueId;
     if (region.results.includes(param) || !isStateAfterFirst(view, value, s)) continue;
-    const first = specialise(view, [value], assumeCoordinate(view, ix.zero));
+    const first = valueAtFirst(view, value) as Region;
     if (first.results[0] === param || first.nodes.length > 1) continue;
     replace.set(value, param);
     starts.set(s, first);

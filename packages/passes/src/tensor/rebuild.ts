@@ -117,17 +117,28 @@ export function dependencies(
   return (value) => known.get(value) ?? none;
 }
 
-/** Nodes of `region` that its results or an effect need, in order. */
-export function liveNodes(table: Table, region: Region): Node[] {
+/** Nodes of `region` that its results or (unless told otherwise) an effect need, in order. */
+export function liveNodes(
+  table: Table,
+  region: Region,
+  isWanted: (node: Node) => boolean = (node) => hasEffect(table, node),
+): Node[] {
   const needed = new Set<ValueId>(region.results);
   const live: Node[] = [];
   for (let i = region.nodes.length - 1; i >= 0; i -= 1) {
     const node = table.nodes[region.nodes[i] as number] as Node;
-    if (!hasEffect(table, node) && !node.outputs.some((value) => needed.has(value))) continue;
+    if (!isWanted(node) && !node.outputs.some((value) => needed.has(value))) continue;
     live.push(node);
     for (const input of node.inputs) needed.add(input);
   }
   return live.reverse();
+}
+
+/** What computes the results of `region` and does nothing else; undefined where that cannot be had. */
+export function withoutEffects(table: Table, region: Region): Region | undefined {
+  const live = liveNodes(table, region, () => false);
+  if (live.some((node) => hasEffect(table, node))) return undefined;
+  return { ...region, nodes: live.map(({ id }) => id) };
 }
 
 export function hasEffect(table: Table, node: Node): boolean {
