@@ -1,0 +1,176 @@
+/** The smallest programs on which the compiler was once wrong; random tests found them. */
+import {
+  bitcast,
+  concatenate,
+  debugPrint,
+  type Graph,
+  graph,
+  kernel,
+  scan,
+  type Tensor,
+  tensor,
+  vmem,
+  when,
+} from "@gridfuse/graph";
+import { type HostTensor, tensorOf } from "@gridfuse/interpret";
+import { describe, expect, it } from "vitest";
+import { disagreements } from "./support/three-way.ts";
+
+type Inputs = Readonly<Record<string, HostTensor>>;
+
+function expectAgreement({ program }: Graph, inputs: Inputs = {}): void {
+  expect(disagreements(program, inputs)).toEqual([]);
+}
+
+const counting = (...shape: readonly number[]): HostTensor => {
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  return tensorOf(
+    "float32",
+    shape,
+    Array.from({ length: count }, (_, i) => i - 2),
+  );
+};
+
+describe("fuse", () => {
+  it("makes a value of an outer loop outside, though an inner loop stores it", () => {
+    const rows = graph({ x: tensor("float32", [3]) }, ({ x }) => {
+      const [, ys] = scan(
+        (_: Tensor, element: Tensor) => {
+          const pair = element.broadcastTo([2]).mul(2) as Tensor;
+          const [, inner] = scan(
+            (carry: Tensor) => [carry, pair] as const,
+            element,
+            undefined as never,
+            { length: 4 } as never,
+          ) as unknown as [Tensor, Tensor];
+          return [element, inner.sum({ axis: 0 })] as const;
+        },
+        x.index(0) as Tensor,
+        x as Tensor,
+      ) as unknown as [Tensor, Tensor];
+      return ys;
+    });
+    expectAgreement(rows, { x: counting(3) });
+  });
+
+  it("keeps the bits of NaNs through bitcasts, and settles those of arithmetic", () => {
+    const bits = graph({ x: tensor("bfloat16", [2]) }, ({ x }) => {
+      const made = x.asin() as Tensor;
+      return {
+        made,
+        bits: bitcast(made, "uint16") as Tensor,
+        same: bitcast(x, "uint16") as Tensor,
+      };
+    });
+    const x = { dtype: "bfloat16", shape: [2], data: Uint16Array.of(0x4000, 0xffc1) } as const;
+    expectAgreement(bits, { x });
+  });
+
+  it("gives empty rows their identity", () => {
+    const empty = graph({ x: tensor("int32", [2, 0]) }, ({ x }) => ({
+      none: x.sum({ axis: 1 }) as Tensor,
+      nested: x.max({ axis: 1 }).sum({ axis: 0 }) as Tensor,
+    }));
+    expectAgreement(empty, { x: tensorOf("int32", [2, 0], []) });
+  });
+});
+
+describe("what a plan reads is proven to exist", () => {
+  it("for parts of parts", () => {
+    const parts = graph({ x: tensor("float32", [1]) }, ({ x }) => {
+      const pair = concatenate([x as Tensor, x as Tensor]);
+      return concatenate([pair.index("0:1") as Tensor, pair]).neg() as Tensor;
+    });
+    expectAgreement(parts, { x: counting(1) });
+  });
+
+  it("for dimensions turned around one by one", () => {
+    const turned = graph(
+      { x: tensor("float32", [2, 1, 3, 2, 2]) },
+      ({ x }) => x.flip([0, 2, 4]).neg() as Tensor,
+    );
+    expectAgreement(turned, { x: counting(2, 1, 3, 2, 2) });
+  });
+
+  it("for unsigned positions of 64 bits", () => {
+    const picked = graph(
+      { x: tensor("float32", [4]), at: tensor("uint64", [1]) },
+      ({ x, at }) => x.index(at as Tensor) as Tensor,
+    );
+    expectAgreement(picked, { x: counting(4), at: tensorOf("uint64", [1], [2n]) });
+  });
+});
+
+describe("an axis whose last point publishes", () => {
+  const rows = tensor("float32", [6]).blocks([2], ({ i }) => [i!]);
+  const one = tensor("float32", [2]);
+
+  it("takes the block of that point", () => {
+    const publish = kernel(
+      "publish",
+      { grid: { i: 3 }, inputs: { x: rows }, outputs: { o: rows, last: one } },
+      ({ x, o, last }, { i }) => {
+        o.set(x.get());
+        when(i.isLast, () => last.set(o.get()));
+      },
+    );
+    expectAgreement(
+      graph({ x: tensor("float32", [6]) }, (tensors) => publish(tensors)),
+      { x: counting(6) },
+    );
+  });
+
+  it("takes the coordinate of that point", () => {
+    const publish = kernel(
+      "publish",
+      { grid: { i: 3 }, inputs: {}, outputs: { last: one } },
+      ({ last }, { i }) => {
+        when(i.isLast, () => last.set(i.astype("float32") as Tensor));
+      },
+    );
+    expectAgreement(graph({}, () => publish({})));
+  });
+
+  it("prints once", () => {
+    const publish = kernel(
+      "publish",
+      {
+        grid: { i: 3 },
+        inputs: { x: rows },
+        outputs: { o: rows },
+        scratch: { last: vmem("float32", [2]) },
+      },
+      ({ x, o, last }, { i }) => {
+        when(i.isLast, () => last.set(x.get()));
+        debugPrint("at {}", i);
+        o.set(x.get());
+      },
+    );
+    expectAgreement(
+      graph({ x: tensor("float32", [6]) }, (tensors) => publish(tensors)),
+      { x: counting(6) },
+    );
+  });
+});
+
+describe("blocks that overhang", () => {
+  it.each(["hlo", "tpu", "zero"] as const)("are remembered beyond the edge (%s)", (fill) => {
+    const edge = kernel(
+      "edge",
+      {
+        grid: { i: 3 },
+        fill,
+        inputs: {},
+        outputs: {
+          o: tensor("float32", [3]).blocks([2], () => [1]),
+          seen: tensor("float32", [6]).blocks([2], ({ i }) => [i!]),
+        },
+      },
+      ({ o, seen }, { i }) => {
+        seen.set(o.get());
+        o.set(o.get().add(i.astype("float32")) as Tensor);
+      },
+    );
+    expectAgreement(graph({}, () => edge({})));
+  });
+});
