@@ -6,6 +6,7 @@ import {
   type Graph,
   graph,
   kernel,
+  pad,
   scan,
   type Tensor,
   tensor,
@@ -72,6 +73,28 @@ describe("fuse", () => {
       nested: x.max({ axis: 1 }).sum({ axis: 0 }) as Tensor,
     }));
     expectAgreement(empty, { x: tensorOf("int32", [2, 0], []) });
+  });
+});
+
+describe("wasm", () => {
+  it("computes anew what only a skipped branch has computed", () => {
+    const padding = [
+      { lo: -2, hi: 2 },
+      { lo: 1, hi: 0 },
+      { lo: -1, hi: 2, interior: 1 },
+    ];
+    const joined = graph({ x: tensor("bool", [3, 1, 4]) }, ({ x }) => {
+      const padded = pad(x as Tensor, padding, x.index(0, 0, 0) as Tensor);
+      return concatenate([padded, padded.index("0:2") as Tensor]).astype("int8") as Tensor;
+    });
+    for (let i = 0; i < 12; i++) {
+      const x = tensorOf(
+        "bool",
+        [3, 1, 4],
+        Array.from({ length: 12 }, (_, k) => k === i),
+      );
+      expectAgreement(joined, { x });
+    }
   });
 });
 

@@ -237,7 +237,7 @@ export interface QuadGuard {
 }
 
 /**
- * Runs one of three bodies: `whole` where every lane is in bounds, `partly` (once a lane, under its own
+ * Runs one of three bodies: `whole` where every lane is in bounds, `lane` (once a lane, under its own
  * condition) on an edge, nothing where no lane is.
  */
 export function guardQuad(
@@ -246,48 +246,59 @@ export function guardQuad(
   whole: () => void,
   lane: (lane: number) => void,
 ): void {
-  const { code } = nest;
-  const branch = (body: () => void): void => {
-    code.append(nest.branch(body));
-  };
-  let open = 0;
-  if (guard.uniform.length > 0) {
-    pushGuard(nest, guard.uniform);
-    code.if();
-    open++;
+  if (guard.uniform.length === 0) {
+    guardAlong(nest, guard.along, whole, lane);
+    return;
   }
-  if (guard.along.length === 0) {
-    branch(whole);
-  } else {
-    const spans = guard.along.map(({ range, quad }) => ({ range, near: spread(quad) }));
-    const known = spans.every(({ near }) => near !== undefined);
-    if (known) {
-      pushAllIn(nest, spans as KnownSpan[]);
-      code.if();
-      branch(whole);
-      code.else();
-      pushAnyIn(nest, spans as KnownSpan[]);
-      code.if();
-      open += 2;
-    }
-    const valid = guard.along[0]?.quad.valid ?? 4;
-    for (let i = 0; i < valid; i++) {
-      const ranges = guard.along.map(({ range, quad }) => ({
+  pushGuard(nest, guard.uniform);
+  conditionally(nest, () => guardAlong(nest, guard.along, whole, lane));
+}
+
+/** if … end: what is computed inside is not known outside. */
+function conditionally(nest: Nest, yes: () => void, no?: () => void): void {
+  const { code } = nest;
+  code.if();
+  code.append(nest.branch(yes));
+  if (no !== undefined) {
+    code.else();
+    code.append(nest.branch(no));
+  }
+  code.end();
+}
+
+function guardAlong(
+  nest: Nest,
+  along: QuadGuard["along"],
+  whole: () => void,
+  lane: (lane: number) => void,
+): void {
+  const [first] = along;
+  if (first === undefined) {
+    whole();
+    return;
+  }
+  const eachLane = (): void => {
+    for (let i = 0; i < first.quad.valid; i++) {
+      const ranges = along.map(({ range, quad }) => ({
         ...range,
         index: quad.index.at(quad.first + i),
       }));
-      const first = guard.along[0] as QuadGuard["along"][number];
-      branch(() => {
-        inLane(nest, first.quad.first + i, () => {
-          pushGuard(nest, ranges);
-          nest.code.if();
-          nest.code.append(nest.branch(() => lane(i)));
-          nest.code.end();
-        });
+      inLane(nest, first.quad.first + i, () => {
+        pushGuard(nest, ranges);
+        conditionally(nest, () => lane(i));
       });
     }
+  };
+  const spans = along.map(({ range, quad }) => ({ range, near: spread(quad) }));
+  if (spans.some(({ near }) => near === undefined)) {
+    eachLane();
+    return;
   }
-  for (; open > 0; open--) code.end();
+  pushAllIn(nest, spans as KnownSpan[]);
+  conditionally(nest, whole, () => {
+    pushAnyIn(nest, spans as KnownSpan[]);
+    conditionally(nest, eachLane);
+  });
 }
 
 interface KnownSpan {
