@@ -13,6 +13,7 @@ import {
   type Step,
   toBits,
   u8,
+  u32,
   u64,
   verifyPlan,
 } from "../src/index.ts";
@@ -239,6 +240,14 @@ describe("V17: computed indices", () => {
         { op: "const", dtype: u64, bits: { lo: 31, hi: 0 } },
         { op: "min", dtype: u64, args: [1, 2] },
         { op: "convert", dtype: i32, args: [3] },
+      ],
+    ],
+    [
+      "the bits of a float",
+      [
+        load(u32, 0, i),
+        { op: "const", dtype: u32, bits: { lo: 32, hi: 0 } },
+        { op: "rem", dtype: u32, args: [0, 1] },
       ],
     ],
     ["a mask", [picked, i32Const(31), { op: "and", dtype: i32, args: [0, 1] }]],

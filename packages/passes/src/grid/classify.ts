@@ -19,7 +19,7 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { type DType, isFloat } from "@gridfuse/plan/scalar";
 import { type Assumptions, simplifyRegion } from "../simplify/simplify.ts";
-import { dependencies, withoutEffects } from "../tensor/rebuild.ts";
+import { dependencies, hasEffect, withoutEffects } from "../tensor/rebuild.ts";
 import type { GridBody, State } from "./body.ts";
 
 /** The body with axes beyond `axis` already removed: params [ids 0…axis, states…]. */
@@ -114,7 +114,8 @@ export function classifyAxis(view: AxisView, reassociate: boolean): Verdict {
       : written.includes(s)
         ? { kind }
         : { kind: "kept" };
-  if (region.results.every((value) => needs(value).size === 0)) {
+  const shown = effectsNeed(view, needs);
+  if (!shown && region.results.every((value) => needs(value).size === 0)) {
     const roles = states.map((_, s) => ownOr(s, "overwritten"));
     const last = written.filter((s) => states[s]?.kind !== "scratch");
     if (n > 1 && last.length > 0) {
@@ -128,13 +129,22 @@ export function classifyAxis(view: AxisView, reassociate: boolean): Verdict {
     if (needs(region.results[s] as ValueId).size === 0) return { kind: "overwritten" };
     return reducedRole(view, s, needs) ?? publishedRole(view, s) ?? { kind: "carried" };
   });
-  return judge(view, roles, needs, reassociate);
+  return judge(view, roles, needs, shown, reassociate);
+}
+
+/** Whether an effect, such as a print, shows state that earlier points left. */
+function effectsNeed({ table, region }: AxisView, needs: Needs): boolean {
+  return region.nodes.some((id) => {
+    const node = table.nodes[id] as Node;
+    return hasEffect(table, node) && node.inputs.some((value) => needs(value).size > 0);
+  });
 }
 
 function judge(
   view: AxisView,
   roles: readonly StateRole[],
-  needs: (value: ValueId) => ReadonlySet<ValueId>,
+  needs: Needs,
+  shown: boolean,
   reassociate: boolean,
 ): Verdict {
   const { body, region } = view;
@@ -145,6 +155,7 @@ function judge(
   });
   const blocked = roles.findIndex(({ kind }) => kind === "carried");
   if (blocked >= 0) return sequential(carriedReason(view, blocked));
+  if (shown) return sequential("what it prints depends on state left by earlier points");
   const reader = roles.findIndex(
     ({ kind }, s) => kind === "own" && needs(region.results[s] as ValueId).size > 0,
   );

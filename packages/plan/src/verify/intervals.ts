@@ -73,7 +73,7 @@ export class ProgramIntervals {
         return unlessWrapped(dtype, node.index);
       case "load":
         return union(
-          this.#bufferInterval(node.buffer),
+          this.#bufferInterval(node.buffer, dtype),
           scalarInterval(dtype, Number(fromBits(dtype, node.fill))),
         );
       case "reduced":
@@ -125,10 +125,10 @@ export class ProgramIntervals {
   }
 
   /** What a constant holds is known; any other buffer may hold anything. */
-  #bufferInterval(buffer: number): Interval {
+  #bufferInterval(buffer: number, read: DType): Interval {
     const { plan } = this.#program.place;
     const { kind, dtype, constant } = plan.buffers[buffer]!;
-    if (kind !== "constant" || !isInteger(dtype)) return rangeOf(dtype);
+    if (kind !== "constant" || dtype !== read || !isInteger(dtype)) return rangeOf(read);
     const known = this.#constants.get(buffer);
     if (known !== undefined) return known;
     const { data, length } = plan.constants[constant!]!;
