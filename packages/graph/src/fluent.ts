@@ -2,6 +2,8 @@
  * Methods of tensors. A method is the function of the same name with the tensor as its first
  * argument; this file only says which functions have one.
  */
+
+import { BuildError } from "@gridfuse/plan/errors";
 import type { DType } from "@gridfuse/plan/scalar";
 import * as composite from "./functions/composite.ts";
 import * as elementwise from "./functions/elementwise.ts";
@@ -14,6 +16,9 @@ import * as sorting from "./functions/sorting.ts";
 import * as taking from "./functions/take.ts";
 import type { Indexer } from "./indexer.ts";
 import type { Dim, Shape } from "./ir/types.ts";
+import { captureOrigin } from "./origin.ts";
+import { Ref } from "./ref.ts";
+import { located } from "./scope.ts";
 import { type Operand, Tensor } from "./tensor.ts";
 import type { FloatOf, Promote } from "./types/dtype-types.ts";
 import type { ContractCheck, Matmul, Reshaped, Transpose } from "./types/shape-types.ts";
@@ -291,5 +296,23 @@ export function installMethods(): void {
         return named(this, ...rest);
       },
     });
+    if (!(name in Ref.prototype)) refuseOnRefs(name);
   }
+}
+
+/** Refs have no arithmetic, and JS would only say that something is not a function. */
+function refuseOnRefs(name: string): void {
+  Object.defineProperty(Ref.prototype, name, {
+    configurable: true,
+    writable: true,
+    value: function (this: Ref) {
+      return located(captureOrigin(name), this.scope, () => {
+        const short = /"(.*)"/.exec(this.name)?.[1] ?? this.name;
+        throw new BuildError("GF2009", `${this.name} is a ref: it has no ${name}`, {
+          path: short,
+          help: `read it first: \`${short}.get().${name}(…)\``,
+        });
+      });
+    },
+  });
 }

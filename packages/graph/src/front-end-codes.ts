@@ -38,6 +38,22 @@ export const frontEndCodes: { readonly [code: `GF${number}`]: ErrorCodeEntry } =
     cause: "The function given to `graph` returned nothing.",
     fix: "Return a tensor, or a record or list of tensors.",
   },
+  GF2007: {
+    title: "graph called without inputs or function",
+    cause: "`graph` takes a record (or list) of described inputs and the function to trace.",
+    fix: "Write `graph({ x: tensor(f32, [8]) }, ({ x }) => …)`; for a kernel `graph(kernel.inputs, kernel)`.",
+  },
+  GF2008: {
+    title: "Unknown dtype, or a shape that is no list",
+    cause:
+      "`tensor`, `vmem`, `smem` or `anywhere` was given something that is not a dtype, or not a shape.",
+    fix: 'Use a dtype constant (`f32`) or its full name ("float32"), and a list of dims.',
+  },
+  GF2009: {
+    title: "Method of tensors called on a ref",
+    cause: "A ref stands for memory that changes; arithmetic needs the value that it holds now.",
+    fix: "Read it first: `x.get().mul(2)`.",
+  },
   GF2201: {
     title: "Called outside of a kernel",
     cause: "Grid coordinates exist in the body of a kernel only.",

@@ -110,12 +110,25 @@ export function graph<const I extends GraphInputs>(
   options: GraphOptions = {},
 ): Graph {
   installMethods();
-  const name = options.name ?? (f.name || "graph");
-  return located(
-    captureOrigin(name),
-    undefined,
-    () => new Graph(traceProgram(name, inputs, f as never)),
-  );
+  const origin = captureOrigin(options.name);
+  return located(origin, undefined, () => {
+    requireTraceable(inputs, f);
+    const name = options.name ?? (f.name || "graph");
+    return new Graph(traceProgram(name, inputs, f as never));
+  });
+}
+
+function requireTraceable(inputs: unknown, f: unknown): void {
+  if (typeof inputs === "object" && inputs !== null && typeof f === "function") return;
+  const misses =
+    typeof inputs === "function"
+      ? "graph was given no inputs"
+      : "graph takes inputs and a function of them";
+  throw new BuildError("GF2007", misses, {
+    expected: "graph(inputs, f)",
+    received: [typeof inputs, typeof f],
+    help: "write graph({ x: tensor(f32, [8]) }, ({ x }) => x.mul(2)); for a kernel alone graph(kernel.inputs, kernel)",
+  });
 }
 
 function traceProgram(

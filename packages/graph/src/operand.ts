@@ -59,19 +59,28 @@ export function commonDType(name: string, operands: readonly Operand[]): DType {
   return types.reduce(promoteTypes).dtype;
 }
 
+function describeStranger(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name = value.constructor?.name ?? "object";
+  return name === "Object" ? "a plain object" : `a ${name}`;
+}
+
 function requireLiteral(name: string, value: unknown): asserts value is Literal {
   const type = typeof value;
   if (type === "number" || type === "bigint" || type === "boolean") return;
-  const received = value === null ? "null" : Array.isArray(value) ? "an array" : `a ${type}`;
+  const received = describeStranger(value);
   throw new BuildError(
     "GF2302",
     `${name} was given ${received} where it takes a tensor or a number`,
     {
       expected: "Tensor | number | bigint | boolean",
       received: value,
-      help: Array.isArray(value)
-        ? "write `constant([…])` for an array"
-        : "did a ref lose its `.get()`, or a function its `return`?",
+      help:
+        Array.isArray(value) || ArrayBuffer.isView(value)
+          ? "write `constant(array)` for an array"
+          : "did a ref lose its `.get()`, or a function its `return`?",
     },
   );
 }

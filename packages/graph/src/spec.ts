@@ -3,12 +3,13 @@
  * them. `tensor(f32, [m, n])` is a whole array, `.blocks(…)` cuts it; `vmem`, `smem` and `anywhere`
  * describe scratch memory.
  */
-import type { DType } from "@gridfuse/plan/scalar";
+import { BuildError } from "@gridfuse/plan/errors";
+import { type DType, dtypes, isDType, shortName } from "@gridfuse/plan/scalar";
 import type { Window } from "./indexer.ts";
 import type { Origin } from "./ir/table.ts";
 import type { Dim, MemorySpace, Shape } from "./ir/types.ts";
 import type { BlockDim } from "./ir/vocabulary.ts";
-import { captureOrigin } from "./origin.ts";
+import { captureOrigin, sourceLocation } from "./origin.ts";
 import type { Ref } from "./ref.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -131,6 +132,7 @@ function arraySpec<D extends DType, S extends Shape, R extends Shape>(
   space: MemorySpace,
   blocking: Blocking | undefined,
 ): ArraySpec<D, S, R> {
+  if (!isDType(dtype) || !Array.isArray(shape)) refuseDescription("tensor", dtype, shape);
   return {
     kind: "array",
     dtype,
@@ -144,6 +146,31 @@ function arraySpec<D extends DType, S extends Shape, R extends Shape>(
         origin: captureOrigin("blocks"),
       }),
   } as ArraySpec<D, S, R>;
+}
+
+const namesByShortName = new Map<string, DType>(dtypes.map((dtype) => [shortName(dtype), dtype]));
+
+function refuseDescription(what: string, dtype: unknown, shape: unknown): never {
+  const at = sourceLocation(captureOrigin(what));
+  const place = at === undefined ? {} : { at };
+  if (isDType(dtype)) {
+    throw new BuildError("GF2008", `${what}: a shape is a list of dims, not ${String(shape)}`, {
+      ...place,
+      expected: "readonly (number | string)[]",
+      received: shape,
+      help: `write [${String(shape)}]`,
+    });
+  }
+  const meant = namesByShortName.get(String(dtype));
+  throw new BuildError("GF2008", `${what}: ${JSON.stringify(dtype)} is not a dtype`, {
+    ...place,
+    expected: dtypes,
+    received: dtype,
+    help:
+      meant === undefined
+        ? `it is one of ${dtypes.join(", ")}`
+        : `write "${meant}", or the constant ${String(dtype)}`,
+  });
 }
 
 /** The same description with another blocking, for `vmap`. */
@@ -166,12 +193,10 @@ export interface ScratchSpec<D extends DType = DType, S extends Shape = Shape> {
 
 const scratchIn =
   (space: MemorySpace) =>
-  <D extends DType, const S extends Shape>(dtype: D, shape: S): ScratchSpec<D, S> => ({
-    kind: "scratch",
-    dtype,
-    shape,
-    space,
-  });
+  <D extends DType, const S extends Shape>(dtype: D, shape: S): ScratchSpec<D, S> => {
+    if (!isDType(dtype) || !Array.isArray(shape)) refuseDescription("scratch", dtype, shape);
+    return { kind: "scratch", dtype, shape, space };
+  };
 type Scratch = <D extends DType, const S extends Shape>(dtype: D, shape: S) => ScratchSpec<D, S>;
 /** Scratch in vector memory. */
 export const vmem: Scratch = scratchIn("vmem");

@@ -120,6 +120,12 @@ const cases: readonly Case[] = [
   ["GF2406", "scan over leading dims 4 and 6", "[x, y]", inGraph((x, y) => scan((c) => [c, []], 0, [x, y])[0])],
   ["GF2501", 'graph "graph": size 1.5 for dim "batch"', "batch: 1.5", () => graph({ x: tensor(f32, ["batch"]) }, ({ x }) => x).bindDims({ batch: 1.5 })],
   ["GF2502", 'graph "graph" has no dim "rows"', "rows: 1", () => graph({ x: tensor(f32, ["batch"]) }, ({ x }) => x).bindDims({ rows: 1 })],
+  ["GF2007", "graph was given no inputs", "graph(untyped(() => 1)", () => graph(untyped(() => 1), untyped(undefined))],
+  ["GF2007", "graph takes inputs and a function", "graph(untyped(undefined)", () => graph(untyped(undefined), untyped(undefined))],
+  ["GF2008", '"f32" is not a dtype', 'untyped("f32")', () => tensor(untyped("f32"), [8])],
+  ["GF2008", "a shape is a list of dims, not 8", "untyped(8)", () => tensor(f32, untyped(8))],
+  ["GF2008", 'scratch: "f32" is not a dtype', 'vmem(untyped("f32")', () => vmem(untyped("f32"), [8])],
+  ["GF2302", "add was given a Float32Array", "add(x, untyped(new Float32Array(8)))", inGraph((x) => add(x, untyped(new Float32Array(8))))],
   // What only the op table knows arrives with a place too.
   ["GF2107", /reshape/, "reshape([3])", inGraph((x) => x.reshape([3]))],
   ["GF2105", /and is not defined on float32/, "x.and(x)", inGraph((x) => x.and(x))],
@@ -133,6 +139,7 @@ const noWrite = () => {};
 const writeY = ({ y }: { readonly y: { set(value: number): void } }) => y.set(0);
 
 const kernelCases: readonly Case[] = [
+  ["GF2009", 'kernel "k": input "x" is a ref: it has no mul', ".mul(2)", () => kernel("k", { grid: { i: 2 }, inputs: x8(), outputs: y8 }, ({ x, y }) => y.set((untyped(x) as Tensor).mul(2)))],
   ["GF2201", "programId was called outside of a kernel", "programId(0)", inGraph(() => programId(0))],
   ["GF2202", 'kernel "k": programId("j"): the grid has no such axis', 'programId("j")', () => kernel("k", { grid: { i: 2 }, inputs: {}, outputs: y8 }, () => programId("j"))],
   ["GF2202", 'kernel "k": input "x": there is no grid axis "j"', "({ j }", () => kernel("k", { grid: { i: 2 }, inputs: { x: tensor(f32, [8]).blocks([4], ({ j }) => [j]) }, outputs: y8 }, noWrite)],

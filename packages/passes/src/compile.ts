@@ -56,10 +56,10 @@ function keyOf(program: Program, options: CompileOptions): string {
  * The same graph and options give the same plan on every machine. With `cache`, a plan that was compiled
  * before is read instead; a damaged entry counts as a miss.
  *
- * @throws CompileError GF3001 where a named dimension has no size
+ * @throws CompileError GF3001 where a named dimension has no size, GF3002 where `graph` is none
  */
 export function compile(graph: Graph | Program, options: CompileOptions = {}): Plan {
-  const given = "program" in graph ? graph.program : graph;
+  const given = programOf(graph);
   const bound = options.dims === undefined ? given : bindDims(given, options.dims);
   const open = dimNames(bound);
   if (open.length > 0) {
@@ -80,6 +80,26 @@ export function compile(graph: Graph | Program, options: CompileOptions = {}): P
   const plan = lower(ownCopy(bound), options);
   cache.put(key, plan);
   return plan;
+}
+
+function programOf(graph: unknown): Program {
+  if (typeof graph === "object" && graph !== null) {
+    if ("program" in graph) return graph.program as Program;
+    if ("main" in graph && "table" in graph) return graph as Program;
+  }
+  const isFunction = typeof graph === "function";
+  const isKernel = isFunction && "inputs" in graph;
+  throw new CompileError(
+    "GF3002",
+    `compile was given ${isKernel ? "a kernel" : isFunction ? "a function" : String(graph)} where it takes a graph`,
+    {
+      expected: "Graph",
+      received: graph,
+      help: isKernel
+        ? "trace it first: compile(graph(kernel.inputs, kernel))"
+        : "make one with graph(inputs, f): compile(graph({ x: tensor(f32, [8]) }, ({ x }) => x.mul(2)))",
+    },
+  );
 }
 
 /** Passes append to a program's table: they get one of their own. */

@@ -7,6 +7,11 @@ export const codes: Readonly<
     cause: "A plan holds sizes; the graph still has a name in their place.",
     fix: "Pass the sizes to compile: compile(graph, { dims: { batch: 32 } }).",
   },
+  GF3002: {
+    title: "Not a graph",
+    cause: "compile was given a kernel, a function or something else that was never traced.",
+    fix: "Trace it first: compile(graph(kernel.inputs, kernel)).",
+  },
   GF3901: {
     title: "A value has no memory",
     cause: "A bug of gridfuse: a pass left a value that nothing computes.",

@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { graph, kernel, type Tensor, tensor } from "@gridfuse/graph";
+import { type Graph, graph, kernel, type Tensor, tensor } from "@gridfuse/graph";
 import { CompileError, f32, type Plan } from "@gridfuse/plan";
 import { PlanCache } from "@gridfuse/plan/cache";
 import { encodePlan, planId } from "@gridfuse/plan/encode";
@@ -50,6 +50,19 @@ describe("named dimensions", () => {
   it("are bound at compile", () => {
     expect(compile(open, { dims: { n: 3 } }).inputs[0]?.shape).toEqual([3, 4]);
   });
+  it("says how to trace what was never traced", () => {
+    const mistaken = (given: unknown) => () => compile(given as Graph);
+    const rows = tensor("float32", [8]).blocks([4], ({ i }) => [i]);
+    const twice = kernel(
+      "twice",
+      { grid: { i: 2 }, inputs: { x: rows }, outputs: { y: rows } },
+      ({ x, y }) => y.set(x.get().mul(2)),
+    );
+    expect(mistaken(twice)).toThrow(/GF3002 {2}compile was given a kernel/);
+    expect(mistaken(() => 1)).toThrow(/GF3002 {2}compile was given a function/);
+    expect(mistaken(undefined)).toThrow(/GF3002 {2}compile was given undefined/);
+  });
+
   it("are named in the error where they have no size", () => {
     expect(() => compile(open)).toThrow(CompileError);
     expect(() => compile(open)).toThrow(/GF3001 .*"n" has no size/);
