@@ -22,4 +22,9 @@ export const codes: Readonly<
     cause: "A bug of gridfuse: an op reached the last pass in a form it does not know.",
     fix: "Report it with the printed graph.",
   },
+  GF3903: {
+    title: "No legal order of passes",
+    cause: "A test chose passes of the compiler in an order that they do not allow.",
+    fix: "Name every required pass, each after those it needs.",
+  },
 };

@@ -1,4 +1,12 @@
 export * from "./compile.ts";
 export { codes } from "./error-codes.ts";
 export * from "./lower.ts";
+export {
+  countSteps,
+  type PassLevel,
+  type PassObserver,
+  type PassRecord,
+  type RegionPass,
+  type StepPass,
+} from "./pipeline.ts";
 export * from "./report.ts";

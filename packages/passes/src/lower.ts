@@ -9,79 +9,117 @@ import {
   type Table,
   walk,
 } from "@gridfuse/graph";
-import type { AxisReport, Plan, Step } from "@gridfuse/plan";
+import type { Plan } from "@gridfuse/plan";
+import { elideCopies } from "./fuse/copies.ts";
+import { dropDeadWrites, mergeKernels } from "./fuse/merge-kernels.ts";
 import { vectoriseRegion } from "./grid/vectorise-region.ts";
-import { emitPlan, lowerProgram, tidySteps } from "./plan/emit.ts";
+import {
+  choosePasses,
+  type PassObserver,
+  PassRunner,
+  type RegionContext,
+  type RegionPass,
+  type StepPass,
+} from "./pipeline.ts";
+import { boundAccesses } from "./plan/bound.ts";
+import { emitPlan, lowerProgram } from "./plan/emit.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
 import { settleNaNs } from "./tensor/settle-nans.ts";
 
-export interface LowerOptions {
+/** From refs to values in regions, from grids to array axes. */
+export const regionPasses: readonly RegionPass[] = [
+  {
+    name: "discharge",
+    level: "kernel",
+    required: true,
+    run: (region, { table }) => dischargeRegion(table, region),
+  },
+  {
+    name: "canonicalise",
+    level: "tensor",
+    run: (region, { table }) => simplifyRegion(table, region),
+  },
+  {
+    name: "vectorise-grid",
+    level: "tensor",
+    required: true,
+    run: (region, { table, ...options }) => vectoriseRegion(table, region, options),
+  },
+  {
+    name: "canonicalise again",
+    level: "tensor",
+    run: (region, { table }) => simplifyRegion(table, region),
+  },
+  {
+    name: "settle-nans",
+    level: "tensor",
+    required: true,
+    run: (region, { table }) => settleNaNs(table, region),
+  },
+];
+
+/** What follows `fuse`: steps over buffers that have no place yet. */
+export const stepPasses: readonly StepPass[] = [
+  { name: "drop-dead-writes", level: "loop", run: (s, { buffers }) => dropDeadWrites(s, buffers) },
+  { name: "merge-kernels", level: "loop", run: (s) => mergeKernels(s) },
+  { name: "elide-copies", level: "loop", run: (s, { buffers }) => elideCopies(s, buffers) },
+  { name: "merge-kernels again", level: "loop", run: (s) => mergeKernels(s) },
+  {
+    name: "drop-dead-writes again",
+    level: "loop",
+    run: (s, { buffers }) => dropDeadWrites(s, buffers),
+  },
+  {
+    name: "bound-accesses",
+    level: "plan",
+    required: true,
+    run: (s, { buffers }) => boundAccesses(s, buffers),
+  },
+];
+
+export interface LowerOptions extends PassObserver {
   /** Whether float sums over grid axes may change their order. Default true. */
   readonly reassociate?: boolean;
   /** Iterations a `while` may take before the run fails. Default 2³¹−1. */
   readonly fuel?: number;
-  /** Sees the program after every tensor-level pass: for verifiers, interpreters and printers. */
-  readonly afterPass?: (pass: string, program: Program) => void;
 }
 
-/** One entry per pass, for `--explain`: how long it took and what it left. */
-export interface PassRecord {
-  readonly name: string;
-  readonly ms: number;
-  readonly nodes: number;
-}
-
-export function lower(program: Program, options: LowerOptions = {}): Plan {
+/**
+ * Lowers a program without named dimensions to a plan. Appends to the program's table.
+ *
+ * @param names for tests: which passes run, in which order; all of them by default
+ */
+export function lower(
+  program: Program,
+  options: LowerOptions = {},
+  names?: readonly string[],
+): Plan {
   const started = performance.now();
   const { table } = program;
-  const loops = { next: 0 };
-  const axes: AxisReport[] = [];
-  const notes: string[] = [];
-  const passes: PassRecord[] = [];
-  const nodesBefore = countNodes(table, program.main);
-
-  let region = program.main;
-  const pass = (name: string, run: (region: Region) => Region): void => {
-    const start = performance.now();
-    region = run(region);
-    passes.push({ name, ms: performance.now() - start, nodes: countNodes(table, region) });
-    options.afterPass?.(name, { ...program, main: region });
+  const context: RegionContext = {
+    table,
+    reassociate: options.reassociate ?? true,
+    loops: { next: 0 },
+    axes: [],
+    notes: [],
   };
+  const runner = new PassRunner(options);
 
-  pass("discharge", (r) => dischargeRegion(table, r));
-  pass("canonicalise", (r) => simplifyRegion(table, r));
-  pass("vectorise-grid", (r) =>
-    vectoriseRegion(table, r, {
-      reassociate: options.reassociate ?? true,
-      loops,
-      axes,
-      notes,
-    }),
+  const tensors = runner.regions(choosePasses(regionPasses, names), program, context);
+  const lowered = runner.fuse("fuse", () =>
+    lowerProgram(tensors, context.loops, options.fuel ?? 2 ** 31 - 1),
   );
-  pass("canonicalise again", (r) => simplifyRegion(table, r));
-  pass("settle-nans", (r) => settleNaNs(table, r));
+  const { buffers } = lowered.builder;
+  const steps = runner.steps(choosePasses(stepPasses, names), lowered.steps, { buffers });
 
-  const nodesAfter = countNodes(table, region);
-  const step = <T>(name: string, run: () => T, count: (result: T) => number): T => {
-    const start = performance.now();
-    const result = run();
-    passes.push({ name, ms: performance.now() - start, nodes: count(result) });
-    return result;
-  };
-  const lowered = step(
-    "fuse",
-    () => lowerProgram({ ...program, main: region }, loops, options.fuel ?? 2 ** 31 - 1),
-    (result) => countSteps(result.steps),
-  );
-  const steps = step("merge", () => tidySteps(lowered), countSteps);
   return emitPlan(program.name, lowered, steps, {
-    nodesBefore,
-    nodesAfter,
+    nodesBefore: countNodes(table, program.main),
+    nodesAfter: countNodes(table, tensors.main),
     gridPoints: gridPoints(table, program.main),
-    axes,
-    notes,
-    passes,
+    axes: context.axes,
+    notes: context.notes,
+    passes: runner.records,
     compileMs: performance.now() - started,
   });
 }
@@ -92,15 +130,4 @@ function gridPoints(table: Table, region: Region): number {
     if (node.op === "grid") points += elementCount(node.params.axes.map(({ size }) => size));
   });
   return points;
-}
-
-export function countSteps(steps: readonly Step[]): number {
-  let count = 0;
-  for (const step of steps) {
-    count += 1;
-    if (step.kind === "loop") count += countSteps(step.body);
-    if (step.kind === "while") count += countSteps(step.condition) + countSteps(step.body);
-    if (step.kind === "branch") for (const branch of step.branches) count += countSteps(branch);
-  }
-  return count;
 }

@@ -14,11 +14,8 @@ import {
 } from "@gridfuse/plan";
 import type { DType } from "@gridfuse/plan/scalar";
 import { atStart, PlanBuilder } from "../fuse/builder.ts";
-import { elideCopies } from "../fuse/copies.ts";
 import { type Lowering, Scope } from "../fuse/lower-region.ts";
-import { dropDeadWrites, mergeKernels } from "../fuse/merge-kernels.ts";
 import { accessesOf } from "./accesses.ts";
-import { boundAccesses } from "./bound.ts";
 import { exactResults } from "./exactness.ts";
 import { placeBuffers } from "./place.ts";
 
@@ -67,13 +64,6 @@ export function lowerProgram(
     return { ...made, exact: exact[i] as boolean };
   });
   return { builder, steps: scope.steps, inputs, outputs };
-}
-
-/** Copies elided and kernels merged until nothing is left to do. */
-export function tidySteps({ builder, steps }: LoweredProgram): readonly Step[] {
-  const once = elideCopies(mergeKernels(dropDeadWrites(steps, builder.buffers)), builder.buffers);
-  const tidy = dropDeadWrites(mergeKernels(once), builder.buffers);
-  return boundAccesses(tidy, builder.buffers);
 }
 
 export function emitPlan(
