@@ -21,8 +21,15 @@ export function randomFloats(count: number, scale: number, seed = 1): Float32Arr
   });
 }
 
+/** Whole numbers from 0 up to `below` (not included), the same ones every time. */
+export const randomInts = (count: number, below: number, seed = 1): Int32Array =>
+  Int32Array.from(randomFloats(count, below / 2, seed), (x) => Math.floor(x + below / 2));
+
 /** Equal to the bit; NaNs equal each other. */
-export function exactly(actual: Outputs[string], expected: Float32Array | Int32Array): Check {
+export function exactly(
+  actual: Outputs[string],
+  expected: Float32Array | Int32Array | Uint32Array,
+): Check {
   const differs = expected.findIndex((value, i) => !Object.is(actual[i], value));
   if (actual.length === expected.length && differs < 0) return { ok: true, detail: "exact" };
   const at = differs < 0 ? Math.min(actual.length, expected.length) : differs;
