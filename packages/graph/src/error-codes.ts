@@ -109,4 +109,10 @@ export const codes: { readonly [code: `GF${number}`]: ErrorCodeEntry } = {
       "The array handed to a grid differs in shape or dtype from the block mapping of that operand.",
     fix: "Pass the array the mapping was declared for, or declare the mapping from the array.",
   },
+  GF2901: {
+    title: "A malformed graph",
+    cause:
+      "A pass, an importer or code that writes tables itself broke a rule that all graphs keep.",
+    fix: "From the compiler it is a bug: report it with the printed graph. Else mend what the message names.",
+  },
 };

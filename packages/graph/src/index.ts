@@ -75,3 +75,5 @@ export {
   vmem,
 } from "./spec.ts";
 export { isTensor, type Operand, Tensor } from "./tensor.ts";
+export { type VerifyOptions, verifyProgram, violationsOf } from "./verify/verify.ts";
+export type { Invariant, Violation } from "./verify/violations.ts";

@@ -33,6 +33,7 @@ export const regionPasses: readonly RegionPass[] = [
     name: "discharge",
     level: "kernel",
     required: true,
+    removes: "refs",
     run: (region, { table }) => dischargeRegion(table, region),
   },
   {
@@ -44,6 +45,7 @@ export const regionPasses: readonly RegionPass[] = [
     name: "vectorise-grid",
     level: "tensor",
     required: true,
+    removes: "grids",
     run: (region, { table, ...options }) => vectoriseRegion(table, region, options),
   },
   {

@@ -24,6 +24,8 @@ interface PassFacts {
 
 export interface RegionPass extends PassFacts {
   readonly level: "kernel" | "tensor";
+  /** What is in no program after it, nor after those that follow. */
+  readonly removes?: "refs" | "grids";
   readonly run: (region: Region, context: RegionContext) => Region;
 }
 

@@ -2,7 +2,7 @@
  * Every tensor-level pass alone keeps the meaning and leaves a well-formed region; passes may be repeated
  * or left out. What each one promises beyond that stands below, with the smallest cases of bugs it had.
  */
-import { type Program, tensorType } from "@gridfuse/graph";
+import { type Program, tensorType, verifyProgram } from "@gridfuse/graph";
 import { type HostTensor, interpret, tensorOf, valuesOf } from "@gridfuse/interpret";
 import { describe, expect, it } from "vitest";
 import { expectNoFaults } from "../../../test/differential/support/property.ts";
@@ -16,7 +16,6 @@ import { simplifyRegion } from "../src/simplify/simplify.ts";
 import { dischargeRegion } from "../src/tensor/discharge.ts";
 import { settleNaNs } from "../src/tensor/settle-nans.ts";
 import { opsOf, programOf, regionOf } from "./support/build.ts";
-import { verifyRegion } from "./support/verify-region.ts";
 
 type Pass = (program: Program) => Program;
 type Inputs = Readonly<Record<string, HostTensor>>;
@@ -43,7 +42,7 @@ function changes(given: Program, inputs: Inputs, passes: Readonly<Record<string,
   const lines: string[] = [];
   for (const [name, pass] of Object.entries(passes)) {
     program = pass(program);
-    verifyRegion(program.table, program.main, name);
+    verifyProgram(program, {}, name);
     const actual = interpret(program, inputs, quiet);
     for (const output of program.outputs) {
       const difference = compareTensors(actual[output]!, expected[output]!);

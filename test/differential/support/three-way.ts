@@ -6,11 +6,10 @@
 
 import { cpuSync } from "@gridfuse/exec-cpu";
 import type { Program } from "@gridfuse/graph";
-import { cloneRegion, Table } from "@gridfuse/graph";
+import { cloneRegion, Table, verifyProgram } from "@gridfuse/graph";
 import { compareTensors, type HostTensor, interpret, type Tolerance } from "@gridfuse/interpret";
-import { type LowerOptions, lower } from "@gridfuse/passes";
+import { type LowerOptions, lower, regionPasses } from "@gridfuse/passes";
 import { type Plan, type PlanOutput, verifyPlan } from "@gridfuse/plan";
-import { verifyRegion } from "../../../packages/passes/test/support/verify-region.ts";
 
 export type Inputs = Readonly<Record<string, HostTensor>>;
 
@@ -45,12 +44,25 @@ export function ownCopy(program: Program): Program {
   return { ...program, table, main: cloneRegion(program.table, program.main, table, new Map()) };
 }
 
-/** Lowers with the region verified after every pass, and the plan at the end. */
-export function lowerVerified(program: Program, options: LowerOptions = {}): Plan {
-  const plan = lower(ownCopy(program), {
-    ...options,
-    afterPass: (pass, { table, main }) => verifyRegion(table, main, pass),
-  });
+/** Verifies the program after every pass: also that what a pass removes never comes back. */
+export function verifierOfPasses(): NonNullable<LowerOptions["afterPass"]> {
+  const removed = new Set<string>();
+  return (name, program) => {
+    const pass = regionPasses.find((known) => known.name === name);
+    if (pass?.removes !== undefined) removed.add(pass.removes);
+    const options = { noRefs: removed.has("refs"), noGrids: removed.has("grids") };
+    verifyProgram(program, options, name);
+  };
+}
+
+/** Lowers with the program verified before, between and after the passes, and the plan at the end. */
+export function lowerVerified(
+  program: Program,
+  options: LowerOptions = {},
+  passes?: readonly string[],
+): Plan {
+  verifyProgram(program);
+  const plan = lower(ownCopy(program), { ...options, afterPass: verifierOfPasses() }, passes);
   verifyPlan(plan);
   return plan;
 }
