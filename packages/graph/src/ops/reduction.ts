@@ -47,6 +47,7 @@ const reduction = <K extends ReductionName>(
   },
   batch: (e, { params }, operands) =>
     e.emitAll<ReductionName>(name, [(operands[0] as BatchOperand).value], {
+      ...params,
       axes: shifted(params.axes),
     }),
 });
