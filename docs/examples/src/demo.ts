@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { examples } from "./examples.ts";
 import type { Measured, Row } from "./measure.ts";
 import { measureShippedSort } from "./shipped-sort.ts";
-import { printTable } from "./table.ts";
+import { bytes, type Column, milliseconds, printTable } from "./table.ts";
 
 const productionRounds = 15;
 const measureScript = fileURLToPath(new URL("measure.js", import.meta.url));
@@ -38,9 +38,27 @@ const failed = (name: string): Row => ({
   ok: false,
 });
 
+const columns: readonly Column<Measured>[] = [
+  { title: "kernel", cell: ({ row }) => row.name, text: true },
+  { title: "grid points", cell: ({ row }) => `${row.gridPoints}` },
+  { title: "nodes", cell: ({ row }) => `${row.nodesBefore} → ${row.nodesAfter}` },
+  { title: "kernels", cell: ({ row }) => `${row.planKernels}` },
+  { title: "grid loops", cell: ({ row }) => `${row.gridLoops}` },
+  { title: "compile ms", cell: ({ row }) => milliseconds(row.compileMs) },
+  { title: "first run ms", cell: ({ row }) => milliseconds(row.firstRunMs) },
+  { title: "run ms", cell: ({ row }) => milliseconds(row.runMs) },
+  { title: "peak", cell: ({ peakBytes }) => bytes(peakBytes) },
+  { title: "plan", cell: ({ row }) => bytes(row.planBytes) },
+  {
+    title: "check",
+    cell: ({ row, detail }) => `${row.ok ? "ok" : "FAILED"}: ${detail}`,
+    text: true,
+  },
+];
+
 const { values: options } = parseArgs({ options: { json: { type: "string" } } });
 const results = examples.map(({ name }) => measured(name));
-printTable(results);
+printTable(columns, results);
 
 const production = await measureShippedSort(productionRounds);
 const ms = (value: number): string => `${value.toFixed(1)} ms`;

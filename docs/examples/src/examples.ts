@@ -1,6 +1,5 @@
 /** The rows of the demo's table: a graph, its inputs, and a check that does not go through gridfuse. */
-import type { Graph } from "gridfuse";
-import type { Check, Inputs, Outputs } from "./check.ts";
+import type { Example } from "./example.ts";
 import { attentionInputs, checkAttention, flashAttention } from "./kernels/flash-attention.ts";
 import { checkLayerNorm, layerNorm, layerNormInputs } from "./kernels/layer-norm.ts";
 import { checkMatmul, matmul, matmulInputs } from "./kernels/matmul.ts";
@@ -16,13 +15,6 @@ import {
   sortTwoKeys,
   twoKeyInputs,
 } from "./kernels/sort.ts";
-
-export interface Example {
-  readonly name: string;
-  readonly graph: () => Graph;
-  readonly inputs: () => Inputs;
-  readonly check: (inputs: Inputs, outputs: Outputs) => Check;
-}
 
 const tile = { rows: 8, n: 128 };
 const long = { rows: 8, n: 131_072 };

@@ -1,43 +1,23 @@
-/** The demo's table, aligned for a terminal. */
-import type { Measured } from "./measure.ts";
-
-interface Column {
+/** Tables aligned for a terminal, and the units in them. */
+export interface Column<Row> {
   readonly title: string;
-  readonly cell: (measured: Measured) => string;
+  readonly cell: (row: Row) => string;
   /** Text columns are aligned left. */
   readonly text?: true;
 }
 
-const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
+export const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
 
-function bytes(value: number): string {
+export function bytes(value: number): string {
   if (value < 1024) return `${value} B`;
   if (value < 1024 ** 2) return `${(value / 1024).toFixed(1)} KiB`;
   return `${(value / 1024 ** 2).toFixed(1)} MiB`;
 }
 
-const columns: readonly Column[] = [
-  { title: "kernel", cell: ({ row }) => row.name, text: true },
-  { title: "grid points", cell: ({ row }) => `${row.gridPoints}` },
-  { title: "nodes", cell: ({ row }) => `${row.nodesBefore} → ${row.nodesAfter}` },
-  { title: "kernels", cell: ({ row }) => `${row.planKernels}` },
-  { title: "grid loops", cell: ({ row }) => `${row.gridLoops}` },
-  { title: "compile ms", cell: ({ row }) => ms(row.compileMs) },
-  { title: "first run ms", cell: ({ row }) => ms(row.firstRunMs) },
-  { title: "run ms", cell: ({ row }) => ms(row.runMs) },
-  { title: "peak", cell: ({ peakBytes }) => bytes(peakBytes) },
-  { title: "plan", cell: ({ row }) => bytes(row.planBytes) },
-  {
-    title: "check",
-    cell: ({ row, detail }) => `${row.ok ? "ok" : "FAILED"}: ${detail}`,
-    text: true,
-  },
-];
-
-export function printTable(results: readonly Measured[]): void {
+export function printTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void {
   const lines = [
     columns.map(({ title }) => title),
-    ...results.map((result) => columns.map(({ cell }) => cell(result))),
+    ...rows.map((row) => columns.map(({ cell }) => cell(row))),
   ];
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i].length)));
   for (const [number, line] of lines.entries()) {

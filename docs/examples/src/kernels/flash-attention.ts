@@ -6,6 +6,7 @@
  */
 import { f32, type Graph, graph, kernel, squeezed, tensor, vmem, when } from "gridfuse";
 import { type Check, type Inputs, type Outputs, randomFloats, within } from "../check.ts";
+import { defineExample, type SuiteExample } from "../example.ts";
 
 export interface AttentionShape {
   readonly heads: number;
@@ -84,17 +85,37 @@ export const checkAttention =
       const row = (i: number) => (head * length + i) * depth;
       for (let i = 0; i < length; i++) {
         const scores = Array.from({ length }, (_, j) => {
+          const [own, other] = [row(i), row(j)];
           let score = 0;
-          for (let d = 0; d < depth; d++) score += q[row(i) + d] * k[row(j) + d];
+          for (let d = 0; d < depth; d++) score += q[own + d] * k[other + d];
           return score / Math.sqrt(depth);
         });
         const greatest = Math.max(...scores);
         const weights = scores.map((score) => Math.exp(score - greatest));
         const total = weights.reduce((a, b) => a + b);
-        for (const [j, weight] of weights.entries()) {
-          for (let d = 0; d < depth; d++) expected[row(i) + d] += (weight / total) * v[row(j) + d];
+        for (let j = 0; j < length; j++) {
+          const [to, from, weight] = [row(i), row(j), weights[j] / total];
+          for (let d = 0; d < depth; d++) expected[to + d] += weight * v[from + d];
         }
       }
     }
     return within(o, expected, () => 2 ** -18);
   };
+
+export const examples: readonly SuiteExample[] = [
+  defineExample<AttentionShape>({
+    name: "flash attention",
+    about: "softmax over keys that arrive block by block",
+    full: { heads: 4, length: 1024, depth: 64 },
+    small: { heads: 2, length: 16, depth: 4 },
+    graph: (shape) => flashAttention(shape, shape.length < 128 ? 4 : 128),
+    inputs: attentionInputs,
+    check: checkAttention,
+    expects: {
+      gridLoops: 1,
+      sequential: {
+        "flash_attention.j": "a block of keys rescales the sums of the blocks before it",
+      },
+    },
+  }),
+];

@@ -4,6 +4,7 @@
  */
 import { cdiv, f32, type Graph, graph, kernel, tensor } from "gridfuse";
 import { type Check, type Inputs, type Outputs, randomFloats, within } from "../check.ts";
+import { defineExample, type SuiteExample } from "../example.ts";
 import type { RowShape } from "./softmax.ts";
 
 const epsilon = 1e-5;
@@ -60,3 +61,15 @@ export const checkLayerNorm =
     }
     return within(y, expected, (i) => 2 ** -20 * magnitude[i]);
   };
+
+export const examples: readonly SuiteExample[] = [
+  defineExample<RowShape>({
+    name: "layer norm",
+    about: "two reductions of a row that depend on each other",
+    full: { rows: 1000, columns: 512 },
+    small: { rows: 10, columns: 16 },
+    graph: (shape) => layerNorm(shape, shape.rows < 128 ? 4 : 128),
+    inputs: layerNormInputs,
+    check: checkLayerNorm,
+  }),
+];

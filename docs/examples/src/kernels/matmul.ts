@@ -5,6 +5,7 @@
  */
 import { cdiv, f32, type Graph, graph, kernel, tensor, vmem, when } from "gridfuse";
 import { type Check, type Inputs, type Outputs, randomFloats, within } from "../check.ts";
+import { defineExample, type SuiteExample } from "../example.ts";
 
 /** a: f32[n, n], b: f32[n, n] → c: f32[n, n]. */
 export function matmul(n: number, tile = 128, depth = 64): Graph {
@@ -53,3 +54,15 @@ export const checkMatmul =
     }
     return within(c, expected, (i) => n * 2 ** -24 * magnitude[i]);
   };
+
+export const examples: readonly SuiteExample[] = [
+  defineExample<number>({
+    name: "matmul",
+    about: "tiles along three axes, the summed one last",
+    full: 512,
+    small: 24,
+    graph: (n) => (n < 128 ? matmul(n, 8, 6) : matmul(n)),
+    inputs: matmulInputs,
+    check: checkMatmul,
+  }),
+];

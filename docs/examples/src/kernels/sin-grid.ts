@@ -4,6 +4,7 @@
  */
 import { f32, type Graph, graph, kernel, tensor } from "gridfuse";
 import { type Check, type Inputs, type Outputs, randomFloats, ulp, within } from "../check.ts";
+import { defineExample, type SuiteExample } from "../example.ts";
 
 /** x, y: f32[points] → o: f32[points]. */
 export function sinGrid(points: number): Graph {
@@ -28,3 +29,15 @@ export function checkSin(inputs: Inputs, { o }: Outputs): Check {
   const expected = Float64Array.from(x, (value, i) => Math.sin(Math.fround(value + y[i]) * 2));
   return within(o, expected, (i) => 2.1 * ulp(expected[i]));
 }
+
+export const examples: readonly SuiteExample[] = [
+  defineExample<number>({
+    name: "sin grid",
+    about: "two million grid points of one element each",
+    full: 16 * 131_072,
+    small: 96,
+    graph: sinGrid,
+    inputs: sinInputs,
+    check: () => checkSin,
+  }),
+];

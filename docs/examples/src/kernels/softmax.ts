@@ -4,6 +4,7 @@
  */
 import { cdiv, f32, type Graph, graph, kernel, tensor } from "gridfuse";
 import { type Check, type Inputs, type Outputs, randomFloats, within } from "../check.ts";
+import { defineExample, type SuiteExample } from "../example.ts";
 
 export interface RowShape {
   readonly rows: number;
@@ -49,3 +50,15 @@ export const checkSoftmax =
     }
     return within(y, expected, (i) => 32 * 2 ** -24 * expected[i]);
   };
+
+export const examples: readonly SuiteExample[] = [
+  defineExample<RowShape>({
+    name: "softmax",
+    about: "whole rows in blocks, the last one ragged",
+    full: { rows: 1000, columns: 512 },
+    small: { rows: 10, columns: 16 },
+    graph: (shape) => softmax(shape, shape.rows < 128 ? 4 : 128),
+    inputs: softmaxInputs,
+    check: checkSoftmax,
+  }),
+];

@@ -8,6 +8,7 @@
  */
 import { f32, type Graph, graph, i32, iota, kernel, type Tensor, tensor, where } from "gridfuse";
 import { type Check, exactly, type Inputs, type Outputs, randomFloats } from "../check.ts";
+import { defineExample, type SuiteExample } from "../example.ts";
 
 export interface SortShape {
   readonly rows: number;
@@ -223,3 +224,47 @@ export const checkTwoKeys =
         )
       : firstKeys;
   };
+
+// ── Examples ────────────────────────────────────────────────────────────────────────────────
+
+const full: SortShape = { rows: 8, n: 1024 };
+const small: SortShape = { rows: 4, n: 16 };
+
+export const examples: readonly SuiteExample[] = [
+  defineExample<SortShape>({
+    name: "bitonic sort",
+    about: "a network of compare-exchanges in one kernel a substage",
+    full,
+    small,
+    graph: (shape) => sort(shape),
+    inputs: sortInputs,
+    check: (shape) => checkSort(shape),
+  }),
+  defineExample<SortShape>({
+    name: "bitonic sort, descending",
+    about: "the same network the other way round",
+    full,
+    small,
+    graph: (shape) => sort(shape, "descending"),
+    inputs: sortInputs,
+    check: (shape) => checkSort(shape, "descending"),
+  }),
+  defineExample<SortShape>({
+    name: "argsort",
+    about: "the network on pairs of value and place",
+    full: { rows: 8, n: 128 },
+    small,
+    graph: argsort,
+    inputs: sortInputs,
+    check: checkArgsort,
+  }),
+  defineExample<SortShape>({
+    name: "sort by two keys",
+    about: "columns that move together",
+    full: { rows: 8, n: 128 },
+    small,
+    graph: sortTwoKeys,
+    inputs: twoKeyInputs,
+    check: checkTwoKeys,
+  }),
+];
