@@ -23,6 +23,8 @@ export interface ComparisonOptions extends LowerOptions {
   /** For outputs that the plan does not mark exact. */
   readonly bounded?: (output: PlanOutput) => Tolerance;
   readonly backends?: readonly Backend[];
+  /** Which passes run, in which order; all of them by default. */
+  readonly passes?: readonly string[];
 }
 
 const loose = ({ dtype }: PlanOutput): Tolerance => {
@@ -89,7 +91,7 @@ export function disagreements(
 ): readonly string[] {
   const spoken: string[] = [];
   const expected = interpret(program, inputs, { onPrint: (line) => spoken.push(line) });
-  const plan = lowerVerified(program, options);
+  const plan = lowerVerified(program, options, options.passes);
   const lines: string[] = [];
   for (const backend of options.backends ?? backends) {
     const heard: string[] = [];
@@ -130,16 +132,14 @@ function blame(
   options: ComparisonOptions,
 ): string {
   let culprit: string | undefined;
-  lower(ownCopy(program), {
-    ...options,
-    afterPass: (pass, after) => {
-      if (culprit !== undefined) return;
-      const actual = interpret(after, inputs, { onPrint: () => {} });
-      const differs = program.outputs.find((name) =>
-        compareTensors(actual[name] as HostTensor, expected[name] as HostTensor),
-      );
-      if (differs !== undefined) culprit = `meaning of "${differs}" changed in pass "${pass}"`;
-    },
-  });
+  const afterPass: LowerOptions["afterPass"] = (pass, after) => {
+    if (culprit !== undefined) return;
+    const actual = interpret(after, inputs, { onPrint: () => {} });
+    const differs = program.outputs.find((name) =>
+      compareTensors(actual[name] as HostTensor, expected[name] as HostTensor),
+    );
+    if (differs !== undefined) culprit = `meaning of "${differs}" changed in pass "${pass}"`;
+  };
+  lower(ownCopy(program), { ...options, afterPass }, options.passes);
   return culprit ?? "the tensor-level passes agree: look at fuse, place or the executor";
 }
