@@ -13,6 +13,7 @@ import {
   add,
   astype,
   bitcast,
+  clamp,
   erfInv,
   le,
   maximum,
@@ -152,9 +153,20 @@ function uniform<const S extends readonly number[], D extends Float = "float32">
   }) as unknown as Tensor<D, S>;
 }
 
+/** Of at most 16 bits. */
+function integerRange(dtype: DType): { readonly min: number; readonly max: number } {
+  const values = 2 ** (itemSize(dtype) * 8);
+  return kindOf(dtype) === "int"
+    ? { min: -values / 2, max: values / 2 - 1 }
+    : { min: 0, max: values - 1 };
+}
+
 type IntegerType = Exclude<DType, "bool" | Float>;
 
-/** Whole numbers in [minval, maxval), by a multiply and remainders over two draws. */
+/**
+ * Whole numbers in [minval, maxval), by a multiply and remainders over two draws. Those of 8 and 16 bits are
+ * drawn as int32, which keeps the bias of the remainder small; `maxval` may be one past the greatest.
+ */
 function randint<const S extends readonly number[], D extends IntegerType = "int32">(
   k: Key,
   shape: S,
@@ -170,6 +182,15 @@ function randint<const S extends readonly number[], D extends IntegerType = "int
         received: result,
         help: "use `uniform` for floats",
       });
+    }
+    if (itemSize(result) < 4) {
+      const { min, max } = integerRange(result);
+      const clipped = (value: Operand, most: number) => {
+        const wide = isTensor(value) ? astype(value, "int32") : full("int32", [], value);
+        return clamp(wide as Tensor, min, most);
+      };
+      const drawn = randint(k, shape, clipped(minval, max), clipped(maxval, max + 1));
+      return astype(drawn as Tensor, result);
     }
     const width = itemSize(result) * 8;
     const word = `uint${width}` as Word;
