@@ -2,7 +2,9 @@
 import {
   bitcast,
   concatenate,
+  cond,
   debugPrint,
+  fori,
   type Graph,
   graph,
   kernel,
@@ -12,15 +14,20 @@ import {
   tensor,
   vmem,
   when,
+  whileLoop,
 } from "@gridfuse/graph";
 import { type HostTensor, tensorOf } from "@gridfuse/interpret";
 import { describe, expect, it } from "vitest";
-import { disagreements } from "./support/three-way.ts";
+import { type ComparisonOptions, disagreements } from "./support/three-way.ts";
 
 type Inputs = Readonly<Record<string, HostTensor>>;
 
-function expectAgreement({ program }: Graph, inputs: Inputs = {}): void {
-  expect(disagreements(program, inputs)).toEqual([]);
+function expectAgreement(
+  { program }: Graph,
+  inputs: Inputs = {},
+  options: ComparisonOptions = {},
+): void {
+  expect(disagreements(program, inputs, options)).toEqual([]);
 }
 
 const counting = (...shape: readonly number[]): HostTensor => {
@@ -195,5 +202,87 @@ describe("blocks that overhang", () => {
       },
     );
     expectAgreement(graph({}, () => edge({})));
+  });
+});
+
+describe("points of a parallel axis that a branch leaves out", () => {
+  const each = tensor("int32", [4]).blocks([1], ({ i }) => [i!]);
+  /** `body` of x and of n, which is the same at all points, where x is positive. */
+  const guarded = (body: (x: Tensor, n: Tensor) => Tensor): Graph => {
+    const made = kernel(
+      "guarded",
+      { grid: { i: 4 }, inputs: { x: each, n: tensor("int32", []) }, outputs: { o: each } },
+      ({ x, n, o }) => {
+        const value = x.get(0) as Tensor;
+        const same = n.get() as Tensor;
+        o.set(x.get());
+        when(value.gt(0), () => o.set(body(value, same).broadcastTo([1]) as Tensor));
+      },
+    );
+    return graph({ x: tensor("int32", [4]), n: tensor("int32", []) }, (given) => made(given));
+  };
+  const someOf = { x: tensorOf("int32", [4], [0, 1, 2, 3]), n: tensorOf("int32", [], [3]) };
+  const noneOf = { x: tensorOf("int32", [4], [0, 0, 0, 0]), n: tensorOf("int32", [], [-1]) };
+  const countDown = (from: Tensor, by: Tensor | number): Tensor =>
+    whileLoop(
+      (left) => left.ne(0) as Tensor,
+      (left) => left.sub(by) as Tensor,
+      from,
+    ) as Tensor;
+
+  it("print nothing in a loop", () => {
+    const inside = guarded((x) =>
+      fori(0, 2, x, (i, carry) => {
+        debugPrint("{} {}", i, x);
+        return carry.add(i) as Tensor;
+      }),
+    );
+    expectAgreement(inside, someOf);
+  });
+
+  it("print nothing in a branch inside that all would take", () => {
+    const inside = guarded((x, n) =>
+      cond(
+        n.gt(2),
+        () => {
+          debugPrint("{}", x);
+          return x.mul(2) as Tensor;
+        },
+        () => x,
+      ),
+    );
+    expectAgreement(inside, someOf);
+  });
+
+  it("keep no loop going that would not end for them", () => {
+    expectAgreement(
+      guarded((x) => countDown(x.mul(3) as Tensor, x)),
+      someOf,
+      { fuel: 9 },
+    );
+    expectAgreement(
+      guarded((_, n) => countDown(n, 1)),
+      noneOf,
+      { fuel: 9 },
+    );
+    expectAgreement(
+      guarded((x, n) => fori(0, 2, x, (_, carry) => carry.add(countDown(n, 1)) as Tensor)),
+      noneOf,
+      { fuel: 9 },
+    );
+  });
+
+  it("ask a loop's condition as often as they would alone", () => {
+    const asking = guarded((x) =>
+      whileLoop(
+        (left) => {
+          debugPrint("{} left", left);
+          return left.gt(0) as Tensor;
+        },
+        (left) => left.sub(1) as Tensor,
+        x,
+      ),
+    );
+    expectAgreement(asking, someOf);
   });
 });

@@ -8,10 +8,14 @@ import { describe, expect, it } from "vitest";
 import { expectNoFaults } from "../../../test/differential/support/property.ts";
 import { buildGraph, graphPlans } from "../../../test/differential/support/random-graph.ts";
 import { buildKernel, kernelPlans } from "../../../test/differential/support/random-kernel.ts";
-import { ownCopy } from "../../../test/differential/support/three-way.ts";
+import {
+  disagreements,
+  lowerVerified,
+  ownCopy,
+} from "../../../test/differential/support/three-way.ts";
 import { compareTensors } from "../../interpret/src/index.ts";
 import { vectoriseRegion } from "../src/grid/vectorise-region.ts";
-import { lower } from "../src/lower.ts";
+import { lower, regionPasses, stepPasses } from "../src/lower.ts";
 import { simplifyRegion } from "../src/simplify/simplify.ts";
 import { dischargeRegion } from "../src/tensor/discharge.ts";
 import { settleNaNs } from "../src/tensor/settle-nans.ts";
@@ -218,5 +222,28 @@ describe("settle-nans", () => {
     });
     const { table, main } = settle(ownCopy(looped));
     expect(opsOf(table, main)).toContain("ne");
+  });
+});
+
+describe("fuse", () => {
+  it("runs no trip of a loop that has none, though nobody simplified it away", () => {
+    const program = programOf({ x: ["bool", []] }, (e, { x }) => {
+      const body = regionOf(e, [tensorType("int32", []), tensorType("bool", [])], (_, p) => [
+        p[1]!,
+        p[1]!,
+      ]);
+      const params = { trips: 0, carries: 1, xs: 0, reverse: false };
+      const [last, ys] = e.emitAll("scan", [x!], params, [body]);
+      const padded = e.emit("pad", [ys!, x!], { config: [{ lo: 0, hi: 1, interior: 0 }] });
+      return [last!, padded];
+    });
+    const required = [...regionPasses, ...stepPasses].filter((pass) => pass.required === true);
+    const plan = lowerVerified(
+      program,
+      {},
+      required.map(({ name }) => name),
+    );
+    expect(plan.steps.some(({ kind }) => kind === "loop")).toBe(false);
+    expect(disagreements(program, { x: tensorOf("bool", [], [true]) })).toEqual([]);
   });
 });

@@ -406,9 +406,21 @@ export class Scope implements Surroundings {
     for (const { from, to, value } of moves) inner.copy(from, to, value);
   }
 
+  /** A loop that never runs: carries are what they start as, and nothing is stacked. */
+  #lowerNoTrips({ inputs, outputs, params }: NodeNamed<"scan">): void {
+    outputs.forEach((value, i) => {
+      if (i >= params.carries) this.allocate(value);
+      else this.setPlace(value, this.materialise(inputs[i] as ValueId));
+    });
+  }
+
   #lowerScan(node: NodeNamed<"scan">): void {
     const { lowering } = this;
     const { trips, carries, xs, reverse, grid, name } = node.params;
+    if (trips === 0) {
+      this.#lowerNoTrips(node);
+      return;
+    }
     const region = node.regions[0] as Region;
     let id = node.params.loop;
     if (id === undefined) {

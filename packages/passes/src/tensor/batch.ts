@@ -21,7 +21,7 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { hasEffect } from "./rebuild.ts";
+import { hasEffect, silenced } from "./rebuild.ts";
 
 export interface BatchAxis {
   readonly size: number;
@@ -33,7 +33,7 @@ interface Scope {
   readonly e: Emitter;
   readonly axis: BatchAxis;
   readonly env: Map<ValueId, BatchOperand>;
-  /** Batched bool: the points at which effects happen; undefined for all. */
+  /** Batched bool: the points that are here at all; undefined for all. The others have no effects and wait for no loop. */
   readonly mask: ValueId | undefined;
 }
 
@@ -91,8 +91,7 @@ function mentionsAxis(scope: Scope, node: Node): boolean {
 function batchNode(scope: Scope, node: Node): readonly BatchOperand[] {
   const operands = node.inputs.map((value) => lookup(scope, value));
   const touched = operands.some(({ batched }) => batched) || mentionsAxis(scope, node);
-  const masked = scope.mask !== undefined && hasEffect(scope.e.table, node);
-  if (!touched && !masked && !hasEffect(scope.e.table, node)) {
+  if (!touched && !hasEffect(scope.e.table, node) && guardOf(scope, node) === undefined) {
     const plain = operands.map(({ value }) => value);
     return copyUnbatched(scope, node, plain);
   }
@@ -126,6 +125,23 @@ function batchNode(scope: Scope, node: Node): readonly BatchOperand[] {
     }
   }
 }
+
+/** The mask, where what `node` does depends on which points are here: by its effects, and by loops that may not end. */
+function guardOf({ e, mask }: Scope, node: Node): ValueId | undefined {
+  if (mask === undefined) return undefined;
+  return hasEffect(e.table, node) || mayNotEnd(e, node) ? mask : undefined;
+}
+
+const mayNotEnd = (e: Emitter, node: Node): boolean =>
+  node.op === "while" ||
+  node.regions.some(({ nodes }) => nodes.some((id) => mayNotEnd(e, e.table.nodes[id] as Node)));
+
+const listed = (value: ValueId | undefined): readonly ValueId[] =>
+  value === undefined ? [] : [value];
+
+/** A new trailing param of `region` for `value`. */
+const capture = (e: Emitter, region: Region, value: ValueId | undefined): ValueId | undefined =>
+  value === undefined ? undefined : e.table.newParam(region, e.table.tensor(value));
 
 function copyUnbatched(
   { e }: Scope,
@@ -171,12 +187,12 @@ function batchCond(
   node: NodeNamed<"cond">,
   [which, ...operands]: readonly BatchOperand[],
 ): readonly BatchOperand[] {
-  const { e, axis, mask } = scope;
+  const { e, axis } = scope;
   const selector = which as BatchOperand;
-  const effects = hasEffect(e.table, node as Node) && mask !== undefined;
-  if (selector.batched || effects) return selectBranches(scope, node, selector, operands);
+  if (selector.batched) return selectBranches(scope, node, selector, operands);
 
-  const branches = node.regions.map((region) => openBatched(scope, region, operands));
+  const guard = guardOf(scope, node as Node);
+  const branches = node.regions.map((region) => openBatched(scope, region, operands, guard));
   const batched = node.outputs.map((_, i) => branches.some(({ results }) => results[i]?.batched));
   const regions = branches.map(({ region, emitter, results }) => {
     results.forEach((result, i) => {
@@ -184,7 +200,7 @@ function batchCond(
     });
     return region;
   });
-  const values = [selector.value, ...operands.map(({ value }) => value)];
+  const values = [selector.value, ...operands.map(({ value }) => value), ...listed(guard)];
   const types = (regions[0] as Region).results.map((value) => e.table.types[value]!);
   const { outputs } = e.table.newNode(e.region, "cond", {}, values, types, regions, node.origin);
   return outputs.map((value, i) => ({ value, batched: batched[i] as boolean }));
@@ -195,6 +211,7 @@ function openBatched(
   { e, axis }: Scope,
   region: Region,
   operands: readonly BatchOperand[],
+  guard: ValueId | undefined,
 ): { region: Region; emitter: Emitter; results: BatchOperand[] } {
   const open = newRegion();
   const emitter = e.nested(open);
@@ -202,7 +219,8 @@ function openBatched(
     value: e.table.newParam(open, e.table.types[value]!),
     batched,
   }));
-  return { region: open, emitter, results: batchRegion(emitter, region, args, axis) };
+  const mask = capture(e, open, guard);
+  return { region: open, emitter, results: batchRegion(emitter, region, args, axis, mask) };
 }
 
 function selectBranches(
@@ -307,7 +325,8 @@ function batchScan(
     const shape = i >= carries && i < carries + xs ? type.shape.slice(1) : type.shape;
     params.push({ value: e.table.newParam(body, tensorType(type.dtype, shape)), batched });
   });
-  const results = batchRegion(inner, region, params, axis);
+  const guard = guardOf(scope, node as Node);
+  const results = batchRegion(inner, region, params, axis, capture(e, body, guard));
   results.forEach((result, i) => {
     body.results.push(i < carries && flags[i] ? asBatched(inner, result, axis.size) : result.value);
   });
@@ -319,7 +338,7 @@ function batchScan(
     e.region,
     "scan",
     node.params,
-    inputs,
+    [...inputs, ...listed(guard)],
     types,
     [body],
     node.origin,
@@ -355,55 +374,116 @@ function batchWhile(
   const inputs = operands.map((operand, i) =>
     i < carries && flags[i] ? asBatched(e, operand, axis.size) : operand.value,
   );
-  const all = [...flags, ...rest];
-  const open = (): { region: Region; inner: Emitter; params: BatchOperand[] } => {
-    const region = newRegion();
-    const params = inputs.map((value, i) => ({
-      value: e.table.newParam(region, e.table.types[value]!),
-      batched: all[i] as boolean,
-    }));
-    return { region, inner: e.nested(region), params };
+  const operandsOf = { node, inputs, batched: [...flags, ...rest] };
+  const outputs = divergent ? divergentWhile(scope, operandsOf) : uniformWhile(scope, operandsOf);
+  return outputs.map((value, i) => ({ value, batched: flags[i] as boolean }));
+}
+
+interface BatchedLoop {
+  readonly node: NodeNamed<"while">;
+  /** Carries and captures, with their batch dimension where they have one. */
+  readonly inputs: readonly ValueId[];
+  readonly batched: readonly boolean[];
+}
+
+/** A region for `values`; gives its params, batched as `loop` says, and the others. */
+function openLoopRegion(
+  e: Emitter,
+  values: readonly ValueId[],
+): { region: Region; inner: Emitter; params: ValueId[] } {
+  const region = newRegion();
+  const params = values.map((value) => e.table.newParam(region, e.table.tensor(value)));
+  return { region, inner: e.nested(region), params };
+}
+
+const operandsFor = (
+  { inputs, batched }: BatchedLoop,
+  params: readonly ValueId[],
+): BatchOperand[] =>
+  inputs.map((_, i) => ({ value: params[i] as ValueId, batched: batched[i] as boolean }));
+
+/** All points go on or stop together, or nobody is here. */
+function uniformWhile(scope: Scope, loop: BatchedLoop): readonly ValueId[] {
+  const { e, axis, mask } = scope;
+  const { node, inputs, batched } = loop;
+  const { carries } = node.params;
+  const [condition, body] = node.regions as readonly [Region, Region];
+  const anyone = mask === undefined ? undefined : e.emit("reduce_or", [mask], { axes: [0] });
+  const values = [...inputs, ...listed(mask), ...listed(anyone)];
+  const here = mask === undefined ? undefined : inputs.length;
+
+  const test = openLoopRegion(e, values);
+  const inTest = here === undefined ? undefined : (test.params[here] as ValueId);
+  const [going] = batchRegion(test.inner, condition, operandsFor(loop, test.params), axis, inTest);
+  const goOn = (going as BatchOperand).value;
+  test.region.results.push(
+    here === undefined
+      ? goOn
+      : test.inner.emit("and", [goOn, test.params[here + 1] as ValueId], {}),
+  );
+
+  const step = openLoopRegion(e, values);
+  const inStep = here === undefined ? undefined : (step.params[here] as ValueId);
+  const next = batchRegion(step.inner, body, operandsFor(loop, step.params), axis, inStep);
+  next.forEach((result, i) => {
+    step.region.results.push(batched[i] ? asBatched(step.inner, result, axis.size) : result.value);
+  });
+  return emitWhile(e, node, carries, values, [test.region, step.region]);
+}
+
+/**
+ * Each point goes on as long as it wants: the loop runs until all are done, and what is done keeps its
+ * values, and with them its will to stop. Where the condition has effects, who stopped is a carry.
+ */
+function divergentWhile(scope: Scope, loop: BatchedLoop): readonly ValueId[] {
+  const { e, axis, mask } = scope;
+  const { node, inputs } = loop;
+  const { carries } = node.params;
+  const [condition, body] = node.regions as readonly [Region, Region];
+  const speaks = condition.nodes.some((id) => hasEffect(e.table, e.table.nodes[id] as Node));
+  const here = mask ?? (speaks ? e.full("bool", [axis.size], true) : undefined);
+  const values = inputs.toSpliced(carries, 0, ...listed(here));
+  const split = (params: readonly ValueId[]): { here?: ValueId; operands: BatchOperand[] } =>
+    here === undefined
+      ? { operands: operandsFor(loop, params) }
+      : {
+          here: params[carries] as ValueId,
+          operands: operandsFor(loop, params.toSpliced(carries, 1)),
+        };
+  const goingOn = (inner: Emitter, region: Region, params: readonly ValueId[]): ValueId => {
+    const { here: present, operands } = split(params);
+    const [going] = batchRegion(inner, region, operands, axis, present);
+    const { value } = going as BatchOperand;
+    return present === undefined ? value : inner.emit("and", [present, value], {});
   };
 
-  const test = open();
-  const [going] = batchRegion(test.inner, condition, test.params, axis);
-  test.region.results.push(
-    divergent
-      ? test.inner.emit("reduce_or", [(going as BatchOperand).value], { axes: [0] })
-      : (going as BatchOperand).value,
-  );
+  const test = openLoopRegion(e, values);
+  const going = goingOn(test.inner, condition, test.params);
+  test.region.results.push(test.inner.emit("reduce_or", [going], { axes: [0] }));
 
-  const step = open();
-  let active: ValueId | undefined;
-  if (divergent) {
-    active = (batchRegion(step.inner, condition, step.params, axis)[0] as BatchOperand).value;
-  }
-  const mask = active === undefined || scope.mask === undefined ? (active ?? undefined) : active;
-  const next = batchRegion(step.inner, body, step.params, axis, mask);
-  next.forEach((result, i) => {
-    if (!flags[i]) {
-      step.region.results.push(result.value);
-      return;
-    }
-    const value = asBatched(step.inner, result, axis.size);
-    // Finished points must not run on.
-    step.region.results.push(
-      active === undefined
-        ? value
-        : selectPoints(step.inner, active, [(step.params[i] as BatchOperand).value, value]),
-    );
-  });
-  const types = step.region.results.map((value) => e.table.types[value]!);
-  const { outputs } = e.table.newNode(
-    e.region,
-    "while",
-    node.params,
-    inputs,
-    types,
-    [test.region, step.region],
-    node.origin,
+  const step = openLoopRegion(e, values);
+  const active = goingOn(step.inner, silenced(e.table, condition), step.params);
+  const { operands } = split(step.params);
+  const next = batchRegion(step.inner, body, operands, axis, active).map((result, i) =>
+    selectPoints(step.inner, active, [
+      (operands[i] as BatchOperand).value,
+      asBatched(step.inner, result, axis.size),
+    ]),
   );
-  return outputs.map((value, i) => ({ value, batched: flags[i] as boolean }));
+  step.region.results.push(...next, ...(speaks ? [active] : []));
+  const regions = [test.region, step.region];
+  return emitWhile(e, node, carries + (speaks ? 1 : 0), values, regions).slice(0, carries);
+}
+
+function emitWhile(
+  { table, region }: Emitter,
+  { origin }: NodeNamed<"while">,
+  carries: number,
+  inputs: readonly ValueId[],
+  regions: readonly Region[],
+): readonly ValueId[] {
+  const types = inputs.slice(0, carries).map((value) => table.tensor(value));
+  return table.newNode(region, "while", { carries }, inputs, types, regions, origin).outputs;
 }
 
 // ── Effects ─────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@
  * disappears when the plan is emitted. Params of a rebuilt region keep their ids, so a region
  * inside stays valid as long as nothing it captures is renamed.
  */
-import type { Emitter, Node, Region, Table, ValueId } from "@gridfuse/graph";
+import { Emitter, type Node, type Region, type Table, type ValueId } from "@gridfuse/graph";
 
 export type Environment = Map<ValueId, ValueId>;
 
@@ -139,6 +139,23 @@ export function withoutEffects(table: Table, region: Region): Region | undefined
   const live = liveNodes(table, region, () => false);
   if (live.some((node) => hasEffect(table, node))) return undefined;
   return { ...region, nodes: live.map(({ id }) => id) };
+}
+
+/** `region` without what it prints, at any depth. */
+export function silenced(table: Table, region: Region): Region {
+  if (!region.nodes.some((id) => hasEffect(table, table.nodes[id] as Node))) return region;
+  const silent: Region = { params: [...region.params], nodes: [], results: [] };
+  const rewrite: Rewrite = (node, inputs, e) =>
+    node.op === "debug_print"
+      ? []
+      : copyNode(
+          e,
+          node,
+          inputs,
+          node.regions.map((inner) => silenced(table, inner)),
+        );
+  silent.results.push(...replay(new Emitter(table, silent), region, new Map(), rewrite));
+  return silent;
 }
 
 export function hasEffect(table: Table, node: Node): boolean {
