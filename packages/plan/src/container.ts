@@ -11,18 +11,18 @@
  *  32  32  plan id: SHA-256 over (type u32, length u64, SHA-256 of the content) of the identifying sections
  *  64 32n  table: type u32, flags u32 (1 critical), offset u64, length u64, CRC-32C u32, log2 alignment u32
  *
- * All numbers are little-endian. Rules V1–V7 are checked here, in that order.
+ * All numbers are little-endian. Rules V1–V7 are checked here, in that order. Files are written, and ids computed, beside
+ * this: a process that only loads needs neither.
  */
 import { crc32c } from "./hash/crc32c.ts";
-import { sha256 } from "./hash/sha256.ts";
-import { PlanCorrupt, PlanTooLarge, PlanVersionUnsupported } from "./plan-errors.ts";
+import { PlanCorrupt, PlanVersionUnsupported } from "./plan-errors.ts";
 
 export const containerVersion: { readonly major: number; readonly minor: number } = {
   major: 1,
   minor: 0,
 };
 
-/** Numbers of the section types. `wasm`, `wgsl`, `tune` and `sign` are reserved: not written yet, skipped by readers. */
+/** Numbers of the section types. `wgsl`, `tune` and `sign` are reserved: not written yet, skipped by readers. */
 export const sectionTypes = {
   meta: 1,
   plan: 2,
@@ -36,24 +36,17 @@ export const sectionTypes = {
 } as const;
 export type SectionName = keyof typeof sectionTypes;
 
-/** What this version reads; the reserved types are known but only skipped. */
+/** What may be critical; native code never is, because a plan runs without it. */
 const readable: readonly SectionName[] = ["meta", "plan", "cnst", "cidx", "dbg"];
-/** Rebuilding with other names, timings or signatures keeps a plan's id. */
-const outsideId: ReadonlySet<number> = new Set([
-  sectionTypes.meta,
-  sectionTypes.dbg,
-  sectionTypes.tune,
-  sectionTypes.sign,
-]);
-
 export const sectionAlignment = 256;
-const signature = [0x89, 0x47, 0x46, 0x50, 0x0d, 0x0a, 0x1a, 0x0a];
-const headerBytes = 64;
-const entryBytes = 32;
-const crcAt = 28;
-const idAt = 32;
+export const signature: readonly number[] = [0x89, 0x47, 0x46, 0x50, 0x0d, 0x0a, 0x1a, 0x0a];
+export const headerBytes = 64;
+export const entryBytes = 32;
+export const crcAt = 28;
+export const idAt = 32;
 const maxSections = 64;
-const littleEndianFlag = 4;
+export const nativeFlag = 1;
+export const littleEndianFlag = 4;
 const knownFlags = 7;
 
 export interface Section {
@@ -84,55 +77,8 @@ export const sectionLabel = (type: number): string =>
 export const findSection = (container: Container, name: SectionName): Uint8Array | undefined =>
   container.sections.find(({ type }) => type === sectionTypes[name])?.content;
 
-const alignUp = (offset: number): number => Math.ceil(offset / sectionAlignment) * sectionAlignment;
-
-/** The id that the header must carry: a hash over content that decides what a run computes. */
-export function contentId(sections: readonly Section[]): Uint8Array {
-  const identifying = sections.filter(({ type }) => !outsideId.has(type));
-  const parts = new Uint8Array(identifying.length * 44);
-  const view = new DataView(parts.buffer);
-  identifying.forEach(({ type, content }, i) => {
-    view.setUint32(44 * i, type, true);
-    setU64(view, 44 * i + 4, content.length);
-    parts.set(sha256(content), 44 * i + 12);
-  });
-  return sha256(parts);
-}
-
-// ── Writing ─────────────────────────────────────────────────────────────────────────────────
-
-export function writeContainer(sections: readonly Section[]): Uint8Array {
-  const tableEnd = headerBytes + entryBytes * sections.length;
-  const offsets: number[] = [];
-  let end = tableEnd;
-  for (const { content } of sections) {
-    offsets.push(alignUp(end));
-    end = alignUp(end) + content.length;
-  }
-  const file = new Uint8Array(end);
-  const view = new DataView(file.buffer);
-  file.set(signature);
-  view.setUint16(8, containerVersion.major, true);
-  view.setUint16(10, containerVersion.minor, true);
-  view.setUint32(12, littleEndianFlag, true);
-  setU64(view, 16, end);
-  view.setUint32(24, sections.length, true);
-  file.set(contentId(sections), idAt);
-  sections.forEach(({ type, critical, content }, i) => {
-    const at = headerBytes + entryBytes * i;
-    view.setUint32(at, type, true);
-    view.setUint32(at + 4, critical ? 1 : 0, true);
-    setU64(view, at + 8, offsets[i]!);
-    setU64(view, at + 16, content.length);
-    view.setUint32(at + 24, crc32c(content), true);
-    view.setUint32(at + 28, Math.log2(sectionAlignment), true);
-    file.set(content, offsets[i]);
-  });
-  view.setUint32(crcAt, headerChecksum(file, tableEnd), true);
-  return file;
-}
-
-// ── Reading ─────────────────────────────────────────────────────────────────────────────────
+export const alignUp = (offset: number): number =>
+  Math.ceil(offset / sectionAlignment) * sectionAlignment;
 
 /** Checks the layout and every checksum; the sections returned are views of `file`. */
 export function readContainer(file: Uint8Array): Container {
@@ -167,17 +113,6 @@ export function readContainer(file: Uint8Array): Container {
     checkCrc(sectionLabel(type), crc32c(content), crc);
   }
   return { major, minor, id: file.slice(idAt, idAt + 32), sections };
-}
-
-/**
- * Compares the id in the header with the content. Checksums already found accidental damage and whoever can
- * edit a file can also write its id, so loading leaves this out: it is for tools and for callers that compare ids.
- */
-export function checkId(container: Container): void {
-  const wanted = contentId(container.sections);
-  if (wanted.some((byte, i) => byte !== container.id[i])) {
-    throw new PlanCorrupt("GF4008", "V7", "the plan id in the header is not that of the content");
-  }
 }
 
 function checkSignature(file: Uint8Array): void {
@@ -252,7 +187,7 @@ function checkFlags(flags: number, minor: number): void {
 }
 
 /** Everything before the sections, except the checksum itself. */
-const headerChecksum = (file: Uint8Array, tableEnd: number): number =>
+export const headerChecksum = (file: Uint8Array, tableEnd: number): number =>
   crc32c(file.subarray(idAt, tableEnd), crc32c(file.subarray(0, crcAt)));
 
 function checkCrc(label: string, actual: number, expected: number): void {
@@ -292,11 +227,3 @@ const unknownMajor = (major: number, minor: number): PlanVersionUnsupported =>
 /** Values beyond 2^53 are rounded: still larger than any file, which is all that is asked of them. */
 const getU64 = (view: DataView, at: number): number =>
   view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-
-function setU64(view: DataView, at: number, value: number): void {
-  if (!Number.isSafeInteger(value)) {
-    throw new PlanTooLarge("file", `${value} bytes cannot be written`);
-  }
-  view.setUint32(at, value >>> 0, true);
-  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
-}

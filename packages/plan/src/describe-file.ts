@@ -1,7 +1,8 @@
 /** What a plan file says of itself, for tools: read from the container alone, whatever the plan is worth. */
-import { checkId, readContainer, sectionLabel } from "./container.ts";
+import { readContainer, sectionLabel } from "./container.ts";
+import { checkId } from "./container-id.ts";
+import { readMeta } from "./decode.ts";
 import { hex } from "./hash/sha256.ts";
-import { readMeta } from "./load.ts";
 
 export interface PlanFileDescription {
   /** Of the container, as "1.0". */

@@ -146,6 +146,23 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: "savePlan, or loadPlan with a path, was called on a host without Node's file system.",
     fix: "In browsers, fetch the bytes and pass them (or a URL) to loadPlan; write with encodePlan.",
   },
+  GF4015: {
+    title: "no such trust",
+    cause:
+      'loadPlan was asked for a trust that this version cannot establish ("signed" and "local-cache" are reserved) or does not know.',
+    fix: 'Leave `trust` out: the plan is verified and code is made from it. Or vouch for the file with trust: "unsafe".',
+  },
+  GF4016: {
+    title: "plan is not decoded",
+    cause:
+      "A plan that was loaded with trust runs its native code; its steps are decoded only on demand, and the small runtime does not hold the decoder.",
+    fix: "`await decoded(plan)` before looking at steps, buffers or constants, or load the plan without trust.",
+  },
+  GF4017: {
+    title: "native code of another plan",
+    cause: "savePlan was given native code that was made of a plan other than the one being saved.",
+    fix: "Pass `native: [await compileNative(plan)]` with the plan that you save.",
+  },
   GF4020: {
     title: "plan cache is off: its directory cannot be used",
     cause:

@@ -50,3 +50,9 @@ export class PlanTooLarge extends PlanError {
 
 /** The file could not be read or written at all; `cause` is the host's error. */
 export class PlanFileError extends PlanError {}
+
+/** Trust was claimed that cannot be had. */
+export class PlanUntrusted extends PlanError {}
+
+/** A part of a trusted plan was looked at before the code that decodes it was loaded. */
+export class PlanUndecoded extends PlanError {}

@@ -3,22 +3,21 @@
  * every machine: no time, host or path is written, and what may differ between builds (META, DBG) is
  * outside the plan id.
  */
-import {
-  contentId,
-  type Section,
-  type SectionName,
-  sectionAlignment,
-  sectionTypes,
-  writeContainer,
-} from "./container.ts";
+import { type Section, type SectionName, sectionAlignment, sectionTypes } from "./container.ts";
+import { contentId } from "./container-id.ts";
+import { writeContainer } from "./container-write.ts";
 import { itemSize } from "./dtype.ts";
+import { PlanError } from "./errors.ts";
 import { hex } from "./hash/sha256.ts";
 import { type FileSystem, hostProcess, nodeFileSystem, systemErrorCode } from "./host.ts";
-import { decodePlan, fileError, filePath } from "./load.ts";
+import { decodePlan } from "./load.ts";
 import type { Wire } from "./msgpack/decode.ts";
 import { encodeMsgpack } from "./msgpack/encode.ts";
+import type { NativePart } from "./native-section.ts";
+import { nativeSection } from "./native-write.ts";
 import type { Plan, PlanConstant } from "./plan.ts";
 import { PlanFileError, PlanInvalid } from "./plan-errors.ts";
+import { fileError, filePath } from "./source.ts";
 import { version } from "./version.ts";
 import {
   type ConstantEntry,
@@ -31,18 +30,29 @@ import {
 export interface EncodeOptions {
   /** Write the debug section, if the plan has one. Default true. */
   readonly debug?: boolean;
+  /** Code that executors made of this plan, for whoever loads it with trust. */
+  readonly native?: readonly NativeCode[];
+}
+
+/** What an executor makes of a plan so that later processes need not. */
+export interface NativeCode extends NativePart {
+  readonly plan: Plan;
 }
 
 /**
  * The bytes of a plan file.
  *
- * @throws PlanInvalid where the plan has not the shape that the types promise
+ * @throws PlanInvalid where the plan has not the shape that the types promise; PlanError GF4017 where
+ *   native code was made of another plan
  */
 export function encodePlan(plan: Plan, options: EncodeOptions = {}): Uint8Array {
   return writeContainer(sectionsOf(plan, options));
 }
 
-/** The id a file of this plan carries, as 64 hexadecimal digits: equal for plans that compute the same way. */
+/**
+ * The id of a plan, as 64 hexadecimal digits: equal for plans that compute the same way. A file without native
+ * code carries it in its header, native code carries it as what it belongs to.
+ */
 export function planId(plan: Plan): string {
   return hex(contentId(sectionsOf(plan, { debug: false })));
 }
@@ -60,6 +70,7 @@ export async function savePlan(
 ): Promise<void> {
   const bytes = encodePlan(plan, options);
   decodePlan(bytes);
+  if (options.native !== undefined) decodePlan(bytes, { trust: "unsafe", checkId: true });
   const files = nodeFileSystem();
   if (files === undefined) {
     throw new PlanFileError("GF4014", "there is no file system on this host", {
@@ -74,7 +85,7 @@ export async function savePlan(
   }
 }
 
-function sectionsOf(plan: Plan, { debug = true }: EncodeOptions): Section[] {
+function sectionsOf(plan: Plan, { debug = true, native = [] }: EncodeOptions): Section[] {
   const packed = (name: SectionName, critical: boolean, wire: Wire): Section => ({
     type: sectionTypes[name],
     critical,
@@ -85,15 +96,39 @@ function sectionsOf(plan: Plan, { debug = true }: EncodeOptions): Section[] {
     packed("meta", false, metaToWire(meta)),
     packed("plan", true, planToWire(plan)),
   ];
-  if (plan.constants.length > 0) {
-    const { entries, content } = layOut(plan.constants);
+  const { entries, content } = layOut(plan.constants);
+  if (entries.length > 0) {
     sections.push(packed("cidx", true, constantIndexToWire(entries)));
     sections.push({ type: sectionTypes.cnst, critical: true, content });
+  }
+  if (native.length > 0) {
+    refuseForeign(plan, native);
+    const ranges = entries.map(({ offset }, i) => ({
+      offset,
+      bytes: plan.constants[i]!.data.length,
+    }));
+    sections.push(nativeSection(plan, sections, ranges, native));
   }
   if (debug && plan.debug !== undefined) {
     sections.push(packed("dbg", false, debugToWire(plan.debug)));
   }
   return sections;
+}
+
+function refuseForeign(plan: Plan, native: readonly NativeCode[]): void {
+  for (const { plan: source, executor } of native) {
+    if (source === plan || planId(source) === planId(plan)) continue;
+    throw new PlanError(
+      "GF4017",
+      `native code for ${executor} was made of plan "${source.name}", which is not the one being saved`,
+      {
+        path: "native",
+        expected: planId(plan),
+        received: planId(source),
+        help: "compile native code from the plan that you save",
+      },
+    );
+  }
 }
 
 function layOut(constants: readonly PlanConstant[]): {

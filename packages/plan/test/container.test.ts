@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
-import {
-  checkId,
-  contentId,
-  readContainer,
-  type Section,
-  sectionTypes,
-  writeContainer,
-} from "../src/container.ts";
+import { readContainer, type Section, sectionTypes } from "../src/container.ts";
+import { checkId, contentId } from "../src/container-id.ts";
+import { writeContainer } from "../src/container-write.ts";
 import { crc32c } from "../src/hash/crc32c.ts";
 import { PlanCorrupt, PlanVersionUnsupported } from "../src/index.ts";
 

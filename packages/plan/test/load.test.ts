@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { type Section, sectionTypes, writeContainer } from "../src/container.ts";
+import { type Section, sectionTypes } from "../src/container.ts";
+import { writeContainer } from "../src/container-write.ts";
 import { encodePlan } from "../src/encode.ts";
 import {
   decodePlan,
