@@ -106,7 +106,7 @@ export const examples: readonly SuiteExample[] = [
   defineExample<AttentionShape>({
     name: "flash attention",
     about: "softmax over keys that arrive block by block",
-    full: { heads: 4, length: 1024, depth: 64 },
+    full: { heads: 4, length: 512, depth: 64 },
     small: { heads: 2, length: 16, depth: 4 },
     graph: (shape) => flashAttention(shape, shape.length < 128 ? 4 : 128),
     inputs: attentionInputs,
