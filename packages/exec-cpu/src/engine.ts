@@ -1,10 +1,6 @@
 /** What runs a plan: one of the two backends, behind the checks that are common to both. */
-import {
-  KernelTimeoutError,
-  type PrintStep,
-  type StorageArray,
-  type WhileStep,
-} from "@gridfuse/plan";
+import type { PrintStep, StorageArray, WhileStep } from "@gridfuse/plan";
+import { KernelTimeoutError } from "@gridfuse/plan/executor";
 
 export interface EngineReport {
   readonly backend: "wasm-simd" | "js";
@@ -40,7 +36,7 @@ export interface EngineOptions {
   readonly onPrint?: ((line: string, step: PrintStep) => void) | undefined;
 }
 
-export const outOfFuel = (step: WhileStep, fuel: number): KernelTimeoutError =>
+export const outOfFuel = (step: Pick<WhileStep, "name">, fuel: number): KernelTimeoutError =>
   new KernelTimeoutError("GF5010", `loop "${step.name}" did not end within ${fuel} iterations`, {
     path: step.name,
     expected: fuel,

@@ -1,19 +1,21 @@
 /** A prepared plan: the checks around a run, its life, its report. */
+import type {
+  Executable,
+  ExecutionReport,
+  Plan,
+  RunInputs,
+  RunOptions,
+  RunOutputs,
+  StorageArray,
+} from "@gridfuse/plan";
 import {
   DisposedError,
-  type Executable,
-  type ExecutionReport,
   GridfuseError,
   InputError,
   InternalError,
-  type Plan,
-  type RunInputs,
-  type RunOptions,
-  type RunOutputs,
   resolveInputs,
   resolveOutputs,
-  type StorageArray,
-} from "@gridfuse/plan";
+} from "@gridfuse/plan/executor";
 import type { Engine } from "./engine.ts";
 
 export interface CpuExecutable extends Executable {

@@ -1,7 +1,18 @@
 /**
- * All that a production process needs, in one module: plan files and the CPU executor. The build also
- * bundles it into a single file, because a process that loads a hundred small modules has started
- * before it has done anything.
+ * All that a production process needs: plan files and the CPU executor. The build bundles it in two pieces: what
+ * starts a plan with native code that the process trusts, a few tens of kilobytes, and what verifies a plan and makes
+ * code of it, loaded when a plan asks for it. Because that is loaded, nothing here prepares at once;
+ * `@gridfuse/exec-cpu/standalone` is everything in one file.
  */
-export * from "@gridfuse/plan";
-export * from "./index.ts";
+import { type AsyncCpuExecutor, type CpuOptions, Preparation } from "./prepare.ts";
+
+export * from "@gridfuse/plan/runtime";
+export type { CpuExecutable } from "./executable.ts";
+export type { AsyncCpuExecutor, CpuOptions } from "./prepare.ts";
+
+/**
+ * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly
+ */
+export async function cpu(options: CpuOptions = {}): Promise<AsyncCpuExecutor> {
+  return new Preparation(options, () => import("./backends.ts"));
+}

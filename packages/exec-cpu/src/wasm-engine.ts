@@ -1,16 +1,12 @@
-/** Runs a plan as one WebAssembly module over one memory. */
+/** Runs a program as one WebAssembly module over one memory. */
+import type { StorageArray } from "@gridfuse/plan";
 import {
   formatPrintLines,
   InternalError,
   OutOfMemoryError,
-  type Plan,
-  type PlanBuffer,
-  type PrintStep,
-  type StorageArray,
+  PlanInvalid,
   storageArray,
-  type WhileStep,
-} from "@gridfuse/plan";
-import { type CompiledPlan, compilePlan, pagesOf } from "./codegen/driver.ts";
+} from "@gridfuse/plan/executor";
 import {
   copyBytes,
   type Engine,
@@ -18,13 +14,31 @@ import {
   type EngineReport,
   outOfFuel,
 } from "./engine.ts";
+import { checkModule } from "./wasm/inspect.ts";
+import { pageBytes, type WasmProgram } from "./wasm-program.ts";
 
 export const hasWasm = (): boolean => typeof WebAssembly === "object";
 
-/** @throws OutOfMemoryError GF5001, GF5002 */
-export async function wasmEngine(plan: Plan, options: EngineOptions): Promise<Engine> {
-  const compiled = compilePlan(plan, options);
-  return new WasmEngine(plan, compiled, await compile(compiled.bytes), options);
+/** @throws OutOfMemoryError GF5002; PlanInvalid V21 where the program came with a file and is not sound */
+export async function startProgram(program: WasmProgram, options: EngineOptions): Promise<Engine> {
+  const module = await compile(program.code).catch((cause) => refuse(program, cause));
+  return new WasmEngine(program, module, options);
+}
+
+/** Like `startProgram`, at once. */
+export function startProgramSync(program: WasmProgram, options: EngineOptions): Engine {
+  let module: WebAssembly.Module;
+  try {
+    module = new WebAssembly.Module(program.code);
+  } catch (cause) {
+    refuse(program, cause);
+  }
+  return new WasmEngine(program, module, options);
+}
+
+function refuse({ isForeign }: WasmProgram, cause: unknown): never {
+  if (!isForeign || !(cause instanceof WebAssembly.CompileError)) throw cause;
+  throw new PlanInvalid("V21", "WASM.code", `this host refuses it: ${cause.message}`, { cause });
 }
 
 /** Up to here compiling at once is quicker than the way through another thread. */
@@ -41,17 +55,11 @@ async function compile(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Modu
   }
 }
 
-export function wasmEngineSync(plan: Plan, options: EngineOptions): Engine {
-  const compiled = compilePlan(plan, options);
-  return new WasmEngine(plan, compiled, new WebAssembly.Module(compiled.bytes), options);
-}
-
-function allocate(compiled: CompiledPlan): WebAssembly.Memory {
-  const pages = pagesOf(compiled.layout);
+function allocate(pages: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages });
   } catch (cause) {
-    const { bytes } = compiled.layout;
+    const bytes = pages * pageBytes;
     throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
       received: bytes,
       cause,
@@ -62,75 +70,70 @@ function allocate(compiled: CompiledPlan): WebAssembly.Memory {
 
 class WasmEngine implements Engine {
   readonly report: EngineReport;
-  readonly #plan: Plan;
-  readonly #compiled: CompiledPlan;
+  readonly #program: WasmProgram;
   readonly #options: EngineOptions;
   readonly #memory: WebAssembly.Memory;
   readonly #run: () => void;
 
-  constructor(
-    plan: Plan,
-    compiled: CompiledPlan,
-    module: WebAssembly.Module,
-    options: EngineOptions,
-  ) {
-    this.#plan = plan;
-    this.#compiled = compiled;
+  constructor(program: WasmProgram, module: WebAssembly.Module, options: EngineOptions) {
+    const { code, pages, arenaBytes, steps, constants } = program;
+    if (program.isForeign) checkModule(code, module, pages);
+    this.#program = program;
     this.#options = options;
-    this.#memory = allocate(compiled);
+    this.#memory = allocate(pages);
     const env = {
       memory: this.#memory,
-      print: (step: number) => this.#print(compiled.printSteps[step] as PrintStep),
-      fuel: (step: number) => {
-        const loop = compiled.whileSteps[step] as WhileStep;
-        throw outOfFuel(loop, Math.min(loop.fuel, options.maxFuel ?? loop.fuel));
-      },
+      print: (step: number) => this.#print(step),
+      fuel: (step: number) => this.#outOfFuel(step),
     };
     const { exports } = new WebAssembly.Instance(module, { env });
     this.#run = exports.run as () => void;
-    this.report = { backend: "wasm-simd", arenaBytes: plan.arenaBytes, steps: compiled.steps };
-    this.#writeConstants();
-  }
-
-  #writeConstants(): void {
-    const bytes = new Uint8Array(this.#memory.buffer);
-    for (const [i, { constant }] of this.#plan.buffers.entries()) {
-      const source = constant === undefined ? undefined : this.#plan.constants[constant];
-      if (source !== undefined)
-        bytes.set(source.data, this.#compiled.layout.addresses[i] as number);
-    }
+    this.report = { backend: "wasm-simd", arenaBytes, steps };
+    const memory = new Uint8Array(this.#memory.buffer);
+    for (const { data, address } of constants) memory.set(data, address);
   }
 
   view(buffer: number): StorageArray {
-    const { dtype, length } = this.#plan.buffers[buffer] as PlanBuffer;
-    const address = this.#compiled.layout.addresses[buffer] as number;
+    const { dtype, length, address } = this.#program.place(buffer);
     return storageArray(dtype, this.#memory.buffer, address, length);
   }
 
-  #print(step: PrintStep): void {
+  #print(index: number): void {
+    const step = this.#program.prints[index];
+    if (step === undefined) throw this.#broken(`it prints step ${index}, which there is not`);
     const print = this.#options.onPrint ?? ((line: string) => console.log(line));
     for (const line of formatPrintLines(step, (buffer) => this.view(buffer))) print(line, step);
+  }
+
+  #outOfFuel(index: number): never {
+    const loop = this.#program.whiles[index];
+    if (loop === undefined) throw this.#broken(`it stops loop ${index}, which there is not`);
+    throw outOfFuel(loop, Math.min(loop.fuel, this.#options.maxFuel ?? loop.fuel));
+  }
+
+  #broken(how: string, cause?: unknown): InternalError {
+    return new InternalError("GF9304", `plan "${this.#program.name}" went wrong: ${how}`, {
+      cause,
+      help: "This is a bug of gridfuse, or of whatever wrote the plan: please report it.",
+    });
   }
 
   run(
     inputs: readonly StorageArray[],
     outputs: readonly (StorageArray | undefined)[],
   ): StorageArray[] {
-    for (const [i, { buffer }] of this.#plan.inputs.entries()) {
+    for (const [i, { buffer }] of this.#program.inputs.entries()) {
       copyBytes(inputs[i] as StorageArray, this.view(buffer));
     }
     try {
       this.#run();
     } catch (cause) {
       if (cause instanceof WebAssembly.RuntimeError) {
-        throw new InternalError("GF9304", `plan "${this.#plan.name}" trapped: ${cause.message}`, {
-          cause,
-          help: "This is a bug of gridfuse, or of whatever wrote the plan: please report it.",
-        });
+        throw this.#broken(`it trapped: ${cause.message}`, cause);
       }
       throw cause;
     }
-    return this.#plan.outputs.map(({ dtype, buffer }, i) => {
+    return this.#program.outputs.map(({ dtype, buffer }, i) => {
       const view = this.view(buffer);
       const target = outputs[i] ?? storageArray(dtype, view.length);
       copyBytes(view, target);

@@ -14,7 +14,7 @@
 import type { Container, PlacedSection } from "./container.ts";
 import { sectionTypes } from "./container.ts";
 import * as shape from "./json-shape.ts";
-import type { PlanOutput, PlanPort } from "./plan.ts";
+import type { Plan, PlanOutput, PlanPort } from "./plan.ts";
 import { version } from "./version.ts";
 
 /** What one executor made of a plan. */
@@ -27,6 +27,11 @@ export interface NativePart {
   /** The executor's own facts, plain JSON. */
   readonly detail: unknown;
   readonly code: Uint8Array<ArrayBuffer>;
+}
+
+/** Native code on its way into a file, with the plan that it was made of. */
+export interface NativeCode extends NativePart {
+  readonly plan: Plan;
 }
 
 /** A constant inside CNST. */

@@ -13,7 +13,7 @@ import { type FileSystem, hostProcess, nodeFileSystem, systemErrorCode } from ".
 import { decodePlan } from "./load.ts";
 import type { Wire } from "./msgpack/decode.ts";
 import { encodeMsgpack } from "./msgpack/encode.ts";
-import type { NativePart } from "./native-section.ts";
+import type { NativeCode } from "./native-section.ts";
 import { nativeSection } from "./native-write.ts";
 import type { Plan, PlanConstant } from "./plan.ts";
 import { PlanFileError, PlanInvalid } from "./plan-errors.ts";
@@ -32,11 +32,6 @@ export interface EncodeOptions {
   readonly debug?: boolean;
   /** Code that executors made of this plan, for whoever loads it with trust. */
   readonly native?: readonly NativeCode[];
-}
-
-/** What an executor makes of a plan so that later processes need not. */
-export interface NativeCode extends NativePart {
-  readonly plan: Plan;
 }
 
 /**

@@ -1,0 +1,3 @@
+/** What makes code of a plan's steps; a trusted start does without it. */
+export { generate } from "./codegen/generate.ts";
+export { jsEngine } from "./js/engine.ts";

@@ -1,0 +1,100 @@
+/**
+ * How a plan becomes an executable. Native code that came with a trusted plan is started as it is; anything
+ * else needs the plan's steps and one of two backends, which the package's main entry has at hand and
+ * the small runtime loads only then.
+ */
+import type { Executor, Plan, PrepareOptions } from "@gridfuse/plan";
+import { CapabilityError, decoded } from "@gridfuse/plan/executor";
+import type { Engine, EngineOptions } from "./engine.ts";
+import { type CpuExecutable, PreparedPlan } from "./executable.ts";
+import { nativeProgram, unused } from "./native.ts";
+import { hasWasm, startProgram } from "./wasm-engine.ts";
+import type { WasmProgram } from "./wasm-program.ts";
+
+export interface CpuOptions {
+  /** Default "auto": WebAssembly where the host has it. */
+  readonly backend?: "auto" | "wasm" | "js";
+  readonly threads?: 1;
+  /** Most bytes that one prepared plan may take; default what 32-bit addresses reach. */
+  readonly maxBytes?: number;
+  /** Most iterations of any `while`, whatever its plan allows. */
+  readonly maxFuel?: number;
+}
+
+/** What turns the steps of a plan into something that runs. */
+export interface Backends {
+  generate(plan: Plan, options: EngineOptions): WasmProgram;
+  jsEngine(plan: Plan, options: EngineOptions): Engine;
+}
+
+/** The executor as the small runtime has it: preparing may have to load code, so it is not done at once. */
+export interface AsyncCpuExecutor extends Executor {
+  /**
+   * @throws OutOfMemoryError GF5001, GF5002; PlanInvalid where native code or the plan it came with is not sound
+   */
+  prepare(plan: Plan, options?: PrepareOptions): Promise<CpuExecutable>;
+}
+
+export class Preparation implements AsyncCpuExecutor {
+  readonly name = "cpu";
+  readonly #options: CpuOptions;
+  readonly #backends: () => Promise<Backends>;
+  readonly #notes: readonly string[];
+  protected readonly isJs: boolean;
+
+  /** @throws CapabilityError GF5005 */
+  constructor(options: CpuOptions, backends: () => Promise<Backends>) {
+    const wanted = options.backend ?? "auto";
+    const available = hasWasm();
+    if (wanted === "wasm" && !available) {
+      throw new CapabilityError("GF5005", "this host has no WebAssembly", {
+        expected: "wasm",
+        help: 'Use backend "auto" or "js".',
+      });
+    }
+    this.#options = options;
+    this.#backends = backends;
+    this.isJs = wanted === "js" || !available;
+    this.#notes =
+      wanted === "auto" && !available ? ["js, because this host has no WebAssembly"] : [];
+  }
+
+  async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {
+    options.signal?.throwIfAborted();
+    options.onProgress?.(0, 1);
+    const engineOptions = this.engineOptions(options);
+    const native = this.native(plan, engineOptions);
+    const engine =
+      typeof native === "object"
+        ? await startProgram(native, engineOptions)
+        : await this.#fromSteps(await decoded(plan), engineOptions);
+    options.signal?.throwIfAborted();
+    options.onProgress?.(1, 1);
+    return this.prepared(plan, engine, native);
+  }
+
+  async #fromSteps(plan: Plan, options: EngineOptions): Promise<Engine> {
+    const { generate, jsEngine } = await this.#backends();
+    return this.isJs ? jsEngine(plan, options) : startProgram(generate(plan, options), options);
+  }
+
+  protected engineOptions({ onPrint }: PrepareOptions): EngineOptions {
+    return { maxBytes: this.#options.maxBytes, maxFuel: this.#options.maxFuel, onPrint };
+  }
+
+  /** The plan's own native code, or why it is not used. */
+  protected native(plan: Plan, options: EngineOptions): WasmProgram | string | undefined {
+    const native = nativeProgram(plan, options);
+    return typeof native === "object" && this.isJs ? unused("this is the js backend") : native;
+  }
+
+  protected prepared(
+    plan: Plan,
+    engine: Engine,
+    native: WasmProgram | string | undefined,
+  ): CpuExecutable {
+    const refusal = typeof native === "string" ? [native] : [];
+    const use = typeof native === "object" ? ["native code from the plan file"] : [];
+    return new PreparedPlan(plan, engine, [...this.#notes, ...refusal, ...use]);
+  }
+}

@@ -1,0 +1,11 @@
+/**
+ * What an executor needs to start a plan and to run it, and nothing that a plan without native code would need besides:
+ * no decoder, no verifier, no expression languages.
+ */
+export * from "./dtype.ts";
+export * from "./errors.ts";
+export * as shape from "./json-shape.ts";
+export { decoded, type NativeUse, nativeOf, nativeRefusal } from "./native.ts";
+export type { NativeCode, NativePart } from "./native-section.ts";
+export * from "./plan-errors.ts";
+export { formatPrintLines, resolveInputs, resolveOutputs } from "./run-io.ts";
