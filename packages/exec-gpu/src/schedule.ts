@@ -1,7 +1,7 @@
 /**
  * Steps as one flat list of launches: what a run encodes, in order.
  *
- * Loops have static trip counts, so they are unrolled here; the counters of an iteration are a slot
+ * Loops and tiles have static trip counts, so they are unrolled here; the counters of an iteration are a slot
  * of a uniform buffer, chosen at launch by a dynamic offset.
  */
 import {
@@ -71,7 +71,7 @@ class Scheduler implements Schedule {
 
   schedule(steps: readonly Step[], counters: readonly number[]): void {
     for (const step of steps) {
-      if (step.kind === "loop") {
+      if (step.kind === "loop" || step.kind === "tile") {
         for (let trip = 0; trip < step.trips; trip++) {
           const inside = [...counters];
           inside[step.loop] = trip;

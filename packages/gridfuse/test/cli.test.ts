@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { f32, type Plan } from "@gridfuse/plan";
+import { f32, irVersion, type Plan } from "@gridfuse/plan";
 import { encodePlan, planId } from "@gridfuse/plan/encode";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { smallPlan } from "../../plan/test/sample-plans.ts";
@@ -277,7 +277,7 @@ function bf16Copy(): Plan {
   const dtype = "bfloat16";
   const zero = { k: "const", value: 0, lo: 0, hi: 0, key: "0" } as const;
   return {
-    ir: 1,
+    ir: irVersion,
     name: "copy",
     requirements: { dtypes: [dtype], steps: ["copy"] },
     inputs: [{ name: "x", dtype, shape: [2], buffer: 0 }],

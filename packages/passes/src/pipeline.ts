@@ -165,7 +165,7 @@ export function countSteps(steps: readonly Step[]): number {
   let count = 0;
   for (const step of steps) {
     count += 1;
-    if (step.kind === "loop") count += countSteps(step.body);
+    if (step.kind === "loop" || step.kind === "tile") count += countSteps(step.body);
     if (step.kind === "while") count += countSteps(step.condition) + countSteps(step.body);
     if (step.kind === "branch") for (const branch of step.branches) count += countSteps(branch);
   }

@@ -10,7 +10,7 @@ import type { IndexExpr } from "./index-expr/expr.ts";
 import type { IndexRange, ScalarNode } from "./scalar/node.ts";
 
 /** Raised with every change of meaning or shape of anything below. */
-export const irVersion = 1;
+export const irVersion = 2;
 
 export type BufferKind = "input" | "output" | "constant" | "temporary";
 
@@ -224,6 +224,27 @@ export interface LoopStep {
   readonly body: readonly Step[];
 }
 
+/**
+ * Runs `body` once for every tile: a chain of steps cut along an axis that all of them share, so that what lies
+ * between the steps stays small. `loop` is the number by which index expressions name the tile, 0 ≤ tile < trips.
+ *
+ * Tiles are independent of each other. Temporaries in `locals` belong to one tile: it writes what it reads of them,
+ * and nothing outside the step mentions them. Any other buffer that the body writes is cut along the tiles: tile t
+ * writes, and reads, nothing of it but elements o + t·s … o + (t + 1)·s − 1, for one o and one s. So an executor may
+ * run tiles in any order, several at once (each worker with locals of its own), or one after the other.
+ *
+ * How many tiles there are is a matter of bytes, the same for every machine (`tileBytes` of the compiler): small enough for
+ * the cache that a core has to itself, with enough of them for many cores. A worker may well take several in a row.
+ */
+export interface TileStep {
+  readonly kind: "tile";
+  readonly name: string;
+  readonly loop: number;
+  readonly trips: number;
+  readonly locals: readonly number[];
+  readonly body: readonly Step[];
+}
+
 /** `condition` computes the bool buffer `predicate`; while its element 0 is true, `body` runs. */
 export interface WhileStep {
   readonly kind: "while";
@@ -267,6 +288,7 @@ export type Step =
   | ScatterStep
   | CopyStep
   | LoopStep
+  | TileStep
   | WhileStep
   | BranchStep
   | PrintStep;

@@ -5,6 +5,7 @@ import {
   type DType,
   formatPrintLines,
   InputError,
+  irVersion,
   type Plan,
   type PrintStep,
   resolveInputs,
@@ -18,7 +19,7 @@ const ports = [
 ] as const;
 
 const plan: Plan = {
-  ir: 1,
+  ir: irVersion,
   name: "test",
   requirements: { dtypes: [], steps: [] },
   inputs: ports,

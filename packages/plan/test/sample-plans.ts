@@ -5,6 +5,7 @@ import {
   type DType,
   f32,
   i32,
+  irVersion,
   type KernelStep,
   type Plan,
   type PlanBuffer,
@@ -41,7 +42,7 @@ export const load = (
 export function smallPlan(): Plan {
   const i = axis(0, 8);
   return {
-    ir: 1,
+    ir: irVersion,
     name: "small",
     requirements: { dtypes: [f32], steps: ["kernel"] },
     inputs: [{ name: "x", dtype: f32, shape: [2, 4], buffer: 0 }],
@@ -137,7 +138,7 @@ export function everythingPlan(): Plan {
     ],
   };
   return {
-    ir: 1,
+    ir: irVersion,
     name: "everything: ∀ step",
     requirements: {
       dtypes: [bool, i32, f32],
@@ -344,7 +345,7 @@ export function largePlan(kernels = 60): Plan {
     };
   });
   return {
-    ir: 1,
+    ir: irVersion,
     name: "sort",
     requirements: { dtypes: [bool, f32], steps: ["kernel", "copy"] },
     inputs: [{ name: "x", dtype: f32, shape: [n], buffer: 3 }],

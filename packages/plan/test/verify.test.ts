@@ -5,6 +5,7 @@ import {
   f32,
   f64,
   i32,
+  irVersion,
   type KernelStep,
   type Plan,
   type PlanBuffer,
@@ -55,7 +56,7 @@ function planOf(steps: readonly Step[], changes: Partial<Plan> = {}): Plan {
   ];
   const fill: Step = { ...copyStep, name: "fill" };
   return {
-    ir: 1,
+    ir: irVersion,
     name: "t",
     requirements: {
       dtypes: [f32, i32, bool, u8],

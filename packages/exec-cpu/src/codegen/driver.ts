@@ -12,6 +12,7 @@ import type {
   Plan,
   PrintStep,
   Step,
+  TileStep,
   WhileStep,
 } from "@gridfuse/plan";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
@@ -45,7 +46,7 @@ export const pagesOf = ({ bytes }: MemoryLayout): number => Math.ceil(bytes / pa
 function forEachStep(steps: readonly Step[], visit: (step: Step) => void): void {
   for (const step of steps) {
     visit(step);
-    if (step.kind === "loop") forEachStep(step.body, visit);
+    if (step.kind === "loop" || step.kind === "tile") forEachStep(step.body, visit);
     if (step.kind === "branch") for (const branch of step.branches) forEachStep(branch, visit);
     if (step.kind === "while") {
       forEachStep(step.condition, visit);
@@ -77,7 +78,8 @@ class Driver {
   constructor(plan: Plan, layout: MemoryLayout, maxFuel: number) {
     this.#maxFuel = maxFuel;
     forEachStep(plan.steps, (step) => {
-      if (step.kind === "loop") this.#loops[step.loop] ??= this.module.global();
+      if (step.kind === "loop" || step.kind === "tile")
+        this.#loops[step.loop] ??= this.module.global();
       if (step.kind !== "kernel") return;
       const key = kernelKey(step);
       this.#keys.set(step, key);
@@ -125,6 +127,7 @@ class Driver {
         this.#run.code.i32(this.printSteps.push(step) - 1).call(this.#print);
         return;
       case "loop":
+      case "tile":
         this.#loop(step);
         return;
       case "while":
@@ -172,7 +175,7 @@ class Driver {
     }
   }
 
-  #loop(step: LoopStep): void {
+  #loop(step: LoopStep | TileStep): void {
     this.#report(step, "wasm");
     if (step.trips <= 0) return;
     const { code } = this.#run;

@@ -128,6 +128,7 @@ class JsEngine implements Engine, JsContext {
         return;
       }
       case "loop":
+      case "tile":
         for (let trip = 0; trip < step.trips; trip++) {
           this.#loops[step.loop] = trip;
           this.#steps(step.body);

@@ -30,6 +30,7 @@ function stepLines(steps: readonly Step[], depth = 0): readonly StepLine[] {
 function bodiesOf(step: Step): readonly (readonly Step[])[] {
   switch (step.kind) {
     case "loop":
+    case "tile":
       return [step.body];
     case "while":
       return [step.condition, step.body];
@@ -61,6 +62,8 @@ function sizeOf(step: Step): string {
       return `${step.length} ${step.dtype}`;
     case "loop":
       return `${step.trips} times`;
+    case "tile":
+      return `${step.trips} tiles, ${step.locals.length} local buffers`;
     case "while":
       return `fuel ${step.fuel}`;
     case "branch":

@@ -33,6 +33,7 @@ function countReaders(steps: readonly Step[]): Map<number, number> {
     for (const step of list) {
       switch (step.kind) {
         case "loop":
+        case "tile":
           visit(step.body);
           break;
         case "while":

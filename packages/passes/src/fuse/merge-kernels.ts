@@ -146,6 +146,7 @@ function prints(step: Step): boolean {
     case "print":
       return true;
     case "loop":
+    case "tile":
       return step.body.some(prints);
     case "while":
       return step.condition.some(prints) || step.body.some(prints);

@@ -79,6 +79,7 @@ function collect(step: Step, reads: Set<number>, writes: Set<number>): void {
       writes.add(step.to);
       return;
     case "loop":
+    case "tile":
       all(step.body);
       return;
     case "while":
@@ -103,6 +104,7 @@ function collect(step: Step, reads: Set<number>, writes: Set<number>): void {
 export function mapInner(step: Step, map: (steps: readonly Step[]) => readonly Step[]): Step {
   switch (step.kind) {
     case "loop":
+    case "tile":
       return { ...step, body: map(step.body) };
     case "while":
       return { ...step, condition: map(step.condition), body: map(step.body) };

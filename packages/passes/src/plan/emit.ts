@@ -111,7 +111,7 @@ const dtypesOf = (buffers: readonly PlanBuffer[]): DType[] =>
 function stepKinds(steps: readonly Step[], kinds: Set<StepKind> = new Set()): Set<StepKind> {
   for (const step of steps) {
     kinds.add(step.kind);
-    if (step.kind === "loop") stepKinds(step.body, kinds);
+    if (step.kind === "loop" || step.kind === "tile") stepKinds(step.body, kinds);
     if (step.kind === "while") {
       stepKinds(step.condition, kinds);
       stepKinds(step.body, kinds);

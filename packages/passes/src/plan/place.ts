@@ -100,6 +100,7 @@ function findLives(steps: readonly Step[], buffers: readonly PlanBuffer[]): Map<
       time += 1;
       switch (step.kind) {
         case "loop":
+        case "tile":
           repeated(() => walk(step.body));
           break;
         case "while":

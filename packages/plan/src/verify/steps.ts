@@ -29,6 +29,7 @@ function nodesIn(step: Step, depth: number): number {
     case "scatter":
       return step.nodes.length;
     case "loop":
+    case "tile":
       return inside(step.body);
     case "while":
       return inside(step.condition) + inside(step.body);
@@ -43,7 +44,7 @@ export const loopsAreNamedOnce: Rule = {
   id: "V16",
   title: "nested loops have different numbers; branches exist; a while has fuel",
   step(step, { path, loops }, broken) {
-    if (step.kind === "loop" && loops.has(step.loop)) {
+    if ((step.kind === "loop" || step.kind === "tile") && loops.has(step.loop)) {
       throw broken(path, `loop ${step.loop} is also the number of an enclosing loop`);
     }
     if (step.kind === "branch" && step.branches.length === 0) throw broken(path, "no branches");
@@ -134,6 +135,7 @@ function usesOf(step: Step): readonly Use[] {
     case "kernel":
     case "scatter":
     case "loop":
+    case "tile":
       return [];
     default:
       return step satisfies never;

@@ -1,8 +1,8 @@
 /**
  * The verifier: a plan that passes can be run without a check in the hot path. Rules V1–V9 belong to the
  * container, MessagePack and record readers; the table below is the rest, in the order in which they may rely on each
- * other. Not here yet: overlap of live temporaries (V13), written before read (V14), disjoint writes (V18),
- * order of dependent steps (V19).
+ * other. Not here yet: overlap of live temporaries (V13), written before read (V14), disjoint writes of
+ * parallel axes, order of dependent steps (V19).
  */
 import type { Plan } from "../plan.ts";
 import { planFromWire, planToWire } from "../wire/records.ts";
@@ -21,6 +21,7 @@ import {
   requirementsAreComplete,
   stepBuffersFit,
 } from "./steps.ts";
+import { tilesAreIndependent } from "./tiles.ts";
 import { applyRules, type Rule } from "./walk.ts";
 
 export const rules: readonly Rule[] = [
@@ -38,6 +39,7 @@ export const rules: readonly Rule[] = [
   dtypesFit,
   domainsAreCountable,
   accessesInBounds,
+  tilesAreIndependent,
 ];
 
 /**

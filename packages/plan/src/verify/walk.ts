@@ -62,6 +62,7 @@ export function forEachStep(plan: Plan, visit: (step: Step, place: StepPlace) =>
       const inner = { ...outer, depth: outer.depth + 1 };
       switch (step.kind) {
         case "loop":
+        case "tile":
           walk(step.body, `${place.path}.body`, {
             ...inner,
             loops: new Map([...outer.loops, [step.loop, step.trips]]),

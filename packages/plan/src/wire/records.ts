@@ -27,6 +27,7 @@ import type {
   Step,
   StepKind,
   Strided,
+  TileStep,
   TopKStep,
   WhileStep,
   Write,
@@ -181,6 +182,13 @@ const loop = tuple<Kindless<LoopStep>>({
   grid: flag,
   body: steps,
 });
+const tile = tuple<Kindless<TileStep>>({
+  name: text,
+  loop: natural,
+  trips: extent,
+  locals: list(bufferId),
+  body: steps,
+});
 const whileStep = tuple<Kindless<WhileStep>>({
   name: text,
   predicate: bufferId,
@@ -213,6 +221,7 @@ const stepCodecs: { readonly [K in StepKind]: Codec<Kindless<Extract<Step, { kin
   while: whileStep,
   branch,
   print,
+  tile,
 };
 
 // ── The plan ────────────────────────────────────────────────────────────────────────────────

@@ -46,6 +46,7 @@ export const stepVocabulary: Vocabulary<StepKind> = vocabulary({
   while: 8,
   branch: 9,
   print: 10,
+  tile: 11,
 });
 
 export const opVocabulary: Vocabulary<ScalarOp> = vocabulary({
