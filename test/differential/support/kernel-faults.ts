@@ -3,8 +3,9 @@ import { type Program, printProgram } from "@gridfuse/graph";
 import { compareTensors, interpret, type Tolerance } from "@gridfuse/interpret";
 import { report } from "@gridfuse/passes";
 import type { Plan, PlanOutput } from "@gridfuse/plan";
+import { type Coverage, count, patternsOf } from "./kernels/coverage.ts";
 import { buildKernel, type KernelPlan } from "./random-kernel.ts";
-import { disagreements, type Inputs, lowerVerified } from "./three-way.ts";
+import { disagreements, type Inputs } from "./three-way.ts";
 
 /** Where sums were reassociated, on inputs whose sums are mostly exact. */
 export function bounded({ dtype }: PlanOutput): Tolerance {
@@ -44,17 +45,28 @@ function falseVerdicts(program: Program, plan: Plan, inputs: Inputs): readonly s
   return lines;
 }
 
-/** Lines that say what is wrong, with the kernel printed; empty where nothing is. */
-export function faultsOfKernel(kernel: KernelPlan): readonly string[] {
-  const { program, inputs } = buildKernel(kernel);
-  const options = { reassociate: kernel.reassociate && kernel.style === "tame", bounded };
+/**
+ * Lines that say what is wrong, with the kernel printed; empty where nothing is.
+ *
+ * @param coverage counts the patterns that the kernel shows
+ */
+export function faultsOfKernel(kernel: KernelPlan, coverage?: Coverage): readonly string[] {
+  let printed = "";
   const explain = (lines: readonly string[]): readonly string[] =>
-    lines.length === 0 ? [] : [...lines, printProgram(program)];
+    lines.length === 0 ? [] : [...lines, printed];
   try {
-    const lines = disagreements(program, inputs, options);
-    if (lines.length > 0) return explain(lines);
-    return explain(falseVerdicts(program, lowerVerified(program, options), inputs));
+    const { program, inputs } = buildKernel(kernel);
+    printed = printProgram(program);
+    const plans: Plan[] = [];
+    const lines = disagreements(program, inputs, {
+      reassociate: kernel.reassociate && kernel.style === "tame",
+      bounded,
+      onPlan: (plan) => plans.push(plan),
+    });
+    const [plan] = plans as [Plan];
+    if (coverage !== undefined) count(coverage, patternsOf(kernel, program, plan));
+    return explain(lines.length > 0 ? lines : falseVerdicts(program, plan, inputs));
   } catch (error) {
-    return explain([(error as Error).stack ?? String(error)]);
+    return [(error as Error).stack ?? String(error), printed];
   }
 }

@@ -25,6 +25,8 @@ export interface ComparisonOptions extends LowerOptions {
   readonly backends?: readonly Backend[];
   /** Which passes run, in which order; all of them by default. */
   readonly passes?: readonly string[];
+  /** Sees the plan before it runs. */
+  readonly onPlan?: (plan: Plan) => void;
 }
 
 const loose = ({ dtype }: PlanOutput): Tolerance => {
@@ -92,6 +94,7 @@ export function disagreements(
   const spoken: string[] = [];
   const expected = interpret(program, inputs, { onPrint: (line) => spoken.push(line) });
   const plan = lowerVerified(program, options, options.passes);
+  options.onPlan?.(plan);
   const lines: string[] = [];
   for (const backend of options.backends ?? backends) {
     const heard: string[] = [];
