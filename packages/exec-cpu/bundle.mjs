@@ -1,31 +1,69 @@
 // Bundles what production processes load, from the compiled files, into dist/bundle:
 //
-//   runtime.js      starts trusted plans; what verifies plans and makes code of them is a piece of its own,
-//                   loaded when a plan asks for it
+//   runtime.js      starts trusted plans; what verifies plans and makes code of them are pieces of their own,
+//                   loaded when a plan asks for them
 //   standalone.js   everything in one file
 //
-// Names are kept as they are: errors carry the names of their classes.
-import { rmSync } from "node:fs";
-import { build } from "esbuild";
+// Rollup (through Vite) makes the pieces, because it puts what they share into runtime.js, so that a start loads one
+// file. Names are kept as they are: errors carry the names of their classes.
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { transform } from "esbuild";
+import { build } from "vite";
 
-/** @type {import("esbuild").BuildOptions} */
-const common = {
-  absWorkingDir: import.meta.dirname,
-  bundle: true,
+const root = fileURLToPath(new URL(".", import.meta.url));
+
+/**
+ * @param {string} entry a file of this package
+ * @param {{ pieces: boolean, conditions?: string[] }} options
+ * @returns {Promise<{ fileName: string, imports: readonly string[], code: string }[]>}
+ */
+export async function bundle(entry, { pieces, conditions = [] }) {
+  const name = entry.replace(/^.*\/|\.[jt]s$/g, "");
+  const results = await build({
+    root,
+    configFile: false,
+    logLevel: "warn",
+    resolve: { conditions },
+    build: {
+      write: false,
+      target: "es2023",
+      minify: false,
+      lib: { entry, formats: ["es"], fileName: name },
+      rollupOptions: {
+        preserveEntrySignatures: "allow-extension",
+        output: { chunkFileNames: `${name}-[name].js`, inlineDynamicImports: !pieces },
+      },
+    },
+  });
+  const { output } = /** @type {import("vite").Rollup.RollupOutput[]} */ (results)[0];
+  return Promise.all(
+    output
+      .filter((file) => file.type === "chunk")
+      .map(async ({ fileName, imports, code }) => ({
+        fileName,
+        imports,
+        code: (await transform(code, options)).code,
+      })),
+  );
+}
+
+/** @type {import("esbuild").TransformOptions} */
+const options = {
   format: "esm",
-  platform: "neutral",
   target: "es2023",
   minifySyntax: true,
   minifyWhitespace: true,
-  outdir: "dist/bundle",
-  logLevel: "warning",
 };
 
-/** @type {import("esbuild").BuildOptions} */
-export const runtimeBundle = { ...common, splitting: true, chunkNames: "runtime-[hash]" };
-
-if (import.meta.filename === process.argv[1]) {
-  rmSync(new URL("dist/bundle", import.meta.url), { recursive: true, force: true });
-  await build({ ...runtimeBundle, entryPoints: ["dist/runtime.js"], metafile: true });
-  await build({ ...common, entryPoints: ["dist/standalone.js"] });
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const folder = join(root, "dist/bundle");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const files = [
+    ...(await bundle("dist/runtime.js", { pieces: true })),
+    ...(await bundle("dist/standalone.js", { pieces: false })),
+  ];
+  for (const { fileName, code } of files) writeFileSync(join(folder, fileName), code);
 }

@@ -2,6 +2,8 @@
 import type { PrintStep, StorageArray, WhileStep } from "@gridfuse/plan";
 import { KernelTimeoutError } from "@gridfuse/plan/executor";
 
+export type FormatPrint = (step: PrintStep, getData: (buffer: number) => StorageArray) => string[];
+
 export interface EngineReport {
   readonly backend: "wasm-simd" | "js";
   readonly arenaBytes: number;
@@ -31,6 +33,8 @@ export function copyBytes(from: StorageArray, to: StorageArray): void {
 }
 
 export interface EngineOptions {
+  /** The lines of a print step; needed only where a program prints. */
+  readonly formatPrint?: FormatPrint | undefined;
   readonly maxBytes?: number | undefined;
   readonly maxFuel?: number | undefined;
   readonly onPrint?: ((line: string, step: PrintStep) => void) | undefined;

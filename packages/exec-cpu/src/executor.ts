@@ -2,7 +2,7 @@
 import type { Plan, PrepareOptions } from "@gridfuse/plan";
 import * as backends from "./backends.ts";
 import type { CpuExecutable } from "./executable.ts";
-import { type AsyncCpuExecutor, type CpuOptions, Preparation } from "./prepare.ts";
+import { type AsyncCpuExecutor, type CpuOptions, Preparation, printing } from "./prepare.ts";
 import { startProgramSync } from "./wasm-engine.ts";
 
 export interface CpuExecutor extends AsyncCpuExecutor {
@@ -25,7 +25,7 @@ export function cpuSync(options: CpuOptions = {}): CpuExecutor {
 class Cpu extends Preparation implements CpuExecutor {
   prepareSync(plan: Plan, options: PrepareOptions = {}): CpuExecutable {
     options.signal?.throwIfAborted();
-    const engineOptions = this.engineOptions(options);
+    const engineOptions = printing(this.engineOptions(options), backends);
     const native = this.native(plan, engineOptions);
     let engine: ReturnType<typeof backends.jsEngine>;
     if (typeof native === "object") engine = startProgramSync(native, engineOptions);

@@ -5,7 +5,7 @@
  */
 import type { Executor, Plan, PrepareOptions } from "@gridfuse/plan";
 import { CapabilityError, decoded } from "@gridfuse/plan/executor";
-import type { Engine, EngineOptions } from "./engine.ts";
+import type { Engine, EngineOptions, FormatPrint } from "./engine.ts";
 import { type CpuExecutable, PreparedPlan } from "./executable.ts";
 import { nativeProgram, unused } from "./native.ts";
 import { hasWasm, startProgram } from "./wasm-engine.ts";
@@ -25,6 +25,7 @@ export interface CpuOptions {
 export interface Backends {
   generate(plan: Plan, options: EngineOptions): WasmProgram;
   jsEngine(plan: Plan, options: EngineOptions): Engine;
+  readonly formatPrintLines: FormatPrint;
 }
 
 /** The executor as the small runtime has it: preparing may have to load code, so it is not done at once. */
@@ -66,16 +67,22 @@ export class Preparation implements AsyncCpuExecutor {
     const native = this.native(plan, engineOptions);
     const engine =
       typeof native === "object"
-        ? await startProgram(native, engineOptions)
+        ? await this.#fromNative(native, engineOptions)
         : await this.#fromSteps(await decoded(plan), engineOptions);
     options.signal?.throwIfAborted();
     options.onProgress?.(1, 1);
     return this.prepared(plan, engine, native);
   }
 
+  async #fromNative(program: WasmProgram, options: EngineOptions): Promise<Engine> {
+    if (program.prints.length === 0) return startProgram(program, options);
+    return startProgram(program, printing(options, await this.#backends()));
+  }
+
   async #fromSteps(plan: Plan, options: EngineOptions): Promise<Engine> {
-    const { generate, jsEngine } = await this.#backends();
-    return this.isJs ? jsEngine(plan, options) : startProgram(generate(plan, options), options);
+    const backends = await this.#backends();
+    if (this.isJs) return backends.jsEngine(plan, options);
+    return startProgram(backends.generate(plan, options), printing(options, backends));
   }
 
   protected engineOptions({ onPrint }: PrepareOptions): EngineOptions {
@@ -98,3 +105,8 @@ export class Preparation implements AsyncCpuExecutor {
     return new PreparedPlan(plan, engine, [...this.#notes, ...refusal, ...use]);
   }
 }
+
+export const printing = (
+  options: EngineOptions,
+  { formatPrintLines }: Pick<Backends, "formatPrintLines">,
+): EngineOptions => ({ ...options, formatPrint: formatPrintLines });

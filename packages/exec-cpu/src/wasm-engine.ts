@@ -1,7 +1,6 @@
 /** Runs a program as one WebAssembly module over one memory. */
 import type { StorageArray } from "@gridfuse/plan";
 import {
-  formatPrintLines,
   InternalError,
   OutOfMemoryError,
   PlanInvalid,
@@ -101,8 +100,9 @@ class WasmEngine implements Engine {
   #print(index: number): void {
     const step = this.#program.prints[index];
     if (step === undefined) throw this.#broken(`it prints step ${index}, which there is not`);
-    const print = this.#options.onPrint ?? ((line: string) => console.log(line));
-    for (const line of formatPrintLines(step, (buffer) => this.view(buffer))) print(line, step);
+    const { formatPrint, onPrint = (line: string) => console.log(line) } = this.#options;
+    if (formatPrint === undefined) throw this.#broken("nobody formats its prints");
+    for (const line of formatPrint(step, (buffer) => this.view(buffer))) onPrint(line, step);
   }
 
   #outOfFuel(index: number): never {

@@ -162,11 +162,19 @@ function readEntry(
   if (length > file.length - offset) {
     throw malformed("V5", `${label} of ${length} bytes at ${offset} leaves the file`);
   }
-  for (let i = previousEnd; i < offset; i++) {
-    if (file[i] !== 0) throw malformed("V5", `the padding before ${label} is not zero`);
+  if (!isZero(view, previousEnd, offset)) {
+    throw malformed("V5", `the padding before ${label} is not zero`);
   }
   const content = file.subarray(offset, offset + length);
   return { type, critical, content, offset, crc: view.getUint32(at + 24, true) };
+}
+
+/** Four bytes at a time, because a process that has just started feels every step. */
+function isZero(view: DataView, start: number, end: number): boolean {
+  let at = start;
+  for (; at + 4 <= end; at += 4) if (view.getInt32(at) !== 0) return false;
+  for (; at < end; at++) if (view.getUint8(at) !== 0) return false;
+  return true;
 }
 
 function checkUnique(sections: readonly Section[]): void {

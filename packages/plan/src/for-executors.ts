@@ -8,4 +8,4 @@ export * as shape from "./json-shape.ts";
 export { decoded, type NativeUse, nativeOf, nativeRefusal } from "./native.ts";
 export type { NativeCode, NativePart } from "./native-section.ts";
 export * from "./plan-errors.ts";
-export { formatPrintLines, resolveInputs, resolveOutputs } from "./run-io.ts";
+export { resolveInputs, resolveOutputs } from "./run-io.ts";

@@ -14,7 +14,7 @@
 import type { Container, PlacedSection } from "./container.ts";
 import { sectionTypes } from "./container.ts";
 import * as shape from "./json-shape.ts";
-import type { Plan, PlanOutput, PlanPort } from "./plan.ts";
+import { irVersion, type Plan, type PlanOutput, type PlanPort } from "./plan.ts";
 import { version } from "./version.ts";
 
 /** What one executor made of a plan. */
@@ -77,6 +77,8 @@ export function readNativeSection(
 ): NativeSection | string {
   const header = readHeader(content);
   const madeBy = shape.text(header.value.producer, "producer");
+  const ir = shape.natural(header.value.ir, "ir");
+  if (ir !== irVersion) return `its plan is of IR version ${ir}, this gridfuse runs ${irVersion}`;
   if (madeBy !== producer) return `it was made by ${madeBy}, this is ${producer}`;
   const section = { ...readFacts(header.value), parts: readParts(header, content) };
   return belongsTo(section, container) ? section : "it belongs to another plan";

@@ -28,6 +28,7 @@ export function nativeSection(
 ): Section {
   const header = {
     producer,
+    ir: plan.ir,
     plan: hex(portableId(sections)),
     sections: sections
       .filter(({ type }) => portableTypes.includes(type))

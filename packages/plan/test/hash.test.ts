@@ -24,6 +24,19 @@ describe("crc32c", () => {
   });
 });
 
+describe("crc32c of long inputs", () => {
+  it("does not depend on how many bytes are taken at a step", () => {
+    const all = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 7919) >>> 3);
+    for (const length of [65_535, 65_536, 65_539, 70_000]) {
+      let crc = 0;
+      for (let at = 0; at < length; at += 999) {
+        crc = crc32c(all.subarray(at, Math.min(at + 999, length)), crc);
+      }
+      expect(crc32c(all.subarray(0, length))).toBe(crc);
+    }
+  });
+});
+
 describe("sha256", () => {
   it("is node:crypto's, for every length around the block size and for large inputs", () => {
     const all = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7919) >>> 3);
