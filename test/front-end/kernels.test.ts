@@ -8,6 +8,7 @@ import {
   dot,
   ds,
   element,
+  upTo as extentUpTo,
   type Graph,
   graph,
   kernel,
@@ -123,6 +124,30 @@ describe("a kernel", () => {
     );
     const { y } = run(graph(pick.inputs, pick), { rows: new Int32Array([3, 0, 1]), x: upTo(8) });
     expect(y).toEqual([306, 307, 0, 1, 102, 103]);
+  });
+
+  it("takes as many steps as a prefetched count says, and leaves the rest as it was", () => {
+    const part = kernel(
+      "part",
+      {
+        grid: { i: extentUpTo(3, "steps") },
+        prefetch: { steps: tensor("int32", []) },
+        inputs: { x: tensor("float32", [6]).blocks([2], ({ i }) => [i]) },
+        outputs: { y: tensor("float32", [6]).blocks([2], ({ i }) => [i]) },
+        aliases: { x: "y" },
+      },
+      ({ x, y }, { i }) => {
+        y.set(x.get().add(i.count.astype("float32").mul(10)));
+        when(i.isLast, () => y.set(-1));
+      },
+    );
+    const of = (steps: number) =>
+      run(graph(part.inputs, part), { steps: new Int32Array([steps]), x: upTo(6) }).y;
+    expect(of(0)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(of(2)).toEqual([20, 21, -1, -1, 4, 5]);
+    expect(of(7)).toEqual([30, 31, 32, 33, -1, -1]);
+    expect(of(-1)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(String(graph(part.inputs, part))).toContain("grid part(i: steps");
   });
 
   it("starts an aliased output with its input", () => {

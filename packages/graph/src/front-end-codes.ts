@@ -160,6 +160,12 @@ export const frontEndCodes: { readonly [code: `GF${number}`]: ErrorCodeEntry } =
       "`vmap` was given an axis outside of the array, or a name that is neither input nor output.",
     fix: "Axes count in the shape with the new dimension; use the kernel's own names.",
   },
+  GF2222: {
+    title: "Count of a grid axis is not a prefetched int32 scalar",
+    cause:
+      "`upTo(most, count)` names something that is not among `prefetch`, or is no int32 scalar.",
+    fix: "Declare it with `prefetch: { count: tensor(i32, []) }`.",
+  },
   GF2301: {
     title: "Literal out of range",
     cause: "A whole number does not fit the integer dtype that it meets.",

@@ -236,7 +236,13 @@ class Printer {
     for (const [i, name] of names.entries()) this.call(body.params[i] as ValueId, name);
     const own = params.prefetch + params.inputs.length;
     this.capture(body, names.length, node.inputs.slice(own));
-    const axes = params.axes.map(({ name, size }) => `${name}: ${size}`).join(", ");
+    const axes = params.axes
+      .map(({ name, size, count }) =>
+        count === undefined
+          ? `${name}: ${size}`
+          : `${name}: ${this.use(node.inputs[count] as ValueId)} ≤ ${size}`,
+      )
+      .join(", ");
     const lines = [`${indent}${this.results(node)} = grid ${params.name}(${axes})`];
     const inside = `${indent}  `;
     const refs = body.params.slice(params.axes.length);

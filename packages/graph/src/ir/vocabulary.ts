@@ -88,6 +88,8 @@ export interface GridParams {
   readonly axes: readonly {
     readonly name: string;
     readonly size: Dim;
+    /** Prefetched operand that holds the number of steps of a call; `size` is the most there may be. */
+    readonly count?: number;
     /** The author's promise (`dimension_semantics`); never trusted, only contradicted. */
     readonly semantics?: "parallel" | "arbitrary";
   }[];

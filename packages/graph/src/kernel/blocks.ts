@@ -128,16 +128,17 @@ function traceIndexMap(
     table,
     parent: activeScope(),
   });
-  const ids = definition.axes.map(
-    ({ name, size }) =>
-      new GridIndex(scope, scope.param(tensorType("int32", []), name), name, size),
-  );
+  const idParams = definition.axes.map(({ name }) => scope.param(tensorType("int32", []), name));
   const refs = Object.entries(definition.prefetch).map(
     ([name, { dtype, shape }]) =>
       [
         name,
         new Ref(scope, scope.param(refType(dtype, shape, "smem"), `prefetch "${name}"`)),
       ] as const,
+  );
+  const known = new Map(refs);
+  const ids = definition.axes.map(
+    (axis, i) => new GridIndex(scope, idParams[i] as number, axis, known.get(axis.count ?? "")),
   );
   const seen = mapArguments(definition, ids, refs);
   runIn(scope, () => {

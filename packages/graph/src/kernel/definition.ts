@@ -10,6 +10,8 @@ export type Semantics = "parallel" | "arbitrary";
 export interface GridAxis {
   readonly name: string;
   readonly size: Dim;
+  /** Name of the prefetched input that says how many of the `size` steps a call takes. */
+  readonly count?: string;
   readonly semantics?: Semantics;
 }
 

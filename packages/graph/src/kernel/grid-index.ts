@@ -1,22 +1,39 @@
 /** Grid coordinates: int32 scalars that know their axis. */
 import { BuildError } from "@gridfuse/plan/errors";
-import { eq } from "../functions/elementwise.ts";
+import { eq, minimum } from "../functions/elementwise.ts";
 import type { ValueId } from "../ir/table.ts";
 import type { Dim } from "../ir/types.ts";
+import type { Ref } from "../ref.ts";
 import { activeScope, type Scope, traced } from "../scope.ts";
 import { Tensor } from "../tensor.ts";
+import type { GridAxis } from "./definition.ts";
 
 export class GridIndex extends Tensor<"int32", readonly []> {
   /** Name of the axis. */
   readonly axis: string;
   /** Extent of the axis. */
   readonly size: Dim;
+  readonly #count: Ref | undefined;
 
   /** @internal */
-  constructor(scope: Scope, id: ValueId, axis: string, size: Dim) {
+  constructor(scope: Scope, id: ValueId, axis: GridAxis, count?: Ref) {
     super(scope, id);
-    this.axis = axis;
-    this.size = size;
+    this.axis = axis.name;
+    this.size = axis.size;
+    this.#count = count;
+  }
+
+  /**
+   * Steps that the call takes along the axis: `size`, or what its prefetched count says.
+   * @throws BuildError GF2306 where the size is named
+   */
+  get count(): number | Tensor<"int32", readonly []> {
+    if (this.#count === undefined) return lengthOf(this);
+    const ref = this.#count;
+    return traced("count", () => {
+      const asked = ref.get().reshape([]) as Tensor;
+      return minimum(asked, lengthOf(this));
+    }) as unknown as Tensor<"int32", readonly []>;
   }
 
   /** Whether this is the first step along the axis. */
@@ -25,10 +42,11 @@ export class GridIndex extends Tensor<"int32", readonly []> {
   }
   /** Whether this is the last step along the axis. */
   get isLast(): Tensor<"bool", readonly []> {
-    return traced("isLast", () => eq(this as Tensor, lengthOf(this) - 1)) as unknown as Tensor<
-      "bool",
-      readonly []
-    >;
+    return traced("isLast", () => {
+      const { count } = this;
+      const last = typeof count === "number" ? count - 1 : (count as Tensor).sub(1);
+      return eq(this as Tensor, last);
+    }) as unknown as Tensor<"bool", readonly []>;
   }
 }
 
@@ -78,6 +96,20 @@ function indexOf(name: string, axis: number | string): GridIndex {
 /** Coordinate of the current grid point along an axis, by name or number. */
 export const programId = (axis: number | string): GridIndex =>
   traced("programId", () => indexOf("programId", axis));
-/** Extent of a grid axis, by name or number. */
+/**
+ * Extent of a grid axis, by name or number.
+ * @throws BuildError GF2306 where only the call knows it: there it is `programId(axis).count`
+ */
 export const numPrograms = (axis: number | string): number =>
-  traced("numPrograms", () => lengthOf(indexOf("numPrograms", axis)));
+  traced("numPrograms", () => {
+    const index = indexOf("numPrograms", axis);
+    const { count } = index;
+    if (typeof count === "number") return count;
+    throw new BuildError(
+      "GF2306",
+      `the size of grid axis "${index.axis}" is known to a call only`,
+      {
+        help: `use the tensor programId(${JSON.stringify(axis)}).count`,
+      },
+    );
+  });

@@ -24,13 +24,32 @@ import type { GridIndex } from "./grid-index.ts";
 import { type KernelTemplate, traceKernel } from "./template.ts";
 
 /** Axes by name (the last is fastest), a list of extents, or one extent. */
-export type Grid = { readonly [axis: string]: Dim } | readonly Dim[] | number;
+/** Extent of a grid axis that each call decides. */
+export interface CallExtent {
+  readonly kind: "upTo";
+  readonly most: number;
+  readonly count: string;
+}
+
+/**
+ * An extent that the prefetched int32 scalar `count` holds, at most `most`: a call takes the steps
+ * 0 … min(count, most) − 1, and leaves everything else of its outputs as it was (Pallas's dynamic grid).
+ *
+ * @example
+ * ```ts no-run
+ * kernel("k", { grid: { i: upTo(64, "blocks") }, prefetch: { blocks: tensor(i32, []) }, … }, …)
+ * ```
+ */
+export const upTo = (most: number, count: string): CallExtent => ({ kind: "upTo", most, count });
+
+export type GridExtent = Dim | CallExtent;
+export type Grid = { readonly [axis: string]: GridExtent } | readonly GridExtent[] | number;
 export type Arrays = { readonly [name: string]: ArraySpec };
 export type Scratches = { readonly [name: string]: ScratchSpec };
 type None = Record<never, never>;
 
 /** Coordinates as the body gets them. */
-export type GridIds<G extends Grid> = G extends readonly Dim[]
+export type GridIds<G extends Grid> = G extends readonly GridExtent[]
   ? { readonly [K in keyof G]: GridIndex }
   : G extends number
     ? readonly [GridIndex]
@@ -180,9 +199,9 @@ function axesOf(
   semantics: readonly Semantics[] | { readonly [axis: string]: Semantics } | undefined,
 ): { readonly axes: readonly GridAxis[]; readonly named: boolean } {
   const named = typeof grid === "object" && !Array.isArray(grid);
-  const sizes: readonly (readonly [string, Dim])[] = named
-    ? Object.entries(grid as { readonly [axis: string]: Dim })
-    : ([grid].flat() as readonly Dim[]).map((size, i) => [`${i}`, size]);
+  const sizes: readonly (readonly [string, GridExtent])[] = named
+    ? Object.entries(grid as { readonly [axis: string]: GridExtent })
+    : ([grid].flat() as readonly GridExtent[]).map((size, i) => [`${i}`, size]);
   if (Array.isArray(semantics) && semantics.length !== sizes.length) {
     throw new BuildError(
       "GF2217",
@@ -198,11 +217,15 @@ function axesOf(
     (semantics as { readonly [key: string]: Semantics } | undefined)?.[
       Array.isArray(semantics) ? i : axis
     ];
-  const axes = sizes.map(([axis, size], i): GridAxis => {
+  const axes = sizes.map(([axis, extent], i): GridAxis => {
     const promised = promise(axis, i);
-    return promised === undefined
-      ? { name: axis, size }
-      : { name: axis, size, semantics: promised };
+    return {
+      name: axis,
+      ...(typeof extent === "object"
+        ? { size: extent.most, count: extent.count }
+        : { size: extent }),
+      ...(promised === undefined ? {} : { semantics: promised }),
+    };
   });
   return { axes, named };
 }

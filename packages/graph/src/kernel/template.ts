@@ -46,7 +46,9 @@ export function traceKernel(definition: KernelDefinition): KernelTemplate {
   traceBody(definition, body, mappedInputs, mappedOutputs);
   const params: GridParams = {
     name,
-    axes,
+    axes: axes.map(({ count, ...axis }) =>
+      count === undefined ? axis : { ...axis, count: Object.keys(prefetch).indexOf(count) },
+    ),
     level: "kernel",
     prefetch: Object.keys(prefetch).length,
     inputs: mappedInputs.map(({ mapping }) => mapping),
@@ -77,10 +79,7 @@ function traceBody(
   outputs: readonly MappedBlock[],
 ): void {
   const { axes, mapped, named, prefetch, scratch } = definition;
-  const ids = axes.map(
-    ({ name, size }) => new GridIndex(body, body.param(tensorType("int32", []), name), name, size),
-  );
-  const visible = ids.slice(mapped);
+  const idParams = axes.map(({ name }) => body.param(tensorType("int32", []), name));
   const refs: { [name: string]: Ref } = {};
   const ref = (role: Role, name: string, type: Parameters<typeof refType>) => {
     const made = new Ref(body, body.param(refType(...type), `${role} "${name}"`));
@@ -97,6 +96,10 @@ function traceBody(
   for (const [name, { dtype, shape, space }] of Object.entries(scratch)) {
     ref("scratch", name, [dtype, shape, space]);
   }
+  const ids = axes.map(
+    (axis, i) => new GridIndex(body, idParams[i] as number, axis, refs[axis.count ?? ""]),
+  );
+  const visible = ids.slice(mapped);
   registerGrid(body, ids, mapped);
   const coordinates = named
     ? strict("grid axis", Object.fromEntries(visible.map((id) => [id.axis, id])))
@@ -117,7 +120,23 @@ function traceBody(
   }
 }
 
-function requireGrid({ name, axes }: KernelDefinition): void {
+function requireGrid({ name, axes, prefetch }: KernelDefinition): void {
+  for (const { name: axis, count } of axes) {
+    if (count === undefined) continue;
+    const spec = prefetch[count];
+    const given = spec === undefined ? "nothing" : `${spec.dtype}${formatShape(spec.shape)}`;
+    if (spec?.dtype === "int32" && spec.shape.every((dim) => dim === 1)) continue;
+    throw new BuildError(
+      "GF2222",
+      `kernel "${name}": grid axis "${axis}" is as long as prefetched "${count}" says, which is ${given}`,
+      {
+        path: axis,
+        expected: "int32[] or int32[1] in `prefetch`",
+        received: given,
+        help: `declare it: prefetch: { ${count}: tensor(i32, []) }`,
+      },
+    );
+  }
   for (const { name: axis, size } of axes) {
     const fits = typeof size === "string" ? size !== "" : Number.isSafeInteger(size) && size >= 0;
     if (fits) continue;

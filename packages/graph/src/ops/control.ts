@@ -36,9 +36,11 @@ export const grid: OpDefinition<"grid"> = defineOp({
   infer(operands, params) {
     const { name, prefetch, inputs, outputs, aliases, axes } = params;
     requireCount(`grid "${name}"`, operands, prefetch + inputs.length, true);
-    for (const { name: axis, size } of axes) {
+    for (const { name: axis, size, count } of axes) {
       if (typeof size === "number")
         requireRange(`grid "${name}"`, `size of axis "${axis}"`, size, 0);
+      if (count !== undefined)
+        requireRange(`grid "${name}"`, `count of axis "${axis}"`, count, 0, prefetch - 1);
     }
     for (const [i, mapping] of inputs.entries()) {
       requireMapped(name, mapping, operands[prefetch + i] as ValueType);

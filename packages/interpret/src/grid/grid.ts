@@ -51,7 +51,12 @@ export function interpretGrid(
 ): readonly HostTensor[] {
   const { params } = node;
   const state = initialState(context, node, operands);
-  const extents = context.environment.sizes(params.axes.map(({ size }) => size));
+  const most = context.environment.sizes(params.axes.map(({ size }) => size));
+  const extents = most.map((size, axis) => {
+    const { count } = params.axes[axis];
+    if (count === undefined) return size;
+    return Math.max(0, Math.min(size, integerOf(asTensor(operands[count]))));
+  });
   const points = sizeOf(extents);
   const order = context.inlineGridOrder?.(params, points);
   for (let i = 0; i < points; i++) {
