@@ -183,6 +183,37 @@ describe("an axis whose last point publishes", () => {
   });
 });
 
+describe("an axis whose first point is computed apart", () => {
+  it("does not share the loops in its body with the others", () => {
+    const fold = kernel(
+      "fold",
+      {
+        grid: { i: 2 },
+        inputs: { x: tensor("int32", [4]) },
+        outputs: {
+          most: tensor("int32", []),
+          all: tensor("int32", [4]).blocks([2], ({ i }) => [i!]),
+        },
+      },
+      ({ x, most, all }, { i }) => {
+        const [, stacked] = scan(
+          (carry: Tensor, row: Tensor) => [carry.add(row) as Tensor, carry] as const,
+          x.get(0) as Tensor,
+          x.get() as Tensor,
+        ) as unknown as readonly [Tensor, Tensor];
+        const first = stacked.index(0) as Tensor;
+        when(i.isFirst, () => most.set(first));
+        most.set(most.get().maximum(first) as Tensor);
+        all.set(stacked.index("0:2") as Tensor);
+      },
+    );
+    expectAgreement(
+      graph({ x: tensor("int32", [4]) }, (tensors) => fold(tensors)),
+      { x: tensorOf("int32", [4], [3, 1, 2, 5]) },
+    );
+  });
+});
+
 describe("blocks that overhang", () => {
   it.each(["hlo", "tpu", "zero"] as const)("are remembered beyond the edge (%s)", (fill) => {
     const edge = kernel(

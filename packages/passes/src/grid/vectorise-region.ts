@@ -1,7 +1,7 @@
 /** Applies `vectoriseGrid` to every grid of a region, inner ones first. */
 import { Emitter, type Node, newRegion, type Region, type Table } from "@gridfuse/graph";
 import { simplifyRegion } from "../simplify/simplify.ts";
-import { copyNode, replay } from "../tensor/rebuild.ts";
+import { copyNode, replay, withOwnRegions } from "../tensor/rebuild.ts";
 import { type VectoriseOptions, vectoriseGrid } from "./vectorise.ts";
 
 export function vectoriseRegion(table: Table, region: Region, options: VectoriseOptions): Region {
@@ -21,5 +21,5 @@ export function vectoriseRegion(table: Table, region: Region, options: Vectorise
       return vectoriseGrid(e, tidy, inputs, options);
     }),
   );
-  return result;
+  return withOwnRegions(table, result);
 }

@@ -6,7 +6,14 @@
  * disappears when the plan is emitted. Params of a rebuilt region keep their ids, so a region
  * inside stays valid as long as nothing it captures is renamed.
  */
-import { Emitter, type Node, type Region, type Table, type ValueId } from "@gridfuse/graph";
+import {
+  cloneRegion,
+  Emitter,
+  type Node,
+  type Region,
+  type Table,
+  type ValueId,
+} from "@gridfuse/graph";
 
 export type Environment = Map<ValueId, ValueId>;
 
@@ -139,6 +146,35 @@ export function withoutEffects(table: Table, region: Region): Region | undefined
   const live = liveNodes(table, region, () => false);
   if (live.some((node) => hasEffect(table, node))) return undefined;
   return { ...region, nodes: live.map(({ id }) => id) };
+}
+
+/**
+ * `region` with regions inside that are nobody else's. A rebuilt region keeps its params, so where a part was
+ * rebuilt twice (for the first point of an axis and for all of them) two nodes own the same ones.
+ */
+export function withOwnRegions(table: Table, region: Region): Region {
+  if (!sharesValues(table, region, new Set())) return region;
+  const own: Region = { params: [...region.params], nodes: [], results: [] };
+  const rewrite: Rewrite = (node, inputs, e) =>
+    copyNode(
+      e,
+      node,
+      inputs,
+      node.regions.map((inner) => cloneRegion(table, inner, table)),
+    );
+  own.results.push(...replay(new Emitter(table, own), region, new Map(), rewrite));
+  return own;
+}
+
+function sharesValues(table: Table, region: Region, seen: Set<ValueId>): boolean {
+  return region.nodes.some((id) => {
+    const node = table.nodes[id] as Node;
+    for (const value of [node.outputs, ...node.regions.map(({ params }) => params)].flat()) {
+      if (seen.has(value)) return true;
+      seen.add(value);
+    }
+    return node.regions.some((inner) => sharesValues(table, inner, seen));
+  });
 }
 
 /** `region` without what it prints, at any depth. */
