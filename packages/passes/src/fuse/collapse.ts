@@ -6,7 +6,7 @@
 import { guardedInterval, type KernelStep, type Stage } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import type { IndexRange } from "@gridfuse/plan/scalar";
+import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
 import { plainGuards, rebuildStage } from "./stage.ts";
 
 interface Access {
@@ -14,13 +14,34 @@ interface Access {
   readonly guard: readonly IndexRange[];
 }
 
-/** Indices that are values, and accesses to memory. */
+/** Indices that are values, and accesses to memory; of those that are alike, one. */
 function indicesOf(stage: Stage): readonly Access[] {
-  const inNodes = stage.nodes.flatMap((node): readonly Access[] => {
-    if (node.op === "load") return [node];
-    return node.op === "index" ? [{ index: node.index, guard: [] }] : [];
-  });
-  return [...inNodes, ...stage.writes];
+  const distinct = new Map<string, Access>();
+  const add = (access: Access): void => {
+    let key = access.index.key;
+    for (const { index, lo, hi } of access.guard) key += `&${lo}<=${index.key}<${hi}`;
+    if (!distinct.has(key)) distinct.set(key, access);
+  };
+  for (const node of stage.nodes) {
+    if (node.op === "load") add(node);
+    else if (node.op === "index") add({ index: node.index, guard: [] });
+  }
+  stage.writes.forEach(add);
+  return [...distinct.values()];
+}
+
+/** `map` that does the same expression once. */
+function remembered(map: (e: IndexExpr) => IndexExpr): (e: IndexExpr) => IndexExpr {
+  const known = new Map<string, IndexExpr>();
+  return (e) => {
+    if (e.k === "const") return e;
+    let result = known.get(e.key);
+    if (result === undefined) {
+      result = map(e);
+      known.set(e.key, result);
+    }
+    return result;
+  };
 }
 
 /** Inner extents up to which a shift or a mask in every index is cheaper than a short inner loop. */
@@ -55,19 +76,25 @@ function mergeMap(
   const flat = ix.axis(at, upper * lower);
   const high = ix.floordiv(flat, lower);
   const low = ix.mod(flat, lower);
-  return (e) =>
+  return remembered((e) =>
     ix.substitute(e, (leaf) => {
       if (leaf.k !== "axis" || leaf.axis < at) return leaf;
       if (leaf.axis === at) return high;
       if (leaf.axis === at + 1) return low;
       return ix.axis(leaf.axis - 1, leaf.hi + 1);
-    });
+    }),
+  );
 }
 
-function allows(stage: Stage, inner: number, map: (e: IndexExpr) => IndexExpr): boolean {
+/** Whether the expressions stay as cheap and as provable; `accesses` are all of a stage, each kind once. */
+function allows(
+  accesses: readonly Access[],
+  inner: number,
+  map: (e: IndexExpr) => IndexExpr,
+): boolean {
   const free = inner <= shortLoop && isPowerOfTwo(inner);
   const cheap = (e: IndexExpr): boolean => countDivisions(map(e), free) <= countDivisions(e, free);
-  return indicesOf(stage).every(
+  return accesses.every(
     (access) =>
       cheap(access.index) &&
       access.guard.every(({ index }) => cheap(index)) &&
@@ -82,52 +109,87 @@ function staysProvable({ index, guard }: Access, map: (e: IndexExpr) => IndexExp
   return after.lo >= before.lo && after.hi <= before.hi;
 }
 
-const withoutUnits = (kernel: KernelStep): KernelStep => {
-  const outer = kernel.axes.map((extent) => extent !== 1);
+/**
+ * The stage with its index expressions mapped and every node where it was. Nodes that have become equal
+ * stay two until `rebuildStage` merges them, once, when the axes are as they will be.
+ */
+function reindexed(stage: Stage, map: (e: IndexExpr) => IndexExpr, axes: readonly number[]): Stage {
+  return {
+    axes,
+    nodes: stage.nodes.map((node): ScalarNode => {
+      if (node.op === "index") return { ...node, index: map(node.index) };
+      if (node.op !== "load") return node;
+      return { ...node, index: map(node.index), guard: plainGuards(node.guard, map) };
+    }),
+    reductions: stage.reductions,
+    writes: stage.writes.map((write) => ({
+      ...write,
+      index: map(write.index),
+      guard: plainGuards(write.guard, map),
+    })),
+  };
+}
+
+function withoutUnits(kernel: KernelStep): KernelStep {
+  const isUnit = (extent: number): boolean => extent === 1;
+  if (!kernel.axes.some(isUnit) && !kernel.stages.some(({ axes }) => axes.some(isUnit))) {
+    return kernel;
+  }
   const keep = (axes: readonly number[]): number[] => axes.filter((extent) => extent !== 1);
   return {
     ...kernel,
     axes: keep(kernel.axes),
     stages: kernel.stages.map((stage) => {
-      const kept = [...outer, ...stage.axes.map((extent) => extent !== 1)];
       let next = 0;
-      const numbers = kept.map((keepIt) => (keepIt ? next++ : -1));
-      const map = (e: IndexExpr): IndexExpr =>
+      const numbers = [...kernel.axes, ...stage.axes].map((extent) =>
+        isUnit(extent) ? -1 : next++,
+      );
+      const map = remembered((e) =>
         ix.substitute(e, (leaf) =>
           leaf.k === "axis" ? ix.axis(numbers[leaf.axis] as number, leaf.hi + 1) : leaf,
-        );
-      return rebuildStage(stage, map, keep(stage.axes));
+        ),
+      );
+      return reindexed(stage, map, keep(stage.axes));
     }),
-  };
-};
-
-export function collapseAxes(given: KernelStep): KernelStep {
-  let kernel = withoutUnits(given);
-  for (let i = kernel.axes.length - 2; i >= 0; i -= 1) {
-    const pair = [kernel.axes[i], kernel.axes[i + 1]] as [number, number];
-    const map = mergeMap(i, pair);
-    if (!kernel.stages.every((stage) => allows(stage, pair[1], map))) continue;
-    kernel = {
-      ...kernel,
-      axes: [...kernel.axes.slice(0, i), pair[0] * pair[1], ...kernel.axes.slice(i + 2)],
-      stages: kernel.stages.map((stage) => rebuildStage(stage, map)),
-    };
-  }
-  return {
-    ...kernel,
-    stages: kernel.stages.map((stage) => collapseInner(stage, kernel.axes.length)),
   };
 }
 
+export function collapseAxes(given: KernelStep): KernelStep {
+  const kernel = collapseInner(collapseOuter(withoutUnits(given)));
+  if (kernel === given) return given;
+  return { ...kernel, stages: kernel.stages.map((stage) => rebuildStage(stage, (e) => e)) };
+}
+
+function collapseOuter(given: KernelStep): KernelStep {
+  let kernel = given;
+  for (let i = kernel.axes.length - 2; i >= 0; i -= 1) {
+    const pair = [kernel.axes[i], kernel.axes[i + 1]] as [number, number];
+    const map = mergeMap(i, pair);
+    if (!kernel.stages.every((stage) => allows(indicesOf(stage), pair[1], map))) continue;
+    kernel = {
+      ...kernel,
+      axes: [...kernel.axes.slice(0, i), pair[0] * pair[1], ...kernel.axes.slice(i + 2)],
+      stages: kernel.stages.map((stage) => reindexed(stage, map, stage.axes)),
+    };
+  }
+  return kernel;
+}
+
 /** A reduction's inner axes merge only in row-major order, which is what neighbours are. */
-function collapseInner(given: Stage, outer: number): Stage {
+function collapseInner(kernel: KernelStep): KernelStep {
+  const stages = kernel.stages.map((stage) => collapseStage(stage, kernel.axes.length));
+  const changed = stages.some((stage, i) => stage !== kernel.stages[i]);
+  return changed ? { ...kernel, stages } : kernel;
+}
+
+function collapseStage(given: Stage, outer: number): Stage {
   let stage = given;
   for (let i = stage.axes.length - 2; i >= 0; i -= 1) {
     const pair = [stage.axes[i], stage.axes[i + 1]] as [number, number];
     const map = mergeMap(outer + i, pair);
-    if (!allows(stage, pair[1], map)) continue;
+    if (!allows(indicesOf(stage), pair[1], map)) continue;
     const axes = [...stage.axes.slice(0, i), pair[0] * pair[1], ...stage.axes.slice(i + 2)];
-    stage = rebuildStage(stage, map, axes);
+    stage = reindexed(stage, map, axes);
   }
   return stage;
 }

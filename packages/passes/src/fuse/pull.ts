@@ -47,6 +47,19 @@ export interface Surroundings {
   renamed(value: ValueId): ValueId;
 }
 
+const placeKeys = new WeakMap<readonly IndexExpr[], string>();
+/** A chain of elementwise ops hands on the very same coordinates. */
+function placeKey(at: readonly IndexExpr[]): string {
+  let key = placeKeys.get(at);
+  if (key === undefined) {
+    key = `[${at.map((e) => e.key).join()}]`;
+    placeKeys.set(at, key);
+  }
+  return key;
+}
+const guardKey = (guard: readonly IndexRange[]): string =>
+  guard.length === 0 ? "" : guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
+
 const zeroBits: Bits = { lo: 0, hi: 0 };
 /** A full reduction before a broadcast would leave one outer point: only for small arrays. */
 const maxSerialReduction = 65536;
@@ -70,8 +83,7 @@ export class Puller {
     guard: readonly IndexRange[] = [],
   ): number {
     const value = this.#around.renamed(given);
-    const ranges = guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
-    const key = `${value}[${at.map((e) => e.key).join()}]${ranges}`;
+    const key = `${value}${placeKey(at)}${guardKey(guard)}`;
     const known = stage.pulled.get(key);
     if (known !== undefined) return known;
     const node = this.#compute(stage, value, at, guard);

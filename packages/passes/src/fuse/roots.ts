@@ -19,8 +19,10 @@ import { viewOf } from "../tensor/views.ts";
 /** Scalar operations below which computing again is cheaper than a trip through memory. */
 const cheapAgain = 2;
 const cheapForAnotherKernel = 8;
-/** Ops in a row that one kernel computes; a longer chain is cut, so that neither kernels nor stacks grow without end. */
+/** Scalar operations in a row that one kernel computes; a longer chain is cut, so that neither kernels nor stacks grow without end. */
 const longestChain = 128;
+/** What a reduction counts for: the stages after it compute what it folds once more. */
+const reductionWeight = 32;
 
 const elementwiseCost: { readonly [op: string]: number } = {
   full: 0,
@@ -185,17 +187,36 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
   return roots;
 }
 
-/** Adds a root wherever `longestChain` ops in a row have none. */
+/** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
 function cutLongChains(table: Table, region: Region, roots: Set<ValueId>): void {
-  const depths = new Map<ValueId, number>();
+  const weights = new Map<ValueId, number>();
+  const weightOf = (value: ValueId): number => weights.get(value) ?? 0;
   for (const id of region.nodes) {
     const node = table.nodes[id] as Node;
     const [value] = node.outputs;
     if (value === undefined || !isFusable(node)) continue;
-    let depth = 1 + Math.max(0, ...node.inputs.map((input) => depths.get(input) ?? 0));
-    if (depth > longestChain) roots.add(value);
-    if (roots.has(value)) depth = 0;
-    depths.set(value, depth);
+    let weight = Math.max(1, elementwiseCost[node.op] ?? 1);
+    if (isReduction(node)) {
+      const source = computedSource(table, node.inputs[0] as ValueId);
+      if (weightOf(source) + reductionWeight > longestChain) {
+        roots.add(source);
+        weights.set(source, 0);
+      }
+      weight = reductionWeight;
+    }
+    weight += node.inputs.reduce((most, input) => Math.max(most, weightOf(input)), 0);
+    if (weight > longestChain && !isMovement(node)) roots.add(value);
+    weights.set(value, roots.has(value) ? 0 : weight);
+  }
+}
+
+/** What `value` is moved from. */
+function computedSource(table: Table, value: ValueId): ValueId {
+  let source = value;
+  for (;;) {
+    const node = table.producer(source);
+    if (node === undefined || !isMovement(node)) return source;
+    source = node.inputs[0] as ValueId;
   }
 }
 

@@ -30,6 +30,18 @@ function paramKey(value: unknown): string {
   return `${text}}`;
 }
 
+/** Copies of a node share its params. */
+const paramKeys = new WeakMap<object, string>();
+
+function keyOfParams(params: object): string {
+  let key = paramKeys.get(params);
+  if (key === undefined) {
+    key = paramKey(params);
+    paramKeys.set(params, key);
+  }
+  return key;
+}
+
 /** Undefined for structured ops, whose regions are compared by nobody. */
 export function structureKey(
   _table: Table,
@@ -37,5 +49,5 @@ export function structureKey(
   inputs: readonly ValueId[],
 ): string | undefined {
   if (node.regions.length > 0) return undefined;
-  return `${node.op}(${inputs.join()})${paramKey(node.params)}`;
+  return `${node.op}(${inputs.join()})${keyOfParams(node.params)}`;
 }

@@ -10,17 +10,102 @@ import type { BinaryOp, CompareOp, IndexRange, ScalarNode, UnaryOp } from "./nod
 /** Index of a node in the program under construction. */
 export type Scalar = number;
 
+/** A number for each word, so that keys are numbers. */
+class Numbering {
+  readonly #known = new Map<string, number>();
+
+  of(word: string): number {
+    let number = this.#known.get(word);
+    if (number === undefined) {
+      number = this.#known.size;
+      this.#known.set(word, number);
+    }
+    return number;
+  }
+}
+
+type TypedOp = "const" | "index" | "load" | "reduced" | "argument" | "convert" | "bitcast";
+
+const opNumbers = new Numbering();
+const typedNumbers = new Map<string, Map<DType, number>>();
+
+/** The number of an op whose dtype is no consequence of its operands'. */
+function typed(op: TypedOp, dtype: DType): number {
+  let numbers = typedNumbers.get(op);
+  if (numbers === undefined) {
+    numbers = new Map();
+    typedNumbers.set(op, numbers);
+  }
+  let number = numbers.get(dtype);
+  if (number === undefined) {
+    number = opNumbers.of(`${op} ${dtype}`);
+    numbers.set(dtype, number);
+  }
+  return number;
+}
+
+/** A key is an op and three numbers; together they say everything about a node. */
+const keyLength = 4;
+const smallestTable = 64;
+
+function hash(op: number, x: number, y: number, z: number): number {
+  let h = Math.imul(op + 1, 0x9e3779b1) ^ Math.imul(x + 1, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ Math.imul(y + 1, 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 13), 0x297a2d39) ^ Math.imul(z + 1, 0x27d4eb2f);
+  return h ^ (h >>> 16);
+}
+
+const guardText = (guard: readonly IndexRange[]): string =>
+  guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
+
 export class ScalarBuilder {
   readonly nodes: ScalarNode[] = [];
-  readonly #known = new Map<string, Scalar>();
+  /** Open addressing: a node's number + 1 at the first free slot from its hash on; 0 is free. */
+  #slots = new Int32Array(smallestTable);
+  readonly #keys: number[] = [];
+  /** Index expressions and guards, by their text. */
+  readonly #texts = new Numbering();
 
-  /** Appends `node`, or finds the equal one; `key` must say everything about it. */
-  #intern(key: string, node: ScalarNode): Scalar {
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
+  /** The node with this key, or −1. */
+  #find(op: number, x: number, y: number, z: number): Scalar {
+    const mask = this.#slots.length - 1;
+    const keys = this.#keys;
+    for (let slot = hash(op, x, y, z) & mask; ; slot = (slot + 1) & mask) {
+      const index = (this.#slots[slot] as number) - 1;
+      if (index < 0) return -1;
+      const at = index * keyLength;
+      if (keys[at] === op && keys[at + 1] === x && keys[at + 2] === y && keys[at + 3] === z) {
+        return index;
+      }
+    }
+  }
+
+  #append(op: number, x: number, y: number, z: number, node: ScalarNode): Scalar {
     const index = this.nodes.push(node) - 1;
-    this.#known.set(key, index);
+    this.#keys.push(op, x, y, z);
+    if (this.nodes.length * 2 > this.#slots.length) this.#grow();
+    else this.#place(index);
     return index;
+  }
+
+  #place(index: number): void {
+    const keys = this.#keys;
+    const at = index * keyLength;
+    const mask = this.#slots.length - 1;
+    let slot =
+      hash(
+        keys[at] as number,
+        keys[at + 1] as number,
+        keys[at + 2] as number,
+        keys[at + 3] as number,
+      ) & mask;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.#slots[slot] = index + 1;
+  }
+
+  #grow(): void {
+    this.#slots = new Int32Array(this.#slots.length * 4);
+    for (let index = 0; index < this.nodes.length; index += 1) this.#place(index);
   }
 
   dtypeOf(x: Scalar): DType {
@@ -32,10 +117,16 @@ export class ScalarBuilder {
     return this.constBits(dtype, toBits(dtype, value));
   }
   constBits(dtype: DType, bits: Bits): Scalar {
-    return this.#intern(`c${dtype}${bits.lo}:${bits.hi}`, { op: "const", dtype, bits });
+    const op = typed("const", dtype);
+    const [lo, hi] = [bits.lo | 0, bits.hi | 0];
+    const known = this.#find(op, lo, hi, 0);
+    return known >= 0 ? known : this.#append(op, lo, hi, 0, { op: "const", dtype, bits });
   }
   index(dtype: DType, index: IndexExpr): Scalar {
-    return this.#intern(`i${dtype}${index.key}`, { op: "index", dtype, index });
+    const op = typed("index", dtype);
+    const text = this.#texts.of(index.key);
+    const known = this.#find(op, text, 0, 0);
+    return known >= 0 ? known : this.#append(op, text, 0, 0, { op: "index", dtype, index });
   }
   load(
     dtype: DType,
@@ -44,52 +135,68 @@ export class ScalarBuilder {
     guard: readonly IndexRange[],
     fill: Bits,
   ): Scalar {
-    const ranges = guard.map(({ index: g, lo, hi }) => `${lo}<=${g.key}<${hi}`).join("&");
-    return this.#intern(`l${dtype}${buffer}[${index.key}]${ranges}?${fill.lo}:${fill.hi}`, {
-      op: "load",
-      dtype,
-      buffer,
-      index,
-      guard,
-      fill,
-    });
+    const op = typed("load", dtype);
+    const text = this.#texts.of(index.key);
+    const rest =
+      guard.length === 0 && fill.lo === 0 && fill.hi === 0
+        ? -1
+        : this.#texts.of(`${guardText(guard)}?${fill.lo}:${fill.hi}`);
+    const known = this.#find(op, buffer, text, rest);
+    if (known >= 0) return known;
+    return this.#append(op, buffer, text, rest, { op: "load", dtype, buffer, index, guard, fill });
   }
   reduced(dtype: DType, stage: number, reduction: number): Scalar {
-    return this.#intern(`r${stage}.${reduction}`, { op: "reduced", dtype, stage, reduction });
+    const op = typed("reduced", dtype);
+    const known = this.#find(op, stage, reduction, 0);
+    if (known >= 0) return known;
+    return this.#append(op, stage, reduction, 0, { op: "reduced", dtype, stage, reduction });
   }
   argument(dtype: DType, index: number): Scalar {
-    return this.#intern(`a${index}`, { op: "argument", dtype, index });
+    const op = typed("argument", dtype);
+    const known = this.#find(op, index, 0, 0);
+    return known >= 0 ? known : this.#append(op, index, 0, 0, { op: "argument", dtype, index });
   }
   unary(op: UnaryOp, x: Scalar): Scalar {
-    return this.#intern(`${op} ${x}`, { op, dtype: this.dtypeOf(x), args: [x] });
+    const code = opNumbers.of(op);
+    const known = this.#find(code, x, 0, 0);
+    if (known >= 0) return known;
+    return this.#append(code, x, 0, 0, { op, dtype: this.dtypeOf(x), args: [x] });
   }
   binary(op: BinaryOp, x: Scalar, y: Scalar): Scalar {
-    return this.#intern(`${op} ${x} ${y}`, { op, dtype: this.dtypeOf(x), args: [x, y] });
+    const code = opNumbers.of(op);
+    const known = this.#find(code, x, y, 0);
+    if (known >= 0) return known;
+    return this.#append(code, x, y, 0, { op, dtype: this.dtypeOf(x), args: [x, y] });
   }
   compare(op: CompareOp, x: Scalar, y: Scalar): Scalar {
-    return this.#intern(`${op} ${x} ${y}`, { op, dtype: "bool", args: [x, y] });
+    const code = opNumbers.of(op);
+    const known = this.#find(code, x, y, 0);
+    return known >= 0 ? known : this.#append(code, x, y, 0, { op, dtype: "bool", args: [x, y] });
   }
   select(condition: Scalar, onTrue: Scalar, onFalse: Scalar): Scalar {
-    return this.#intern(`select ${condition} ${onTrue} ${onFalse}`, {
-      op: "select",
-      dtype: this.dtypeOf(onTrue),
-      args: [condition, onTrue, onFalse],
-    });
+    return this.#choose("select", condition, onTrue, onFalse);
   }
   rare(condition: Scalar, slow: Scalar, fast: Scalar): Scalar {
-    return this.#intern(`rare ${condition} ${slow} ${fast}`, {
-      op: "rare",
-      dtype: this.dtypeOf(slow),
-      args: [condition, slow, fast],
-    });
+    return this.#choose("rare", condition, slow, fast);
+  }
+  #choose(op: "select" | "rare", condition: Scalar, x: Scalar, y: Scalar): Scalar {
+    const code = opNumbers.of(op);
+    const known = this.#find(code, condition, x, y);
+    if (known >= 0) return known;
+    const dtype = this.dtypeOf(x);
+    return this.#append(code, condition, x, y, { op, dtype, args: [condition, x, y] });
   }
   convert(x: Scalar, dtype: DType): Scalar {
     if (this.dtypeOf(x) === dtype) return x;
-    return this.#intern(`convert ${dtype} ${x}`, { op: "convert", dtype, args: [x] });
+    const code = typed("convert", dtype);
+    const known = this.#find(code, x, 0, 0);
+    return known >= 0 ? known : this.#append(code, x, 0, 0, { op: "convert", dtype, args: [x] });
   }
   bitcast(x: Scalar, dtype: DType): Scalar {
     if (this.dtypeOf(x) === dtype) return x;
-    return this.#intern(`bitcast ${dtype} ${x}`, { op: "bitcast", dtype, args: [x] });
+    const code = typed("bitcast", dtype);
+    const known = this.#find(code, x, 0, 0);
+    return known >= 0 ? known : this.#append(code, x, 0, 0, { op: "bitcast", dtype, args: [x] });
   }
 
   // Shorthands that read like the formula they come from.
