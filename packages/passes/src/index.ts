@@ -9,4 +9,5 @@ export {
   type RegionPass,
   type StepPass,
 } from "./pipeline.ts";
+export * from "./print-plan.ts";
 export * from "./report.ts";
