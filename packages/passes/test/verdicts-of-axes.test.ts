@@ -172,19 +172,37 @@ describe("sequential", () => {
     ]);
   });
 
-  it("is one whose own output needs what earlier points left", () => {
+  it("is one whose own output needs what earlier points left of something that has no prefixes", () => {
+    expect(
+      verdictsOf(
+        {
+          grid: { i: 4 },
+          inputs: { x: tensor(i32, [8, 3]).blocks([2, 3], ({ i }) => [i!, 0]) },
+          outputs: { o: tensor(i32, [8, 3]).blocks([2, 3], ({ i }) => [i!, 0]) },
+          scratch: { bits: vmem(i32, [2, 3]) },
+        },
+        ({ x, o, bits }, { i }) => {
+          when(i!.isFirst, () => bits!.set(0));
+          bits!.set(bits!.get().xor(x!.get()) as Tensor);
+          o!.set(bits!.get());
+        },
+      ),
+    ).toEqual(['i: sequential — output "o" at each point depends on state left by earlier points']);
+  });
+
+  it("is one whose states before all points would dwarf what they write", () => {
     expect(
       verdictsOf(
         {
           grid: { i: 4 },
           inputs: { x: rows(8) },
-          outputs: { o: rows(8) },
+          outputs: { o: tensor(f32, [4]).blocks([1], ({ i }) => [i!]) },
           scratch: { sum: vmem(f32, [2, 3]) },
         },
         ({ x, o, sum }, { i }) => {
           when(i!.isFirst, () => sum!.set(0));
           sum!.add(x!.get());
-          o!.set(sum!.get());
+          o!.set(sum!.get().max().reshape([1]) as Tensor);
         },
       ),
     ).toEqual(['i: sequential — output "o" at each point depends on state left by earlier points']);
@@ -201,7 +219,7 @@ describe("sequential", () => {
     ]);
   });
 
-  it("is one whose output block is looked up in a table", () => {
+  it("is one whose output block is looked up in a table and changed", () => {
     const { axes, gridLoops } = reportOf(
       {
         grid: { i: 4 },
@@ -210,7 +228,7 @@ describe("sequential", () => {
           o: tensor(f32, [8]).blocks([2], ({ i }, { table }) => [table!.get(i!) as Tensor]),
         },
       },
-      ({ o }, { i }) => o!.set(i!.astype("float32") as Tensor),
+      ({ o }) => o!.set(o!.get().mul(0.5).add(1) as Tensor),
     );
     expect(axes[0]).toMatchObject({ verdict: "sequential" });
     expect(gridLoops).toBe(1);
@@ -236,7 +254,7 @@ describe("sequential", () => {
     const [axis] = reportOf(
       { grid: { i: 4 }, inputs: { x: whole }, outputs: { o: rows(8) } },
       ({ x, o }) => {
-        x!.set(x!.get().mul(2) as Tensor);
+        x!.set(x!.get().mul(2).add(1) as Tensor);
         o!.set(x!.get());
       },
     ).axes;

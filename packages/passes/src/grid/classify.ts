@@ -7,97 +7,27 @@
  * `when(k == n-1)` the body is specialised to the first, the other, and the last coordinate, folded,
  * and looked at. Anything else is *sequential*. `dimension_semantics` is never consulted.
  */
-import {
-  definitionOf,
-  type Node,
-  type OpName,
-  type Region,
-  type Table,
-  type ValueId,
-} from "@gridfuse/graph";
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import { definitionOf, elementCount, type Node, type Region, type ValueId } from "@gridfuse/graph";
 import * as ix from "@gridfuse/plan/index-expr";
-import { type DType, isFloat } from "@gridfuse/plan/scalar";
-import { type Assumptions, simplifyRegion } from "../simplify/simplify.ts";
 import { dependencies, hasEffect, withoutEffects } from "../tensor/rebuild.ts";
-import type { GridBody, State } from "./body.ts";
-
-/** The body with axes beyond `axis` already removed: params [ids 0…axis, states…]. */
-export interface AxisView {
-  readonly table: Table;
-  readonly body: GridBody;
-  readonly axis: number;
-  readonly region: Region;
-}
-
-export type ReduceOp = Extract<OpName, "add" | "mul" | "max" | "min" | "and" | "or" | "xor">;
-const reduceOps: ReadonlySet<string> = new Set(["add", "mul", "max", "min", "and", "or", "xor"]);
-
-export type StateRole =
-  /** Every point has its own block. */
-  | { readonly kind: "own" }
-  /** Not written. */
-  | { readonly kind: "kept" }
-  /** Written without looking at what was there. */
-  | { readonly kind: "overwritten" }
-  /** result = start ⊕ f: `start` is the value whose meaning at the first point is the initial value. */
-  | {
-      readonly kind: "reduced";
-      readonly op: ReduceOp;
-      readonly start: ValueId;
-      readonly term: ValueId;
-    }
-  /** Changed at the last point only, from the other states' final values. */
-  | { readonly kind: "published" }
-  /** Needs the point before. */
-  | { readonly kind: "carried" };
+import {
+  type AxisView,
+  assumeCoordinate,
+  extentOf,
+  isOwn,
+  rangeLeaf,
+  specialise,
+  stateParam,
+} from "./axis-view.ts";
+import type { State } from "./body.ts";
+import { changesWithOrder, hasPrefixes } from "./fold.ts";
+import { type FoldRole, foldRole, isFold, type Needs, type StateRole } from "./roles.ts";
 
 export interface Verdict {
   readonly verdict: "parallel" | "reduction" | "last" | "sequential";
   readonly reason: string;
   readonly roles: readonly StateRole[];
 }
-
-export const idParam = ({ region, axis }: AxisView): ValueId => region.params[axis] as ValueId;
-export const stateParam = ({ region, axis }: AxisView, s: number): ValueId =>
-  region.params[axis + 1 + s] as ValueId;
-
-const extentOf = ({ body, axis }: AxisView): number => body.extents[axis] as number;
-
-/** A leaf that ranges over lo … hi, for asking what holds there. */
-function rangeLeaf(lo: number, hi: number): IndexExpr {
-  const probeLoop = -1;
-  return ix.add(ix.loop(probeLoop, hi - lo + 1), ix.constant(lo));
-}
-
-/** Assumptions under which the axis has the coordinate(s) `at`. */
-export function assumeCoordinate(view: AxisView, at: IndexExpr): Assumptions {
-  const { body, axis } = view;
-  return {
-    known: new Map([...outerIds(view), [idParam(view), at] as const]),
-    loops: new Map([[body.loopIds[axis] as number, at]]),
-  };
-}
-
-/** Program ids of the axes outside, as loop leaves. */
-export function outerIds({ body, region, axis }: AxisView): (readonly [ValueId, IndexExpr])[] {
-  return body.extents
-    .slice(0, axis)
-    .map((extent, a) => [region.params[a] as ValueId, ix.loop(body.loopIds[a] as number, extent)]);
-}
-
-/** `region` with other results, specialised. */
-export function specialise(
-  view: AxisView,
-  results: readonly ValueId[],
-  assumptions: Assumptions,
-): Region {
-  const { table, region } = view;
-  return simplifyRegion(table, { ...region, results: [...results] }, assumptions);
-}
-
-export const isOwn = (state: State, axis: number): boolean =>
-  state.tiling?.axes.includes(axis) === true;
 
 export function classifyAxis(view: AxisView, reassociate: boolean): Verdict {
   const { body, axis, region, table } = view;
@@ -127,7 +57,7 @@ export function classifyAxis(view: AxisView, reassociate: boolean): Verdict {
   const roles = states.map((_, s): StateRole => {
     if (!written.includes(s)) return ownOr(s, "kept");
     if (needs(region.results[s] as ValueId).size === 0) return { kind: "overwritten" };
-    return reducedRole(view, s, needs) ?? publishedRole(view, s) ?? { kind: "carried" };
+    return foldRole(view, s, needs) ?? publishedRole(view, s) ?? { kind: "carried" };
   });
   return judge(view, roles, needs, shown, reassociate);
 }
@@ -142,7 +72,7 @@ function effectsNeed({ table, region }: AxisView, needs: Needs): boolean {
 
 function judge(
   view: AxisView,
-  roles: readonly StateRole[],
+  given: readonly StateRole[],
   needs: Needs,
   shown: boolean,
   reassociate: boolean,
@@ -151,15 +81,16 @@ function judge(
   const sequential = (reason: string): Verdict => ({
     verdict: "sequential",
     reason,
-    roles: roles.map((role) => (role.kind === "reduced" ? { kind: "carried" } : role)),
+    roles: given.map((role) => (isFold(role) ? { kind: "carried" } : role)),
   });
-  const blocked = roles.findIndex(({ kind }) => kind === "carried");
+  const blocked = given.findIndex(({ kind }) => kind === "carried");
   if (blocked >= 0) return sequential(carriedReason(view, blocked));
   if (shown) return sequential("what it prints depends on state left by earlier points");
-  const reader = roles.findIndex(
-    ({ kind }, s) => kind === "own" && needs(region.results[s] as ValueId).size > 0,
-  );
-  if (reader >= 0) {
+  const roles = withPrefixes(view, given, needs);
+  if (roles === undefined) {
+    const reader = given.findIndex(
+      ({ kind }, s) => kind === "own" && needs(region.results[s] as ValueId).size > 0,
+    );
     return sequential(
       `output "${body.states[reader]?.name}" at each point depends on state left by earlier points`,
     );
@@ -167,58 +98,53 @@ function judge(
   const sums = roles.findIndex(
     (role, s) =>
       role.kind === "reduced" &&
-      (role.op === "add" || role.op === "mul") &&
-      isFloat(body.states[s]?.type.dtype as DType),
+      role.prefixes === undefined &&
+      changesWithOrder(role.op, view.table.tensor(stateParam(view, s)).dtype),
   );
   if (sums >= 0 && !reassociate) {
     return sequential(
       `"${body.states[sums]?.name}" is a floating-point ${opWord(roles[sums] as StateRole)} and reassociate is false`,
     );
   }
-  if (!roles.some(({ kind }) => kind === "reduced")) {
+  if (!roles.some(isFold)) {
     return sequential(`state is published at the last point only, but nothing reduces into it`);
   }
   return { verdict: "reduction", reason: reductionReason(view, roles), roles };
 }
 
-// ── Roles ───────────────────────────────────────────────────────────────────────────────────
-
-type Needs = (value: ValueId) => ReadonlySet<ValueId>;
-
-/** result = start ⊕ term where term needs no carried state and start is the state after the first point. */
-function reducedRole(view: AxisView, s: number, needs: Needs): StateRole | undefined {
-  const { table, region } = view;
-  const node = table.producer(region.results[s] as ValueId);
-  if (node === undefined || !region.nodes.includes(node.id) || !reduceOps.has(node.op)) {
-    return undefined;
-  }
-  const [x, y] = node.inputs as readonly [ValueId, ValueId];
-  for (const [start, term] of [
-    [x, y],
-    [y, x],
-  ] as const) {
-    if (needs(term).size > 0) continue;
-    if (!isStateAfterFirst(view, start, s)) continue;
-    return { kind: "reduced", op: node.op as ReduceOp, start, term };
-  }
-  return undefined;
-}
-
 /**
- * Whether `value` is state s at every point but the first. What it is there, such as zero, or whatever the
- * axes outside make of the state they left, is evaluated before the axis begins.
+ * Marks the reductions whose state is read at every point. What the points find are the prefixes of the
+ * reduction: an array of as many states as there are points, which must not dwarf what they write.
+ * Undefined where some state that is read has no prefixes, or too large ones.
  */
-export function isStateAfterFirst(view: AxisView, value: ValueId, s: number): boolean {
-  const param = stateParam(view, s);
-  if (value === param) return true;
-  const later = specialise(view, [value], assumeCoordinate(view, rangeLeaf(1, extentOf(view) - 1)));
-  return later.results[0] === param && valueAtFirst(view, value) !== undefined;
+function withPrefixes(
+  view: AxisView,
+  roles: readonly StateRole[],
+  needs: Needs,
+): readonly StateRole[] | undefined {
+  const { region, table } = view;
+  const sizeOf = (s: number): number => elementCount(table.tensor(stateParam(view, s)).shape);
+  const own = roles.flatMap(({ kind }, s) => (kind === "own" ? [s] : []));
+  const read = new Set(own.flatMap((s) => [...needs(region.results[s] as ValueId)]));
+  const room = prefixRoom * own.reduce((sum, s) => sum + sizeOf(s), 0);
+  // What is read is known only after the terms have been computed, and effects must not happen twice.
+  let fits =
+    read.size === 0 || !region.nodes.some((id) => hasEffect(table, table.nodes[id] as Node));
+  const marked = roles.map((role, s): StateRole => {
+    if (!read.has(stateParam(view, s))) return role;
+    if (role.kind === "reduced" && hasPrefixes(role.op) && sizeOf(s) <= room) {
+      return { ...role, prefixes: true };
+    }
+    fits = false;
+    return role;
+  });
+  return fits ? marked : undefined;
 }
 
-/** What computes `value` at the first point, to be evaluated besides the body: effects are not repeated. */
-export function valueAtFirst(view: AxisView, value: ValueId): Region | undefined {
-  return withoutEffects(view.table, specialise(view, [value], assumeCoordinate(view, ix.zero)));
-}
+/** States before all points may take this many times the space of the outputs. */
+const prefixRoom = 4;
+
+// ── Published states ────────────────────────────────────────────────────────────────────────
 
 function publishedRole(view: AxisView, s: number): StateRole | undefined {
   const before = specialise(
@@ -246,7 +172,8 @@ export function publishedResult(
   if (result === undefined) return undefined;
   const carried = new Set(
     roles.flatMap(({ kind }, i) =>
-      kind === "own" || kind === "kept" ? [] : [stateParam(view, i)],
+      // Until the last point a published state is what it was before the first.
+      kind === "own" || kind === "kept" || i === s ? [] : [stateParam(view, i)],
     ),
   );
   const needs = dependencies(table, result, carried);
@@ -278,11 +205,24 @@ const lastReason = (states: readonly State[], which: readonly number[]): string 
 function reductionReason({ body }: AxisView, roles: readonly StateRole[]): string {
   const parts = roles.flatMap((role, s) => {
     const name = body.states[s]?.name;
-    if (role.kind === "reduced") return [`"${name}" accumulates by ${role.op}`];
+    if (isFold(role)) return [`"${name}" ${foldWords(role)}`];
     if (role.kind === "published") return [`"${name}" is published at the last point`];
     return [];
   });
   return parts.join("; ");
+}
+
+function foldWords(role: FoldRole): string {
+  switch (role.kind) {
+    case "reduced":
+      return `accumulates by ${role.op}${role.prefixes ? ", read at every point" : ""}`;
+    case "scattered":
+      return "collects scattered updates";
+    case "picked":
+      return `keeps what goes with the ${role.order === "gt" ? "greatest" : "least"}`;
+    default:
+      return role satisfies never;
+  }
 }
 
 function carriedReason(view: AxisView, s: number): string {

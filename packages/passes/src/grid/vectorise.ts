@@ -19,10 +19,19 @@ import {
 } from "@gridfuse/graph";
 import type { AxisReport } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
-import { isFloat } from "@gridfuse/plan/scalar";
 import { simplifyRegion } from "../simplify/simplify.ts";
 import { asBatched, batchRegion } from "../tensor/batch.ts";
 import { closeRegion, dependencies, inlineRegion, replay } from "../tensor/rebuild.ts";
+import {
+  type AxisView,
+  idParam,
+  isOwn,
+  isStateAfterFirst,
+  outerIds,
+  specialise,
+  stateParam,
+  valueAtFirst,
+} from "./axis-view.ts";
 import {
   finalArray,
   type GridBody,
@@ -31,20 +40,17 @@ import {
   openBody,
   type State,
 } from "./body.ts";
+import { classifyAxis, publishedResult, type Verdict } from "./classify.ts";
 import {
-  type AxisView,
-  classifyAxis,
-  idParam,
-  isOwn,
-  isStateAfterFirst,
-  outerIds,
-  publishedResult,
-  type StateRole,
-  specialise,
-  stateParam,
-  type Verdict,
-  valueAtFirst,
-} from "./classify.ts";
+  findWinner,
+  hasPrefixes,
+  prefixesOf,
+  reduceTerms,
+  scatterAll,
+  termAt,
+  type Winner,
+} from "./fold.ts";
+import { type FoldRole, isFold, type StateRole, termsOf } from "./roles.ts";
 
 export interface VectoriseOptions {
   readonly reassociate: boolean;
@@ -131,7 +137,7 @@ function removeAxis(view: AxisView, classified: Verdict): { region: Region; verd
         verdict: "sequential",
         reason: "an output published at the last point needs state that is not a reduction",
         roles: classified.roles.map((role) =>
-          role.kind === "reduced" || role.kind === "published" ? { kind: "carried" } : role,
+          isFold(role) || role.kind === "published" ? { kind: "carried" } : role,
         ),
       };
       return { region: loopAxis(view, fallback.roles), verdict: fallback };
@@ -165,18 +171,22 @@ function startRemoval({ table, body, axis, region }: AxisView): Removal {
   return { e: new Emitter(table, next), region: next, n, states };
 }
 
-/** Batches `results` of the body along the axis. */
+/** Batches `results` of the body along the axis, states that points read as they find them. */
 function batchResults(
   view: AxisView,
   { e, n, states }: Removal,
   results: readonly ValueId[],
+  { found, replace }: Pick<Folded, "found" | "replace"> = { found: new Map(), replace: new Map() },
 ): BatchOperand[] {
   const { body, axis, region } = view;
-  const wanted = specialise(view, results, { known: new Map(outerIds(view)) });
+  const wanted = specialise(view, results, { known: new Map(outerIds(view)), replace });
   const args: BatchOperand[] = [
     ...region.params.slice(0, axis).map((value) => ({ value, batched: false })),
     { value: e.iota("int32", [n], 0), batched: true },
-    ...states.map((value, s) => ({ value, batched: isOwn(body.states[s] as State, axis) })),
+    ...states.map((value, s) => ({
+      value: found.get(s) ?? value,
+      batched: found.has(s) || isOwn(body.states[s] as State, axis),
+    })),
   ];
   return batchRegion(e, wanted, args, { size: n, loop: body.loopIds[axis] as number });
 }
@@ -211,80 +221,129 @@ function batchAxis(view: AxisView, roles: readonly StateRole[]): Region {
 
 // ── Reductions ──────────────────────────────────────────────────────────────────────────────
 
-const reductionOf = {
-  add: "reduce_sum",
-  mul: "reduce_prod",
-  max: "reduce_max",
-  min: "reduce_min",
-  and: "reduce_and",
-  or: "reduce_or",
-  xor: "reduce_xor",
-} as const;
-
 function reduceAxis(view: AxisView, roles: readonly StateRole[]): Region | undefined {
   const removal = startRemoval(view);
   const { e, n, region, states } = removal;
-  const wanted = roles.flatMap((role, s) => {
-    if (role.kind === "reduced") return [role.term];
-    if (role.kind === "own" || role.kind === "overwritten") {
-      return [view.region.results[s] as ValueId];
-    }
-    return [];
-  });
-  const batched = batchResults(view, removal, wanted);
-  let next = 0;
-  const finals = new Map<ValueId, ValueId>();
-  const results = roles.map((role, s): ValueId | undefined => {
-    const result = (): BatchOperand => {
-      next += 1;
-      return batched[next - 1] as BatchOperand;
-    };
-    switch (role.kind) {
-      case "own":
-        return asBatched(e, result(), n);
-      case "kept":
-        return states[s] as ValueId;
-      case "overwritten":
-        return remember(s, lastPoint(e, result(), n));
-      case "reduced":
-        return remember(s, combine(role, s, asBatched(e, result(), n)));
-      case "published":
-      case "carried":
-        return undefined;
-      default:
-        return role satisfies never;
-    }
+  const written = roles.flatMap(({ kind }, s) =>
+    kind === "own" || kind === "overwritten" ? [s] : [],
+  );
+  const values = written.map((s) => view.region.results[s] as ValueId);
+  const terms = roles.flatMap((role) => (isFold(role) ? termsOf(role) : []));
+  // The body is batched once, unless points read what others have left of a fold: that has to be known first.
+  const isTwice = roles.some((role) => role.kind === "reduced" && role.prefixes);
+  const batched = batchResults(view, removal, isTwice ? terms : [...terms, ...values]);
+  const contributed = new Map(
+    terms.map((value, i) => [value, asBatched(e, batched[i] as BatchOperand, n)] as const),
+  );
+  const folded = foldStates(view, roles, removal, contributed);
+  const { finals } = folded;
+  const results = roles.map((role, s) => (role.kind === "kept" ? states[s] : finals.get(s)));
+
+  const points = isTwice
+    ? batchResults(view, removal, values, folded)
+    : batched.slice(terms.length);
+  points.forEach((result, i) => {
+    const s = written[i] as number;
+    const isLast = roles[s]?.kind === "overwritten";
+    results[s] = isLast ? lastPoint(e, result, n) : asBatched(e, result, n);
+    if (isLast) finals.set(s, results[s]);
   });
 
-  function remember(s: number, value: ValueId): ValueId {
-    finals.set(view.region.results[s] as ValueId, value);
-    return value;
-  }
-  function combine(
-    role: Extract<StateRole, { kind: "reduced" }>,
-    s: number,
-    terms: ValueId,
-  ): ValueId {
-    const first = valueAtFirst(view, role.start) as Region;
-    const [start] = replay(e, first, bindParams(view, removal, 0)) as [ValueId];
-    const dtype = e.dtype(terms);
-    const reassociated = isFloat(dtype) && (role.op === "add" || role.op === "mul");
-    const total = e.emit(reductionOf[role.op], [terms], {
-      axes: [0],
-      ...(reassociated ? { reassociated: true } : {}),
-    });
-    void s;
-    return e.emit(role.op, [start, total], {});
-  }
-
+  const known = new Map(
+    [...finals].map(([s, value]) => [view.region.results[s] as ValueId, value] as const),
+  );
   for (const [s, role] of roles.entries()) {
     if (role.kind !== "published") continue;
-    const last = publishedResult(view, s, roles, finals);
+    const last = publishedResult(view, s, roles, known);
     if (last === undefined) return undefined;
     results[s] = replay(e, last, bindParams(view, removal, n - 1))[0] as ValueId;
   }
   region.results.push(...(results as ValueId[]));
   return region;
+}
+
+interface Folded {
+  /** States after the last point. */
+  readonly finals: Map<number, ValueId>;
+  /** States as each point finds them, the axis in front; only those that points read. */
+  readonly found: Map<number, ValueId>;
+  /** What the body makes of a state that it finds → the state, where that has been done for the first point. */
+  readonly replace: Map<ValueId, ValueId>;
+}
+
+/** `terms` have what every point contributes, the axis in front. */
+function foldStates(
+  view: AxisView,
+  roles: readonly StateRole[],
+  removal: Removal,
+  terms: ReadonlyMap<ValueId, ValueId>,
+): Folded {
+  const { e, states } = removal;
+  const folds = roles.flatMap((role, s) => (isFold(role) ? [{ role, s }] : []));
+  const termsFor = (role: FoldRole): readonly ValueId[] =>
+    termsOf(role).map((value) => terms.get(value) as ValueId);
+  const startOf = (role: FoldRole): ValueId => {
+    const first = valueAtFirst(view, role.start) as Region;
+    return replay(e, first, bindParams(view, removal, 0))[0] as ValueId;
+  };
+
+  const winners = new Map<number, Winner>();
+  const winnerOf = (leader: number): Winner => {
+    const role = roles[leader] as Extract<FoldRole, { readonly kind: "picked" }>;
+    const known = winners.get(leader);
+    if (known !== undefined) return known;
+    const found = findWinner(e, role.order, startOf(role), terms.get(role.term) as ValueId);
+    winners.set(leader, found);
+    return found;
+  };
+
+  const finals = new Map<number, ValueId>();
+  const found = new Map<number, ValueId>();
+  const replace = new Map<ValueId, ValueId>();
+  for (const { role, s } of folds) {
+    const [first, second] = termsFor(role) as readonly [ValueId, ValueId];
+    switch (role.kind) {
+      case "reduced": {
+        if (role.prefixes === undefined || !hasPrefixes(role.op)) {
+          finals.set(s, reduceTerms(e, role.op, startOf(role), first));
+          break;
+        }
+        const start = startOf(role);
+        const isStart = isOnlyReadAs(view, s, role.start);
+        if (isStart) replace.set(role.start, stateParam(view, s));
+        const initial = isStart ? start : (states[s] as ValueId);
+        const prefixes = prefixesOf(e, role.op, start, first, initial);
+        finals.set(s, prefixes.final);
+        found.set(s, prefixes.before);
+        break;
+      }
+      case "scattered":
+        finals.set(s, scatterAll(e, role, startOf(role), first, second));
+        break;
+      case "picked": {
+        const { point, wins } = winnerOf(role.leader);
+        const best = termAt(e, first, point);
+        finals.set(s, e.emit("select_n", [wins, startOf(role), best], {}));
+        break;
+      }
+      default:
+        role satisfies never;
+    }
+  }
+  return { finals, found, replace };
+}
+
+/** Whether `start` is the state itself, or the one value that is made of it, as `when(i.isFirst, …)` makes one. */
+function isOnlyReadAs(view: AxisView, s: number, start: ValueId): boolean {
+  const { region, table } = view;
+  const param = stateParam(view, s);
+  if (start === param) return true;
+  const readers = region.nodes
+    .map((id) => table.nodes[id]!)
+    .filter(({ inputs }) => inputs.includes(param));
+  return (
+    readers.length === 1 && readers[0]?.outputs[0] === start && !region.results.includes(param)
+  );
 }
 
 /** Old params → what they stand for at one point of the axis: its coordinate, and that point's own states. */
@@ -305,7 +364,7 @@ function loopAxis(view: AxisView, given: readonly StateRole[]): Region {
   const { e, n, region, states } = removal;
   const roles = withoutUnreachablePublishing(view, given);
   const isCarried = (s: number): boolean =>
-    ["carried", "overwritten", "reduced"].includes((roles[s] as StateRole).kind);
+    ["carried", "overwritten"].includes((roles[s] as StateRole).kind);
   const carried = roles.flatMap((_, s) => (isCarried(s) ? [s] : []));
   const own = roles.flatMap(({ kind }, s) => (kind === "own" ? [s] : []));
 
