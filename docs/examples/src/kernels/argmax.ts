@@ -57,9 +57,5 @@ export const examples: readonly SuiteExample[] = [
     graph: (shape) => argmax(shape),
     inputs: argmaxInputs,
     check: checkArgmax,
-    expects: {
-      gridLoops: 1,
-      sequential: { "argmax.j": "a pair is chosen by a comparison with the pair before it" },
-    },
   }),
 ];

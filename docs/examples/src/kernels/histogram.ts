@@ -67,9 +67,5 @@ export const examples: readonly SuiteExample[] = [
     graph: (shape) => histogram(shape),
     inputs: histogramInputs,
     check: checkHistogram,
-    expects: {
-      gridLoops: 1,
-      sequential: { "histogram.i": "scatters into the same counts" },
-    },
   }),
 ];
