@@ -87,44 +87,93 @@ export function viewBlock(
   return e.emit("view", [array], { shape: [...lead, ...shape], index, fill });
 }
 
-/** Element starts (int32 scalars) and counts computed by the index map itself. */
+/** An index map whose block starts are computed: by the map itself from coordinates and prefetched values. */
+export interface ComputedMap {
+  readonly region: Region;
+  readonly args: readonly ValueId[];
+  /** What the first args are, the coordinates of the grid point. */
+  readonly coordinates: readonly IndexExpr[];
+}
+
+/** Where a block begins along one dimension, and whether it is read as one window or element by element. */
+interface ComputedStart {
+  /** int32 scalar. */
+  readonly start: ValueId;
+  readonly count: ValueId | undefined;
+  /** The block is inside the array along this dimension as a whole, or outside as a whole. */
+  readonly asWindow: boolean;
+  /** A window that begins at 0: needs no index. */
+  readonly isZero: boolean;
+}
+
 function computedStarts(
   e: Emitter,
   mapping: BlockMapping,
-  map: Region,
-  args: readonly ValueId[],
-): { start: ValueId; count: ValueId | undefined }[] {
-  const results = inlineRegion(e, map, args);
-  return mapResults(mapping, results).map(({ position, count }, d) => {
+  { region, args, coordinates }: ComputedMap,
+): ComputedStart[] {
+  const known = new Map(coordinates.map((coordinate, i) => [args[i] as ValueId, coordinate]));
+  const array = sizes(mapping.shape);
+  const shape = blockShape(mapping);
+  return mapResults(mapping, inlineRegion(e, region, args)).map(({ position, count }, d) => {
     const dim = mapping.block[d]!;
     const index = e.convert(position, "int32");
     const scale = dim.kind === "blocked" ? dim.size : 1;
     const offset = dim.kind === "element" ? -dim.padding[0] : 0;
     const scaled = e.emit("mul", [index, e.full("int32", [], scale)], {});
+    const start = e.emit("add", [scaled, e.full("int32", [], offset)], {});
+    const place = symbolicValue(e.table, start, [], (value) => known.get(value));
+    const [extent, size] = [array[d] as number, shape[d] as number];
+    const isInside = place !== undefined && place.lo >= 0 && place.hi + size <= extent;
+    const asWindow = count === undefined && (isInside || size === 1);
     return {
-      start: e.emit("add", [scaled, e.full("int32", [], offset)], {}),
+      start,
       count: count === undefined ? undefined : e.convert(count, "int32"),
+      asWindow,
+      isZero: asWindow && isInside && place.k === "const" && place.value === 0,
     };
   });
 }
 
-/** Index vectors [...block, rank] of the block's elements, pushed out of range past a bounded count. */
-function elementIndices(
+/** A block as windows of a gather or scatter. */
+interface BlockWindows {
+  /** Dimensions that windows span; the others are indexed element by element. */
+  readonly windowDims: readonly number[];
+  readonly elementDims: readonly number[];
+  /** Dimensions whose starts are in `indices`. */
+  readonly indexedDims: readonly number[];
+  /** Index vectors [...element dims, indexed dims], out of range past a bounded count. */
+  readonly indices: ValueId;
+}
+
+function blockWindows(
   e: Emitter,
   mapping: BlockMapping,
-  starts: readonly { start: ValueId; count: ValueId | undefined }[],
-): ValueId {
-  const shape = blockShape(mapping);
-  const columns = starts.map(({ start, count }, d) => {
-    const offset = e.iota("int32", shape, d);
-    let index = e.emit("add", [e.broadcastInDim(start, shape, []), offset], {});
-    if (count !== undefined) {
-      const inside = e.emit("lt", [offset, e.broadcastInDim(count, shape, [])], {});
-      index = e.emit("select_n", [inside, e.full("int32", shape, -1), index], {});
+  starts: readonly ComputedStart[],
+): BlockWindows {
+  const block = blockShape(mapping);
+  const dims = block.map((_, d) => d);
+  const elementDims = dims.filter((d) => starts[d]?.asWindow === false);
+  const shape = elementDims.map((d) => block[d] as number);
+  const indexedDims = dims.filter((d) => starts[d]?.isZero === false);
+  const columns = indexedDims.map((d) => {
+    const { start, count } = starts[d] as ComputedStart;
+    let index = e.broadcastInDim(start, shape, []);
+    if (elementDims.includes(d)) {
+      const offset = e.iota("int32", shape, elementDims.indexOf(d));
+      index = e.emit("add", [index, offset], {});
+      if (count !== undefined) {
+        const inside = e.emit("lt", [offset, e.broadcastInDim(count, shape, [])], {});
+        index = e.emit("select_n", [inside, e.full("int32", shape, -1), index], {});
+      }
     }
     return e.reshape(index, [...shape, 1]);
   });
-  if (columns.length === 0) return e.full("int32", [0], 0);
+  const windowDims = dims.filter((d) => starts[d]?.asWindow === true);
+  return { windowDims, elementDims, indexedDims, indices: joined(e, columns, shape) };
+}
+
+function joined(e: Emitter, columns: readonly ValueId[], shape: readonly number[]): ValueId {
+  if (columns.length === 0) return e.full("int32", [...shape, 0], 0);
   return columns.length === 1
     ? (columns[0] as ValueId)
     : e.emit("concatenate", columns, { dimension: shape.length });
@@ -135,23 +184,21 @@ export function gatherBlock(
   e: Emitter,
   array: ValueId,
   mapping: BlockMapping,
-  map: Region,
-  args: readonly ValueId[],
+  map: ComputedMap,
   fill: Bits,
 ): ValueId {
-  const rank = mapping.block.length;
-  if (rank === 0) return array;
-  const indices = elementIndices(e, mapping, computedStarts(e, mapping, map, args));
-  const dims = Array.from({ length: rank }, (_, d) => d);
+  if (mapping.block.length === 0) return array;
+  const windows = blockWindows(e, mapping, computedStarts(e, mapping, map));
+  const { windowDims, elementDims, indexedDims, indices } = windows;
   return e.emit("gather", [array, indices], {
     dimensions: {
-      offsetDims: [],
-      collapsedSliceDims: dims,
-      startIndexMap: dims,
+      offsetDims: windowDims,
+      collapsedSliceDims: elementDims,
+      startIndexMap: indexedDims,
       operandBatchingDims: [],
       startIndicesBatchingDims: [],
     },
-    sliceSizes: dims.map(() => 1),
+    sliceSizes: blockShape(mapping).map((size, d) => (windowDims.includes(d) ? size : 1)),
     mode: "fill",
     fill,
   });
@@ -162,14 +209,12 @@ export function scatterBlock(
   e: Emitter,
   array: ValueId,
   mapping: BlockMapping,
-  map: Region,
-  args: readonly ValueId[],
+  map: ComputedMap,
   placement: Placement | undefined,
   block: ValueId,
 ): ValueId {
-  const rank = mapping.block.length;
-  if (rank === 0) return e.reshape(block, []);
-  const starts = computedStarts(e, mapping, map, args);
+  if (mapping.block.length === 0) return e.reshape(block, []);
+  const starts = computedStarts(e, mapping, map);
   const shape = blockShape(mapping);
   const whole = sizes(mapping.shape);
   const inside = placement?.starts.every(
@@ -179,12 +224,12 @@ export function scatterBlock(
     const positions = starts.map(({ start }) => start);
     return e.emit("dynamic_update_slice", [array, block, ...positions], {});
   }
-  const dims = Array.from({ length: rank }, (_, d) => d);
-  return e.emit("scatter", [array, elementIndices(e, mapping, starts), block], {
+  const { windowDims, elementDims, indexedDims, indices } = blockWindows(e, mapping, starts);
+  return e.emit("scatter", [array, indices, block], {
     dimensions: {
-      updateWindowDims: [],
-      insertedWindowDims: dims,
-      scatterDimsToOperandDims: dims,
+      updateWindowDims: windowDims,
+      insertedWindowDims: elementDims,
+      scatterDimsToOperandDims: indexedDims,
       operandBatchingDims: [],
       scatterIndicesBatchingDims: [],
     },

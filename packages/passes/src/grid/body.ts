@@ -21,9 +21,9 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { inlineRegion } from "../tensor/rebuild.ts";
 import {
   blockShape,
+  type ComputedMap,
   gatherBlock,
   invertPlacement,
   type Placement,
@@ -33,6 +33,7 @@ import {
   type Tiling,
   viewBlock,
 } from "./blocks.ts";
+import { type GuardedAxes, runPoint } from "./call-extents.ts";
 import { fillBits } from "./fill.ts";
 
 export interface State {
@@ -74,10 +75,11 @@ export function openBody(
   node: NodeNamed<"grid">,
   operands: readonly ValueId[],
   loops: LoopCounter,
+  guarded: GuardedAxes = new Set(),
 ): OpenBody {
   const { params } = node;
   const { table } = e;
-  const [kernel, ...maps] = node.regions as readonly [Region, ...Region[]];
+  const [, ...maps] = node.regions as readonly [Region, ...Region[]];
   const extents = sizes(params.axes.map(({ size }) => size));
   const loopIds = extents.map(() => {
     loops.next += 1;
@@ -143,6 +145,7 @@ export function openBody(
     table.newParam(region, tensorType(type.dtype, type.shape)),
   );
   const mapArgs = [...ids, ...prefetched];
+  const computed = (map: Region): ComputedMap => ({ region: map, args: mapArgs, coordinates });
 
   const readInput = (mapping: BlockMapping, i: number): ValueId => {
     const map = maps[i] as Region;
@@ -150,7 +153,7 @@ export function openBody(
     const placement = symbolicPlacement(b, mapping, map, coordinates);
     const block =
       placement === undefined
-        ? gatherBlock(b, arrays[i] as ValueId, mapping, map, mapArgs, fill)
+        ? gatherBlock(b, arrays[i] as ValueId, mapping, computed(map), fill)
         : viewBlock(b, arrays[i] as ValueId, mapping, placement, fill);
     return b.reshape(block, refShape(mapping));
   };
@@ -168,20 +171,21 @@ export function openBody(
     const fill = fillBits(params.fill, mapping.dtype);
     const block =
       placement === undefined
-        ? gatherBlock(b, value, mapping, mapOf(s), mapArgs, fill)
+        ? gatherBlock(b, value, mapping, computed(mapOf(s)), fill)
         : viewBlock(b, value, mapping, placement, fill);
     return b.reshape(block, refShape(mapping));
   };
 
   const inputBlocks = params.inputs.map(readInput);
   const stateBlocks = states.map(readState);
-  const updated = inlineRegion(b, kernel, [
-    ...ids,
-    ...prefetched,
-    ...inputBlocks,
-    ...stateBlocks,
-    ...captures,
-  ]);
+  const point = {
+    ids,
+    prefetched,
+    all: [...ids, ...prefetched, ...inputBlocks, ...stateBlocks, ...captures],
+    before: stateBlocks,
+    isScratch: states.map(({ kind }) => kind === "scratch"),
+  };
+  const updated = runPoint(b, node, point, guarded);
   states.forEach((state, s) => {
     const { mapping, placement, tiling } = state;
     const value = updated[s] as ValueId;
@@ -198,8 +202,7 @@ export function openBody(
               b,
               stateParams[s] as ValueId,
               mapping,
-              mapOf(s),
-              mapArgs,
+              computed(mapOf(s)),
               placement,
               block,
             ),

@@ -150,16 +150,30 @@ function writeLevel(
 
 // ── Advanced indexing ───────────────────────────────────────────────────────────────────────
 
+/** A level with array indexers or strided writes as windows of a gather or scatter. */
+interface LevelWindows {
+  /** Shape of the result. */
+  readonly shape: readonly number[];
+  /** Dimensions of the result that windows span, and the operand's that windows do not. */
+  readonly windowDims: readonly number[];
+  readonly elementDims: readonly number[];
+  /** Operand dimensions whose starts are in `indices`. */
+  readonly indexedDims: readonly number[];
+  /** Extents of windows, 1 along the other dimensions of the operand. */
+  readonly windowSizes: readonly number[];
+  readonly indices: ValueId;
+}
+
 /**
- * Every element's index vector, for a level with array indexers or strided writes, and the shape of
- * the result: NumPy's rule (array dims together where the first stands if adjacent, else in front).
+ * Index vectors of what a level names one by one; slices without stride are windows. The order of the
+ * result's dims is NumPy's: array dims together where the first stands if adjacent, else in front.
  */
-function indexVectors(
+function levelWindows(
   e: Emitter,
   whole: ValueId,
   level: Level,
   operands: readonly ValueId[],
-): { indices: ValueId; shape: number[] } {
+): LevelWindows {
   const arrays = level.flatMap((indexer, d) => (indexer.kind === "array" ? [d] : []));
   const broadcast = broadcastShape(
     arrays.map((d) => {
@@ -180,18 +194,32 @@ function indexVectors(
   );
   const sizeOf = (d: number): number => windowOf(level[d] as Indexer).size;
   const shape = [...before.map(sizeOf), ...broadcast, ...after.map(sizeOf)];
-  const arraysAt = before.length;
   const extents = sizes(e.shape(whole));
+  /** Where a sliced dimension stands in the result. */
+  const placeOf = (d: number): number =>
+    before.includes(d) ? before.indexOf(d) : before.length + broadcast.length + after.indexOf(d);
 
-  const columns = level.map((indexer, d) => {
+  const isWindow = (d: number): boolean => {
+    const indexer = level[d] as Indexer;
+    return indexer.kind === "slice" && indexer.stride === 1;
+  };
+  const windows = allDims(level.length).filter(isWindow);
+  const windowDims = windows.map(placeOf);
+  const batch = allDims(shape.length).filter((at) => !windowDims.includes(at));
+  const batchShape = batch.map((at) => shape[at] as number);
+  const indexedDims = allDims(level.length).filter(
+    (d) => !isWindow(d) || windowOf(level[d] as Indexer).start !== 0,
+  );
+  const columns = indexedDims.map((d) => {
+    const indexer = level[d] as Indexer;
     let column: ValueId;
     if (indexer.kind === "array") {
       const own = operands[indexer.operand] as ValueId;
       const rank = e.shape(own).length;
       column = e.broadcastInDim(
         e.convert(own, "int32"),
-        shape,
-        e.shape(own).map((_, i) => arraysAt + broadcast.length - rank + i),
+        batchShape,
+        e.shape(own).map((_, i) => batch.indexOf(before.length + broadcast.length - rank + i)),
       );
       column = wrapNegative(e, column, extents[d] as number);
     } else {
@@ -202,26 +230,33 @@ function indexVectors(
         const zero = e.full("int32", [], 0);
         start = e.emit("clamp", [zero, e.convert(start, "int32"), e.full("int32", [], room)], {});
       }
-      column = e.broadcastInDim(start, shape, []);
-      if (indexer.kind === "slice") {
-        const at = before.includes(d)
-          ? before.indexOf(d)
-          : before.length + broadcast.length + after.indexOf(d);
+      column = e.broadcastInDim(start, batchShape, []);
+      if (indexer.kind === "slice" && !isWindow(d)) {
         const steps = e.emit(
           "mul",
-          [e.iota("int32", shape, at), e.full("int32", shape, window.stride)],
+          [
+            e.iota("int32", batchShape, batch.indexOf(placeOf(d))),
+            e.full("int32", batchShape, window.stride),
+          ],
           {},
         );
         column = e.emit("add", [column, steps], {});
       }
     }
-    return e.reshape(column, [...shape, 1]);
+    return e.reshape(column, [...batchShape, 1]);
   });
   const indices =
     columns.length === 1
       ? (columns[0] as ValueId)
-      : e.emit("concatenate", columns, { dimension: shape.length });
-  return { indices, shape };
+      : e.emit("concatenate", columns, { dimension: batchShape.length });
+  return {
+    shape,
+    windowDims,
+    elementDims: allDims(level.length).filter((d) => !isWindow(d)),
+    indexedDims,
+    windowSizes: allDims(level.length).map((d) => (isWindow(d) ? sizeOf(d) : 1)),
+    indices,
+  };
 }
 
 function wrapNegative(e: Emitter, index: ValueId, extent: number): ValueId {
@@ -251,17 +286,16 @@ function gatherLevel(
   level: Level,
   operands: readonly ValueId[],
 ): ValueId {
-  const { indices } = indexVectors(e, whole, level, operands);
-  const rank = level.length;
-  return e.emit("gather", [whole, indices], {
+  const windows = levelWindows(e, whole, level, operands);
+  return e.emit("gather", [whole, windows.indices], {
     dimensions: {
-      offsetDims: [],
-      collapsedSliceDims: allDims(rank),
-      startIndexMap: allDims(rank),
+      offsetDims: windows.windowDims,
+      collapsedSliceDims: windows.elementDims,
+      startIndexMap: windows.indexedDims,
       operandBatchingDims: [],
       startIndicesBatchingDims: [],
     },
-    sliceSizes: allDims(rank).map(() => 1),
+    sliceSizes: windows.windowSizes,
     mode: "clip",
     fill: toBits(e.dtype(whole), 0),
   });
@@ -275,13 +309,12 @@ function scatterLevel(
   value: ValueId,
   combine: "set" | "add" = "set",
 ): ValueId {
-  const { indices, shape } = indexVectors(e, whole, level, operands);
-  const rank = level.length;
-  return e.emit("scatter", [whole, indices, e.reshape(value, shape)], {
+  const windows = levelWindows(e, whole, level, operands);
+  return e.emit("scatter", [whole, windows.indices, e.reshape(value, windows.shape)], {
     dimensions: {
-      updateWindowDims: [],
-      insertedWindowDims: allDims(rank),
-      scatterDimsToOperandDims: allDims(rank),
+      updateWindowDims: windows.windowDims,
+      insertedWindowDims: windows.elementDims,
+      scatterDimsToOperandDims: windows.indexedDims,
       operandBatchingDims: [],
       scatterIndicesBatchingDims: [],
     },
