@@ -1,19 +1,20 @@
 /**
  * The production side of the demo: sorts rows of float32 from a file with a plan from a file.
  *
- *   node production.js sort.plan rows.f32 > sorted.f32
+ *   node production.js sort.plan rows.f32 [trusted] > sorted.f32
  *
- * It loads plan files and an executor, one module; no compiler and no graph library. Timings go to
- * stderr as JSON.
+ * It loads plan files and an executor, one module; no compiler and no graph library. With `trusted` it vouches for
+ * the file and runs the native code in it; without, the plan is verified and code is made from it. Timings go
+ * to stderr as JSON.
  */
 import { readFileSync, writeSync } from "node:fs";
 import { cpu, loadPlan } from "@gridfuse/exec-cpu/runtime";
 
-const [planFile, rowsFile] = process.argv.slice(2);
+const [planFile, rowsFile, trusted] = process.argv.slice(2);
 const rows = new Float32Array(new Uint8Array(readFileSync(rowsFile)).buffer);
 
 const start = performance.now();
-const plan = await loadPlan(planFile);
+const plan = await loadPlan(planFile, trusted === "trusted" ? { trust: "unsafe" } : {});
 const loaded = performance.now();
 using sort = await (await cpu()).prepare(plan);
 const prepared = performance.now();

@@ -1,25 +1,32 @@
 /**
- * The way to production, measured: the plan of a sort goes to a file, and a second process that has only
- * the file and the runtime sorts with it. It runs in turns with a Node that does nothing.
+ * The way to production, measured: the plan of a sort goes to a file with its native code, and a second process
+ * that has only the file and the runtime sorts with it: once trusting the file, once verifying it as if it came
+ * from a stranger. They run in turns with a Node that does nothing.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { compile, savePlan } from "gridfuse";
+import { compile, compileNative, savePlan } from "gridfuse";
 import { checkSort, sort, sortInputs } from "./kernels/sort.ts";
 import { median } from "./statistics.ts";
 
-export interface Production {
+export interface ColdStart {
   /** Inside the process. */
   readonly loadMs: number;
   readonly prepareMs: number;
   readonly firstRunMs: number;
-  /** From start to end of the process, and of `node -e 0`. */
+  /** From start to end of the process. */
   readonly processMs: number;
-  readonly bareNodeMs: number;
   readonly ok: boolean;
+}
+
+/** With trust; beside it, without. */
+export interface Production extends ColdStart {
+  readonly portable: ColdStart;
+  /** From start to end of `node -e 0`. */
+  readonly bareNodeMs: number;
 }
 
 const shape = { rows: 8, n: 128 };
@@ -30,33 +37,38 @@ export async function measureShippedSort(rounds: number): Promise<Production> {
   const folder = mkdtempSync(join(tmpdir(), "gridfuse-demo-"));
   try {
     const [planFile, rowsFile] = [join(folder, "sort.plan"), join(folder, "rows.f32")];
-    await savePlan(planFile, compile(sort(shape)), { debug: false });
+    const plan = compile(sort(shape));
+    await savePlan(planFile, plan, { debug: false, native: [await compileNative(plan)] });
     writeFileSync(rowsFile, x);
-    const runs = Array.from({ length: rounds }, () => {
-      const bareNodeMs = timedProcess(["-e", "0"]).ms;
-      return { ...shippedRun(planFile, rowsFile, x), bareNodeMs };
-    });
-    const middle = (key: Exclude<keyof Production, "ok">) => median(runs.map((run) => run[key]));
+    const runs = Array.from({ length: rounds }, () => ({
+      bareNodeMs: timedProcess(["-e", "0"]).ms,
+      trusted: shippedRun([planFile, rowsFile, "trusted"], x),
+      portable: shippedRun([planFile, rowsFile], x),
+    }));
     return {
-      loadMs: middle("loadMs"),
-      prepareMs: middle("prepareMs"),
-      firstRunMs: middle("firstRunMs"),
-      processMs: middle("processMs"),
-      bareNodeMs: middle("bareNodeMs"),
-      ok: runs.every(({ ok }) => ok),
+      ...middleOf(runs.map(({ trusted }) => trusted)),
+      portable: middleOf(runs.map(({ portable }) => portable)),
+      bareNodeMs: median(runs.map(({ bareNodeMs }) => bareNodeMs)),
     };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function shippedRun(
-  planFile: string,
-  rowsFile: string,
-  x: Float32Array,
-): Omit<Production, "bareNodeMs"> {
+function middleOf(runs: readonly ColdStart[]): ColdStart {
+  const middle = (key: Exclude<keyof ColdStart, "ok">) => median(runs.map((run) => run[key]));
+  return {
+    loadMs: middle("loadMs"),
+    prepareMs: middle("prepareMs"),
+    firstRunMs: middle("firstRunMs"),
+    processMs: middle("processMs"),
+    ok: runs.every(({ ok }) => ok),
+  };
+}
+
+function shippedRun(args: readonly string[], x: Float32Array): ColdStart {
   const script = fileURLToPath(new URL("production.js", import.meta.url));
-  const { ms, status, stdout, stderr } = timedProcess([script, planFile, rowsFile]);
+  const { ms, status, stdout, stderr } = timedProcess([script, ...args]);
   const sorted = new Float32Array(new Uint8Array(stdout).buffer);
   const ok = status === 0 && checkSort(shape)({ x }, { sorted }).ok;
   if (status !== 0) {
@@ -64,7 +76,7 @@ function shippedRun(
     return { loadMs: 0, prepareMs: 0, firstRunMs: 0, processMs: ms, ok };
   }
   const inside = JSON.parse(stderr.toString()) as Pick<
-    Production,
+    ColdStart,
     "loadMs" | "prepareMs" | "firstRunMs"
   >;
   return { ...inside, processMs: ms, ok };

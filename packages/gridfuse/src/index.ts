@@ -6,6 +6,7 @@ export {
   type CpuExecutable,
   type CpuExecutor,
   type CpuOptions,
+  compileNative,
   cpu,
   cpuSync,
 } from "@gridfuse/exec-cpu";
@@ -19,6 +20,7 @@ export {
   CapabilityError,
   CompileError,
   DisposedError,
+  decoded,
   decodePlan,
   type ErrorDetails,
   type Executable,
@@ -46,6 +48,8 @@ export {
   type PlanOutput,
   type PlanPort,
   PlanTooLarge,
+  PlanUndecoded,
+  PlanUntrusted,
   PlanVersionUnsupported,
   type PrepareOptions,
   type RunInput,
@@ -53,6 +57,7 @@ export {
   type RunOptions,
   type RunOutputs,
   type SourceLocation,
+  type Trust,
   u8,
   u16,
   u32,
@@ -67,6 +72,12 @@ export {
   PlanCache,
   type PlanCacheOptions,
 } from "@gridfuse/plan/cache";
-export { type EncodeOptions, encodePlan, planId, savePlan } from "@gridfuse/plan/encode";
+export {
+  type EncodeOptions,
+  encodePlan,
+  type NativeCode,
+  planId,
+  savePlan,
+} from "@gridfuse/plan/encode";
 export { codes } from "./codes.ts";
 export type { ErrorCode } from "./error-codes.ts";

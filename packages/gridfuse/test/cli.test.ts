@@ -107,6 +107,27 @@ describe("gridfuse compile", () => {
     expect([...y.data]).toEqual([2, 4, 6, 8, 10, 12]);
   });
 
+  it("adds native code, which run uses if it is told to trust the file", async () => {
+    const done = await gridfuse(["compile", "layer.ts", "-o", "native.plan", "--native"], {
+      cwd: folder.path,
+    });
+    expect(done).toMatchObject({ code: 0 });
+    const x = encodeNpy("float32", [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6));
+    writeFileSync(at("layer.npy"), x);
+    const line = ["run", at("native.plan"), "-i", at("layer.npy"), "--json"];
+    const notes = async (...more: string[]): Promise<unknown> =>
+      JSON.parse((await run(...line, ...more)).out).report.notes;
+    expect(await notes("--trust", "unsafe")).toEqual(["native code from the plan file"]);
+    expect(await notes()).toEqual([expect.stringContaining("without trust")]);
+    expect(await run(...line, "--trust", "blind")).toMatchObject({
+      err: expect.stringContaining("GF4015"),
+    });
+    const { out } = await run("inspect", at("native.plan"), "--json");
+    expect(JSON.parse(out).file.sections).toContainEqual(
+      expect.objectContaining({ name: "WASM", critical: false }),
+    );
+  });
+
   it("takes a named export, sizes of dims, and explains", async () => {
     const args = [
       "compile",

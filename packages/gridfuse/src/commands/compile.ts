@@ -1,4 +1,5 @@
 /** `gridfuse compile`: a graph in a module becomes a plan file. */
+import { compileNative } from "@gridfuse/exec-cpu";
 import { compile, report } from "@gridfuse/passes";
 import { planId, savePlan } from "@gridfuse/plan/encode";
 import { assignment, type Command, type CommandLine } from "../command.ts";
@@ -29,6 +30,7 @@ export const command: Command = {
     dim: { type: "string", multiple: true, value: "NAME=SIZE", about: "size of a named dimension" },
     cache: { type: "string", value: "DIR", about: "keep compiled plans there" },
     "ordered-sums": { type: "boolean", about: "do not reassociate sums along grid axes" },
+    native: { type: "boolean", about: "add WebAssembly for loaders that trust the file" },
     "no-debug": { type: "boolean", about: "leave the debug section out" },
     explain: { type: "boolean", about: "print what became of axes and kernels" },
   },
@@ -44,7 +46,10 @@ export const command: Command = {
       ...(cache !== undefined && { cache }),
       ...(line.flag("ordered-sums") && { reassociate: false }),
     });
-    await savePlan(output, plan, { debug: !line.flag("no-debug") });
+    await savePlan(output, plan, {
+      debug: !line.flag("no-debug"),
+      ...(line.flag("native") && { native: [await compileNative(plan)] }),
+    });
     const { text, ...facts } = report(plan);
     if (line.flag("json")) {
       const document = { ok: true, plan: output, id: planId(plan), report: facts };

@@ -12,6 +12,7 @@ import {
   type RunInput,
   type RunOutputs,
   type StorageArray,
+  type Trust,
 } from "@gridfuse/plan";
 import type { Command, CommandLine } from "../command.ts";
 import { exitCodes, UsageError } from "../errors.ts";
@@ -139,9 +140,11 @@ export const command: Command = {
       about: "where to write an output; others are only shown",
     },
     executor: { type: "string", value: "cpu|webgpu", about: "what to run on; default cpu" },
+    trust: { type: "string", value: "unsafe", about: "run native code that the file brings" },
   },
   async run(line, terminal) {
-    const plan = await loadPlan(line.positionals[0]!);
+    const trust = line.text("trust") as Trust | undefined;
+    const plan = await loadPlan(line.positionals[0]!, trust === undefined ? {} : { trust });
     const inputPaths = pathsOf(line, "input", plan.inputs);
     const outputPaths = pathsOf(line, "output", plan.outputs);
     const inputs = readInputs(plan, inputPaths);
