@@ -45,11 +45,11 @@ export function mandelbrot({ size, steps }: Picture, block = 128): Graph {
           return [
             where(inside, re.mul(re).sub(im.mul(im)).add(x), re),
             where(inside, re.mul(im).mul(2).add(y), im),
-            n.add(inside.astype(i32)),
             step.add(1),
+            n.add(inside.astype(i32)),
           ];
         },
-        [full(f32, shape, 0), full(f32, shape, 0), full(i32, shape, 0), full(i32, [], 0)],
+        [full(f32, shape, 0), full(f32, shape, 0), full(i32, [], 0), full(i32, shape, 0)],
       );
       count.set(counts);
     },
