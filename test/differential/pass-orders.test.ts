@@ -66,7 +66,7 @@ describe("an order of passes", () => {
     );
     expect(() => lowered([...names.slice(0, 2), ...names.slice(1)])).toThrow(/named twice/);
     expect(() => lowered([...names.slice(1, 2), ...names.slice(0, 1), ...names.slice(2)])).toThrow(
-      /"canonicalise" comes after "discharge"/,
+      /"re-roll" comes after "discharge"/,
     );
   });
 });

@@ -23,6 +23,7 @@ import {
 } from "./pipeline.ts";
 import { boundAccesses } from "./plan/bound.ts";
 import { emitPlan, lowerProgram } from "./plan/emit.ts";
+import { rerollRegion } from "./reroll/reroll.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
 import { settleNaNs } from "./tensor/settle-nans.ts";
@@ -35,6 +36,11 @@ export const regionPasses: readonly RegionPass[] = [
     required: true,
     removes: "refs",
     run: (region, { table }) => dischargeRegion(table, region),
+  },
+  {
+    name: "re-roll",
+    level: "tensor",
+    run: (region, { table }) => rerollRegion(table, region),
   },
   {
     name: "canonicalise",

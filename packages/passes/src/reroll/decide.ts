@@ -1,0 +1,176 @@
+/**
+ * Which groups pay. A lane that somebody outside of the groups wants must be taken out of its pack, one
+ * node a lane; where that eats up what a group saves, its members stay as they are. Groups hang together by
+ * their columns: each cluster of them must treat tiles that were cut out of something, and make the program
+ * clearly shorter, or nothing of it happens. (Whole arrays side by side would only be a larger array.)
+ */
+import type { Node, Region, Table, ValueId } from "@gridfuse/graph";
+import { hasEffect } from "../tensor/rebuild.ts";
+import {
+  type Assembly,
+  columnCost,
+  columnsOf,
+  type Group,
+  type Grouping,
+  groupCost,
+  packsOf,
+} from "./groups.ts";
+
+/** What a cluster may cost at most, of what its nodes did before. */
+const worthwhile = 0.5;
+
+export interface Decision {
+  readonly groups: ReadonlySet<Group>;
+  readonly assemblies: ReadonlySet<Assembly>;
+}
+
+interface Uses {
+  /** Some group or assembly that stays takes its lanes. */
+  packed: boolean;
+  /** Lanes that are taken out. */
+  readonly single: Set<number>;
+}
+
+export function decide(table: Table, region: Region, grouping: Grouping): Decision {
+  const disabled = new Set<Group>();
+  for (;;) {
+    const { decision, before, after } = sweep(table, region, grouping, disabled);
+    const bad = dearClusters(decision, before, after);
+    if (bad.length === 0) return decision;
+    for (const group of bad) disabled.add(group);
+  }
+}
+
+/** Everything from the results backwards, deepest first: consumers are decided before what they consume. */
+function sweep(
+  table: Table,
+  region: Region,
+  { groups, homes, assemblies, depths }: Grouping,
+  disabled: Set<Group>,
+) {
+  for (const group of groups) {
+    if (columnsOf(group).some((column) => packsOf(column).some((pack) => disabled.has(pack)))) {
+      disabled.add(group);
+    }
+  }
+  const kept = new Set<Group>();
+  const keptAssemblies = new Set<Assembly>();
+  const uses = new Map<Group, Uses>();
+  const before = new Map<Group | Assembly, number>();
+  const after = new Map<Group | Assembly, number>();
+  const wanted = new Set<ValueId>();
+  const usesOf = (group: Group): Uses => {
+    let own = uses.get(group);
+    if (own === undefined) {
+      own = { packed: false, single: new Set() };
+      uses.set(group, own);
+    }
+    return own;
+  };
+  const want = (value: ValueId): void => {
+    const home = homes.get(value);
+    if (home === undefined || disabled.has(home.group)) wanted.add(value);
+    else usesOf(home.group).single.add(home.lane);
+  };
+  region.results.forEach(want);
+
+  const work: { depth: number; unit: Group | Node }[] = [];
+  for (const [node, depth] of depths) {
+    const home = homes.get(node.outputs[0] as ValueId);
+    if (home === undefined || disabled.has(home.group)) work.push({ depth, unit: node });
+  }
+  for (const group of groups) {
+    const depth = depths.get(group.members[0] as Node) as number;
+    if (!disabled.has(group)) work.push({ depth, unit: group });
+  }
+  work.sort((p, q) => q.depth - p.depth);
+
+  for (const { unit } of work) {
+    if ("members" in unit) {
+      const own = uses.get(unit);
+      if (own === undefined) continue;
+      if (!own.packed && !paysAlone(unit, own, uses, homes)) {
+        for (const lane of own.single) (unit.members[lane] as Node).inputs.forEach(want);
+        continue;
+      }
+      kept.add(unit);
+      before.set(unit, unit.members.length);
+      after.set(unit, groupCost(unit) + own.single.size);
+      for (const column of columnsOf(unit)) {
+        if (column.kind === "same") want(column.value);
+        for (const pack of packsOf(column)) usesOf(pack).packed = true;
+      }
+      continue;
+    }
+    const isLive = hasEffect(table, unit) || unit.outputs.some((value) => wanted.has(value));
+    if (!isLive) continue;
+    const assembly = assemblies.get(unit.outputs[0] as ValueId);
+    if (assembly === undefined || assembly.column.packs.some((pack) => disabled.has(pack))) {
+      unit.inputs.forEach(want);
+      continue;
+    }
+    keptAssemblies.add(assembly);
+    before.set(assembly, assembly.box.links);
+    after.set(assembly, columnCost({ ...assembly.column, lane: undefined }) + 1);
+    for (const pack of assembly.column.packs) usesOf(pack).packed = true;
+    if (assembly.box.base !== undefined) want(assembly.box.base);
+  }
+  return { decision: { groups: kept, assemblies: keptAssemblies }, before, after };
+}
+
+/** Of a group whose lanes are all taken out one by one: whether its members would take out more. */
+function paysAlone(
+  group: Group,
+  { single }: Uses,
+  uses: ReadonlyMap<Group, Uses>,
+  homes: Grouping["homes"],
+): boolean {
+  const others = new Set<string>();
+  for (const lane of single) {
+    for (const value of (group.members[lane] as Node).inputs) {
+      const home = homes.get(value);
+      if (home === undefined || uses.get(home.group)?.single.has(home.lane) === true) continue;
+      others.add(`${home.group.id}:${home.lane}`);
+    }
+  }
+  return groupCost(group) + single.size < single.size + others.size;
+}
+
+/** Groups of the clusters that do not make the program clearly shorter. */
+function dearClusters(
+  { groups, assemblies }: Decision,
+  before: ReadonlyMap<Group | Assembly, number>,
+  after: ReadonlyMap<Group | Assembly, number>,
+): Group[] {
+  const parents = new Map<Group, Group>();
+  const rootOf = (group: Group): Group => {
+    let root = group;
+    for (let next = parents.get(root); next !== undefined; next = parents.get(root)) root = next;
+    if (root !== group) parents.set(group, root);
+    return root;
+  };
+  const join = (packs: readonly Group[], to: Group): void => {
+    for (const pack of packs) {
+      const [a, b] = [rootOf(pack), rootOf(to)];
+      if (a !== b) parents.set(a, b);
+    }
+  };
+  for (const group of groups) for (const column of columnsOf(group)) join(packsOf(column), group);
+  for (const { column } of assemblies) join(column.packs, column.packs[0] as Group);
+
+  const balance = new Map<Group, { before: number; after: number; cut: boolean }>();
+  const count = (unit: Group | Assembly, of: Group): void => {
+    const root = rootOf(of);
+    const own = balance.get(root) ?? { before: 0, after: 0, cut: false };
+    own.before += before.get(unit) as number;
+    own.after += after.get(unit) as number;
+    own.cut ||= "kind" in unit && unit.kind === "window";
+    balance.set(root, own);
+  };
+  for (const group of groups) count(group, group);
+  for (const assembly of assemblies) count(assembly, assembly.column.packs[0] as Group);
+  return [...groups].filter((group) => {
+    const own = balance.get(rootOf(group)) as { before: number; after: number; cut: boolean };
+    return !own.cut || own.after > own.before * worthwhile;
+  });
+}

@@ -1,0 +1,414 @@
+/**
+ * Which nodes do the same thing to different tiles: siblings, and how the operands of all siblings of a
+ * group lie in what came before.
+ *
+ * One sweep in order of depth. Siblings have the same depth and the same structure: op, params and
+ * operands, all the way down, but for literals and for the places that slices start at. A group becomes one
+ * op over a pack, an array with a lane for each sibling. Its operands must be found in a few packs in an
+ * order that an index expression can say. (Superword-level parallelism of Larsen and Amarasinghe, 2000,
+ * with index maps for shuffles.)
+ */
+import {
+  definitionOf,
+  type Node,
+  type NodeNamed,
+  type Region,
+  type Table,
+  type ValueId,
+} from "@gridfuse/graph";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { Bits } from "@gridfuse/plan/scalar";
+import { structureKey } from "../simplify/key.ts";
+import { hasEffect } from "../tensor/rebuild.ts";
+import type { Assembled, Prepared } from "./forward.ts";
+import { expressionOf, isIdentity } from "./lanes.ts";
+
+/** Where the operands of all siblings are, sibling after sibling. */
+export type Column =
+  | { readonly kind: "same"; readonly value: ValueId }
+  | { readonly kind: "literals"; readonly bits: readonly Bits[]; readonly like: ValueId }
+  | {
+      readonly kind: "lanes";
+      /** Joined along their lanes, where they are several. */
+      readonly packs: readonly Group[];
+      /** Lane of sibling `axis 0`; undefined where every sibling has its own. */
+      readonly lane: IndexExpr | undefined;
+      readonly lanes: readonly number[];
+    };
+
+interface GroupFacts {
+  readonly id: number;
+  readonly members: readonly Node[];
+}
+/** Siblings as one op: lane k of the pack is the result of member k. */
+export type Group = GroupFacts &
+  (
+    | { readonly kind: "op"; readonly columns: readonly Column[] }
+    /** Slices: member k starts at start(k). */
+    | { readonly kind: "window"; readonly source: Column; readonly start: readonly IndexExpr[] }
+  );
+
+/** Tiles that are put together again: by a concatenation, or by writes that fill a box. */
+export interface Assembly {
+  readonly node: Node;
+  readonly column: Column & { readonly kind: "lanes" };
+  readonly box: Omit<Assembled, "base"> & { readonly base: ValueId | undefined };
+}
+
+export interface Grouping {
+  readonly groups: readonly Group[];
+  /** The lane that holds a value. */
+  readonly homes: ReadonlyMap<ValueId, { readonly group: Group; readonly lane: number }>;
+  readonly assemblies: ReadonlyMap<ValueId, Assembly>;
+  readonly depths: ReadonlyMap<Node, number>;
+}
+
+/** Fewer siblings are not worth a pack. */
+const fewest = 2;
+/** A column out of more packs would cost more to put together than it saves. */
+const mostPacks = 3;
+
+export function groupSiblings(table: Table, { region, assembled }: Prepared): Grouping {
+  const depths = depthsOf(table, region);
+  const grouper = new Grouper(table);
+  const levels: Node[][] = [];
+  for (const [node, depth] of depths) {
+    const level = levels[depth];
+    if (level === undefined) levels[depth] = [node];
+    else level.push(node);
+  }
+  const ends = chainEnds(table, region);
+  const assemblies = new Map<ValueId, Assembly>();
+  for (const level of levels) {
+    for (const members of grouper.buckets(level ?? [])) grouper.group(members);
+    for (const node of level ?? []) {
+      const assembly = grouper.assemble(node, (value) =>
+        ends.has(value) ? assembled(value) : undefined,
+      );
+      if (assembly !== undefined) assemblies.set(node.outputs[0] as ValueId, assembly);
+    }
+  }
+  return { groups: grouper.groups, homes: grouper.homes, assemblies, depths };
+}
+
+/** Longest way to each node from a param or literal; what has an effect is deeper than the effect before. */
+function depthsOf(table: Table, region: Region): Map<Node, number> {
+  const values = new Map<ValueId, number>();
+  const depths = new Map<Node, number>();
+  let effects = 0;
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    let depth = node.inputs.length === 0 ? 0 : 1;
+    for (const input of node.inputs) depth = Math.max(depth, 1 + (values.get(input) ?? 0));
+    if (hasEffect(table, node)) {
+      depth = Math.max(depth, effects + 1);
+      effects = depth;
+    }
+    for (const value of node.outputs) values.set(value, depth);
+    depths.set(node, depth);
+  }
+  return depths;
+}
+
+/** Arrays written in part that are wanted for more than the next write. */
+function chainEnds(table: Table, region: Region): Set<ValueId> {
+  const ends = new Set<ValueId>(region.results);
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    const isUpdate = node.op === "dynamic_update_slice";
+    for (const [i, value] of node.inputs.entries()) if (!isUpdate || i > 0) ends.add(value);
+  }
+  return ends;
+}
+
+const notGrouped: ReadonlySet<string> = new Set(["full", "iota", "constant", "view"]);
+
+function canGroup(table: Table, node: Node): boolean {
+  return (
+    node.inputs.length > 0 &&
+    node.outputs.length === 1 &&
+    node.regions.length === 0 &&
+    !notGrouped.has(node.op) &&
+    definitionOf(node.op).batch !== undefined &&
+    !hasEffect(table, node)
+  );
+}
+
+class Grouper {
+  readonly groups: Group[] = [];
+  readonly homes = new Map<ValueId, { group: Group; lane: number }>();
+  readonly #table: Table;
+  readonly #structures = new Map<string, number>();
+  readonly #structureOf = new Map<ValueId, number>();
+
+  constructor(table: Table) {
+    this.#table = table;
+  }
+
+  /** Nodes of one depth by structure. */
+  *buckets(level: readonly Node[]): Generator<Node[]> {
+    const buckets = new Map<number, Node[]>();
+    for (const node of level) {
+      const structure = this.#structure(node);
+      for (const value of node.outputs) this.#structureOf.set(value, structure);
+      if (!canGroup(this.#table, node)) continue;
+      const bucket = buckets.get(structure);
+      if (bucket === undefined) buckets.set(structure, [node]);
+      else bucket.push(node);
+    }
+    for (const bucket of buckets.values()) if (bucket.length >= fewest) yield bucket;
+  }
+
+  #number(text: string): number {
+    let number = this.#structures.get(text);
+    if (number === undefined) {
+      number = this.#structures.size;
+      this.#structures.set(text, number);
+    }
+    return number;
+  }
+
+  /** Equal for nodes that do the same, literals and starts of slices aside. */
+  #structure(node: Node): number {
+    if (node.op === "full") {
+      const { dtype, shape } = node.params;
+      return this.#number(`full ${dtype} ${shape.join()}`);
+    }
+    const inputs = node.inputs.map((value) => this.#structureOfValue(value));
+    if (node.op === "slice") {
+      const { start, limit, strides } = node.params;
+      const spans = start.map((first, d) => (limit[d] as number) - first);
+      return this.#number(`slice ${inputs.join()} ${spans.join()} ${strides.join()}`);
+    }
+    const key = structureKey(this.#table, node, inputs);
+    return this.#number(key ?? `node ${node.id}`);
+  }
+
+  #structureOfValue(value: ValueId): number {
+    let structure = this.#structureOf.get(value);
+    if (structure === undefined) {
+      structure = this.#number(`%${value}`);
+      this.#structureOf.set(value, structure);
+    }
+    return structure;
+  }
+
+  // ── Groups ────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes groups of `members`: of what agrees in its literals, and of what comes from the same packs. */
+  group(members: readonly Node[]): void {
+    for (const part of this.#layers(members)) {
+      if (part.length < fewest || this.#tryGroup(part)) continue;
+      const packs = partition(part, (node) =>
+        node.inputs.map((value) => this.homes.get(value)?.group.id ?? "").join(),
+      );
+      if (packs.length === 1) continue;
+      for (const some of packs) if (some.length >= fewest) this.#tryGroup(some);
+    }
+  }
+
+  /**
+   * Literals tell tiles apart (where a tile lies) and the steps that all tiles go through (a distance). Where
+   * no lane is used twice they are of tiles; else what has the same literals belongs together, or, where that
+   * leaves nodes alone, each layer holds what comes from a lane once.
+   */
+  #layers(members: readonly Node[]): readonly (readonly Node[])[] {
+    const seen = new Map<string, number>();
+    const layers = partition(members, (node) => {
+      const key = node.inputs.filter((value) => this.homes.has(value)).join();
+      const layer = key === "" ? 0 : (seen.get(key) ?? 0);
+      seen.set(key, layer + 1);
+      return String(layer);
+    });
+    if (layers.length === 1) return layers;
+    const byLiterals = partition(members, (node) => this.#literalsOf(node));
+    return byLiterals.every((part) => part.length >= fewest) ? byLiterals : layers;
+  }
+
+  #literalsOf(node: Node): string {
+    const literals = node.inputs.map((value) => {
+      const from = this.#table.producer(value);
+      return from?.op === "full" ? `${from.params.bits.hi}:${from.params.bits.lo}` : "";
+    });
+    return node.op === "slice" ? node.params.start.join() : literals.join();
+  }
+
+  #tryGroup(members: readonly Node[]): boolean {
+    const group = members[0]?.op === "slice" ? this.#window(members) : this.#operation(members);
+    if (group === undefined) return false;
+    this.groups.push(group);
+    group.members.forEach((node, lane) => {
+      this.homes.set(node.outputs[0] as ValueId, { group, lane });
+    });
+    return true;
+  }
+
+  /** Members by the lanes of their operands: the order that needs the fewest moves. */
+  #operation(members: readonly Node[]): Group | undefined {
+    let best: { cost: number; members: readonly Node[]; columns: readonly Column[] } | undefined;
+    for (const order of this.#orders(members)) {
+      const columns: Column[] = [];
+      let cost = 0;
+      for (let i = 0; i < (members[0] as Node).inputs.length; i += 1) {
+        const column = this.column(order.map((node) => node.inputs[i] as ValueId));
+        if (column === undefined) break;
+        columns.push(column);
+        cost += columnCost(column);
+      }
+      if (columns.length < (members[0] as Node).inputs.length) continue;
+      if (best === undefined || cost < best.cost) best = { cost, members: order, columns };
+      if (cost === 0) break;
+    }
+    if (best === undefined || best.columns.every(({ kind }) => kind === "same")) return undefined;
+    return { kind: "op", id: this.groups.length, members: best.members, columns: best.columns };
+  }
+
+  *#orders(members: readonly Node[]): Generator<readonly Node[]> {
+    const inputs = (members[0] as Node).inputs.length;
+    yield members;
+    for (let i = 0; i < inputs; i += 1) {
+      const homes = members.map((node) => this.homes.get(node.inputs[i] as ValueId));
+      if (homes.some((home) => home === undefined)) continue;
+      const keys = homes.map(
+        (home) => (home as { group: Group }).group.id * 2 ** 24 + (home as { lane: number }).lane,
+      );
+      if (new Set(keys).size < members.length) continue;
+      const order = keys.map((key, k) => ({ key, k })).sort((p, q) => p.key - q.key);
+      yield order.map(({ k }) => members[k] as Node);
+    }
+  }
+
+  #window(given: readonly Node[]): Group | undefined {
+    const slices = given as readonly (NodeNamed<"slice"> & Node)[];
+    const key = (node: NodeNamed<"slice">): number[] => {
+      const home = this.homes.get(node.inputs[0] as ValueId);
+      return [home?.group.id ?? -1, home?.lane ?? 0, ...node.params.start];
+    };
+    const keyed = slices.map((node) => ({ node, key: key(node) }));
+    keyed.sort((p, q) => compareLists(p.key, q.key));
+    const members = keyed.map(({ node }) => node);
+    const source = this.column(members.map((node) => node.inputs[0] as ValueId));
+    if (source === undefined) return undefined;
+    const start: IndexExpr[] = [];
+    for (const d of (members[0] as NodeNamed<"slice">).params.start.keys()) {
+      const expression = expressionOf(members.map(({ params }) => params.start[d] as number));
+      if (expression === undefined) return undefined;
+      start.push(expression);
+    }
+    return { kind: "window", id: this.groups.length, members, source, start };
+  }
+
+  // ── Columns ───────────────────────────────────────────────────────────────────────────────
+
+  column(values: readonly ValueId[]): Column | undefined {
+    const [first] = values as readonly [ValueId];
+    if (values.every((value) => value === first)) return { kind: "same", value: first };
+    const literals = values.map((value) => this.#table.producer(value));
+    if (literals.every((node): node is NodeNamed<"full"> & Node => node?.op === "full")) {
+      return { kind: "literals", bits: literals.map(({ params }) => params.bits), like: first };
+    }
+    return this.#lanes(values);
+  }
+
+  #lanes(values: readonly ValueId[]): (Column & { kind: "lanes" }) | undefined {
+    const homes = values.map((value) => this.homes.get(value));
+    const packs: Group[] = [];
+    const offsets = new Map<Group, number>();
+    for (const home of homes) {
+      if (home === undefined) return undefined;
+      if (packs.length > 0 && home.group === packs.at(-1)) continue;
+      if (!packs.includes(home.group)) packs.push(home.group);
+      if (packs.length > mostPacks) return undefined;
+    }
+    packs.sort((p, q) => p.id - q.id);
+    let total = 0;
+    for (const pack of packs) {
+      offsets.set(pack, total);
+      total += pack.members.length;
+    }
+    const lanes = homes.map((home) => {
+      const { group, lane } = home as { group: Group; lane: number };
+      return (offsets.get(group) as number) + lane;
+    });
+    if (total === lanes.length && isIdentity(lanes)) {
+      return { kind: "lanes", packs, lane: undefined, lanes };
+    }
+    const lane = expressionOf(lanes);
+    return lane === undefined ? undefined : { kind: "lanes", packs, lane, lanes };
+  }
+
+  // ── Assemblies ────────────────────────────────────────────────────────────────────────────
+
+  assemble(node: Node, assembled: (value: ValueId) => Assembled | undefined): Assembly | undefined {
+    if (node.op === "concatenate") return this.#joined(node);
+    if (node.op !== "dynamic_update_slice") return undefined;
+    const box = assembled(node.outputs[0] as ValueId);
+    if (box === undefined || box.tiles.length < fewest) return undefined;
+    const column = this.#lanes(box.tiles);
+    if (column === undefined) return undefined;
+    const { shape } = this.#table.tensor(box.base);
+    const covers = shape.every(
+      (extent, d) =>
+        box.start[d] === 0 && (box.counts[d] as number) * (box.tile[d] as number) === extent,
+    );
+    return { node, column, box: { ...box, base: covers ? undefined : box.base } };
+  }
+
+  #joined(node: NodeNamed<"concatenate"> & Node): Assembly | undefined {
+    const tiles = node.inputs;
+    if (tiles.length < fewest) return undefined;
+    const { shape } = this.#table.tensor(tiles[0] as ValueId);
+    const tile = shape as readonly number[];
+    const alike = tiles.every((value) =>
+      this.#table.tensor(value).shape.every((extent, d) => extent === tile[d]),
+    );
+    const column = alike && !tile.includes(0) ? this.#lanes(tiles) : undefined;
+    if (column === undefined) return undefined;
+    const counts = tile.map((_, d) => (d === node.params.dimension ? tiles.length : 1));
+    const start = tile.map(() => 0);
+    return { node, column, box: { base: undefined, start, counts, tile, tiles, links: 1 } };
+  }
+}
+
+/** The nodes by key, in order. */
+function partition(nodes: readonly Node[], keyOf: (node: Node) => string): Node[][] {
+  const parts = new Map<string, Node[]>();
+  for (const node of nodes) {
+    const key = keyOf(node);
+    const part = parts.get(key);
+    if (part === undefined) parts.set(key, [node]);
+    else part.push(node);
+  }
+  return [...parts.values()];
+}
+
+function compareLists(p: readonly number[], q: readonly number[]): number {
+  for (let i = 0; i < p.length; i += 1) {
+    if (p[i] !== q[i]) return (p[i] as number) - (q[i] as number);
+  }
+  return 0;
+}
+
+/** Nodes that put a column together. */
+export function columnCost(column: Column): number {
+  switch (column.kind) {
+    case "same":
+      return 0;
+    case "literals":
+      return 3;
+    case "lanes":
+      return (column.packs.length > 1 ? 1 : 0) + (column.lane === undefined ? 0 : 1);
+    default:
+      return column satisfies never;
+  }
+}
+
+/** The groups that a column takes lanes of. */
+export const packsOf = (column: Column): readonly Group[] =>
+  column.kind === "lanes" ? column.packs : [];
+
+export const columnsOf = (group: Group): readonly Column[] =>
+  group.kind === "op" ? group.columns : [group.source];
+
+export const groupCost = (group: Group): number =>
+  1 + columnsOf(group).reduce((total, column) => total + columnCost(column), 0);

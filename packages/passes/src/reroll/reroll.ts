@@ -1,0 +1,331 @@
+/**
+ * re-roll: an unrolled program becomes few ops on whole arrays (design §4).
+ *
+ * Kernels for machines with small registers come unrolled: thousands of ops on tiles that were cut out of
+ * the same arrays one by one. Tiles that are treated alike are packed, side by side, and treated at once. What
+ * comes out is what one would have written on the whole array, and everything after this pass (index maps,
+ * fusion, orbits) sees it so.
+ */
+import {
+  type BatchOperand,
+  definitionOf,
+  Emitter,
+  type Node,
+  newRegion,
+  type Region,
+  sizes,
+  type Table,
+  type ValueId,
+} from "@gridfuse/graph";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
+import { copyNode, type Environment, hasEffect, resolve } from "../tensor/rebuild.ts";
+import { coordinates } from "../tensor/views.ts";
+import { type Decision, decide } from "./decide.ts";
+import { prepare } from "./forward.ts";
+import { type Assembly, type Column, type Group, type Grouping, groupSiblings } from "./groups.ts";
+import { literalColumn } from "./literals.ts";
+
+/** The region with isomorphic siblings merged, its inner regions too; the same one where there are none. */
+export function rerollRegion(table: Table, region: Region): Region {
+  let changedInside = false;
+  const inner = (given: Region): Region => {
+    const made = rerollRegion(table, given);
+    changedInside ||= made !== given;
+    return made;
+  };
+  const prepared = prepare(table, region, inner);
+  const grouping = groupSiblings(table, prepared);
+  const decision = decide(table, prepared.region, grouping);
+  if (decision.groups.size > 0) return new Packer(table, prepared.region, grouping, decision).run();
+  return changedInside ? prepared.region : region;
+}
+
+const noFill = { lo: 0, hi: 0 };
+
+class Packer {
+  readonly #table: Table;
+  readonly #region: Region;
+  readonly #grouping: Grouping;
+  readonly #decision: Decision;
+  readonly #e: Emitter;
+  readonly #env: Environment = new Map();
+  readonly #packs = new Map<Group, ValueId>();
+  /** What each effect comes after. */
+  readonly #effectBefore = new Map<Node, Node>();
+  /** Columns and lanes that have been put together, by what they are. */
+  readonly #made = new Map<string, ValueId>();
+
+  constructor(table: Table, region: Region, grouping: Grouping, decision: Decision) {
+    this.#table = table;
+    this.#region = region;
+    this.#grouping = grouping;
+    this.#decision = decision;
+    const result = newRegion();
+    result.params.push(...region.params);
+    this.#e = new Emitter(table, result);
+    let last: Node | undefined;
+    for (const id of region.nodes) {
+      const node = table.nodes[id] as Node;
+      if (!hasEffect(table, node)) continue;
+      if (last !== undefined) this.#effectBefore.set(node, last);
+      last = node;
+    }
+  }
+
+  run(): Region {
+    for (const unit of this.#order()) {
+      if ("members" in unit) this.#emitGroup(unit);
+      else if ("box" in unit) this.#emitAssembly(unit);
+      else this.#emitNode(unit);
+    }
+    const { region } = this.#e;
+    region.results.push(...this.#region.results.map((value) => this.#value(value)));
+    return region;
+  }
+
+  // ── Order ─────────────────────────────────────────────────────────────────────────────────
+
+  #groupOf(value: ValueId): Group | undefined {
+    const group = this.#grouping.homes.get(value)?.group;
+    return group !== undefined && this.#decision.groups.has(group) ? group : undefined;
+  }
+
+  /** What makes `value`; undefined for params. */
+  #unitOf(value: ValueId): Unit | undefined {
+    const group = this.#groupOf(value);
+    if (group !== undefined) return group;
+    const assembly = this.#grouping.assemblies.get(value);
+    if (assembly !== undefined && this.#decision.assemblies.has(assembly)) return assembly;
+    return this.#table.producer(value);
+  }
+
+  #needs(unit: Unit): readonly (Unit | undefined)[] {
+    if ("members" in unit) {
+      if (unit.kind === "window") return this.#columnUnits(unit.source);
+      return unit.columns.flatMap((column) => this.#columnUnits(column));
+    }
+    if ("box" in unit) {
+      const { base } = unit.box;
+      return [...unit.column.packs, base === undefined ? undefined : this.#unitOf(base)];
+    }
+    return [this.#effectBefore.get(unit), ...unit.inputs.map((value) => this.#unitOf(value))];
+  }
+
+  #columnUnits(column: Column): readonly (Unit | undefined)[] {
+    switch (column.kind) {
+      case "same":
+        return [this.#unitOf(column.value)];
+      case "literals":
+        return [];
+      case "lanes":
+        return column.packs;
+      default:
+        return column satisfies never;
+    }
+  }
+
+  /** What results and effects need, in the old order, but for what a group needs sooner. */
+  #order(): readonly Unit[] {
+    const table = this.#table;
+    const own = new Set(this.#region.nodes);
+    const order: Unit[] = [];
+    const state = new Map<Unit, "open" | "done">();
+    const visit = (first: Unit): void => {
+      const stack: Unit[] = [first];
+      while (stack.length > 0) {
+        const unit = stack.at(-1) as Unit;
+        if (state.get(unit) === "done") {
+          stack.pop();
+          continue;
+        }
+        const isOutside = !("members" in unit) && !("box" in unit) && !own.has(unit.id);
+        if (state.get(unit) === "open" || isOutside) {
+          state.set(unit, "done");
+          if (!isOutside) order.push(unit);
+          stack.pop();
+          continue;
+        }
+        state.set(unit, "open");
+        for (const need of this.#needs(unit)) {
+          if (need !== undefined && state.get(need) === undefined) stack.push(need);
+        }
+      }
+    };
+    const wanted = liveUnits(
+      this.#region,
+      (value) => this.#unitOf(value),
+      (unit) => this.#needs(unit),
+      table,
+    );
+    for (const id of this.#region.nodes) {
+      const node = table.nodes[id] as Node;
+      if (hasEffect(table, node)) {
+        visit(node);
+        continue;
+      }
+      for (const value of node.outputs) {
+        const unit = this.#unitOf(value);
+        if (unit !== undefined && wanted.has(unit)) visit(unit);
+      }
+    }
+    return order;
+  }
+
+  // ── Values ────────────────────────────────────────────────────────────────────────────────
+
+  #remember(key: string, make: () => ValueId): ValueId {
+    let value = this.#made.get(key);
+    if (value === undefined) {
+      value = make();
+      this.#made.set(key, value);
+    }
+    return value;
+  }
+
+  /** The value by itself: a lane is taken out of its pack. */
+  #value(value: ValueId): ValueId {
+    const group = this.#groupOf(value);
+    if (group === undefined) return resolve(this.#env, value);
+    const lane = this.#grouping.homes.get(value)?.lane as number;
+    return this.#remember(`lane ${group.id} ${lane}`, () => {
+      const pack = this.#packs.get(group) as ValueId;
+      const shape = sizes(this.#e.shape(pack)).slice(1);
+      return this.#view(pack, shape, [ix.constant(lane), ...coordinates(shape)]);
+    });
+  }
+
+  #view(source: ValueId, shape: readonly number[], index: readonly IndexExpr[]): ValueId {
+    return this.#e.emit("view", [source], { shape, index, fill: noFill });
+  }
+
+  /** The packs of a column, one after the other. */
+  #joined(packs: readonly Group[]): ValueId {
+    const values = packs.map((pack) => this.#packs.get(pack) as ValueId);
+    if (values.length === 1) return values[0] as ValueId;
+    const key = `join ${packs.map(({ id }) => id).join()}`;
+    return this.#remember(key, () => this.#e.emit("concatenate", values, { dimension: 0 }));
+  }
+
+  #operand(column: Column, size: number): BatchOperand {
+    switch (column.kind) {
+      case "same":
+        return { value: this.#value(column.value), batched: false };
+      case "literals": {
+        const { dtype, shape } = this.#table.tensor(column.like);
+        const words = column.bits.map(({ lo, hi }) => `${hi}:${lo}`).join();
+        const key = `literals ${dtype} ${shape.join()} ${words}`;
+        const value = this.#remember(key, () =>
+          literalColumn(this.#e, dtype, sizes(shape), column.bits),
+        );
+        return { value, batched: true };
+      }
+      case "lanes": {
+        const pack = this.#joined(column.packs);
+        const { lane } = column;
+        if (lane === undefined) return { value: pack, batched: true };
+        const key = `lanes ${column.packs.map(({ id }) => id).join()} ${size} ${lane.key}`;
+        const value = this.#remember(key, () => {
+          const shape = [size, ...sizes(this.#e.shape(pack)).slice(1)];
+          return this.#view(pack, shape, [lane, ...coordinates(shape).slice(1)]);
+        });
+        return { value, batched: true };
+      }
+      default:
+        return column satisfies never;
+    }
+  }
+
+  // ── Units ─────────────────────────────────────────────────────────────────────────────────
+
+  #emitNode(node: Node): void {
+    this.#e.origin = node.origin;
+    const outputs = copyNode(
+      this.#e,
+      node,
+      node.inputs.map((value) => this.#value(value)),
+    );
+    node.outputs.forEach((value, i) => {
+      this.#env.set(value, outputs[i] as ValueId);
+    });
+  }
+
+  #emitGroup(group: Group): void {
+    const [first] = group.members as readonly [Node];
+    this.#e.origin = first.origin;
+    this.#packs.set(
+      group,
+      group.kind === "op" ? this.#batched(group, first) : this.#windows(group),
+    );
+  }
+
+  #batched(group: Group & { kind: "op" }, node: Node): ValueId {
+    const size = group.members.length;
+    const operands = group.columns.map((column) => this.#operand(column, size));
+    const batch = definitionOf(node.op).batch as (
+      e: Emitter,
+      node: Node,
+      operands: readonly BatchOperand[],
+      size: number,
+    ) => readonly ValueId[];
+    return batch(this.#e, node, operands, size)[0] as ValueId;
+  }
+
+  #windows(group: Group & { kind: "window" }): ValueId {
+    const [first] = group.members as readonly [Node & { op: "slice" }];
+    const window = sizes(this.#table.tensor(first.outputs[0] as ValueId).shape);
+    const shape = [group.members.length, ...window];
+    const at = coordinates(shape);
+    const index = group.start.map((start, d) =>
+      ix.add(start, ix.mul(at[d + 1] as IndexExpr, first.params.strides[d] as number)),
+    );
+    const { source } = group;
+    if (source.kind !== "lanes") {
+      return this.#view(this.#operand(source, group.members.length).value, shape, index);
+    }
+    const lane = source.lane ?? (at[0] as IndexExpr);
+    return this.#view(this.#joined(source.packs), shape, [lane, ...index]);
+  }
+
+  #emitAssembly({ node, column, box }: Assembly): void {
+    this.#e.origin = node.origin;
+    const shape = box.tile.map((size, d) => size * (box.counts[d] as number));
+    const at = coordinates(shape);
+    let cell: IndexExpr = ix.zero;
+    for (const [d, size] of box.tile.entries()) {
+      cell = ix.add(ix.mul(cell, box.counts[d] as number), ix.floordiv(at[d] as IndexExpr, size));
+    }
+    const lane = column.lane === undefined ? cell : ix.substituteAxes(column.lane, [cell]);
+    const inner = box.tile.map((size, d) => ix.mod(at[d] as IndexExpr, size));
+    let value = this.#view(this.#joined(column.packs), shape, [lane, ...inner]);
+    if (box.base !== undefined) {
+      const starts = box.start.map((start) => this.#e.full("int32", [], start));
+      value = this.#e.emit("dynamic_update_slice", [this.#value(box.base), value, ...starts], {});
+    }
+    this.#env.set(node.outputs[0] as ValueId, value);
+  }
+}
+
+type Unit = Group | Assembly | Node;
+
+/** Units that the results or an effect need. */
+function liveUnits(
+  region: Region,
+  unitOf: (value: ValueId) => Unit | undefined,
+  needs: (unit: Unit) => readonly (Unit | undefined)[],
+  table: Table,
+): Set<Unit> {
+  const live = new Set<Unit>();
+  const open: (Unit | undefined)[] = region.results.map(unitOf);
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    if (hasEffect(table, node)) open.push(node);
+  }
+  while (open.length > 0) {
+    const unit = open.pop();
+    if (unit === undefined || live.has(unit)) continue;
+    live.add(unit);
+    for (const need of needs(unit)) open.push(need);
+  }
+  return live;
+}
