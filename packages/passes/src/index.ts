@@ -9,5 +9,6 @@ export {
   type RegionPass,
   type StepPass,
 } from "./pipeline.ts";
+export { type Accesses, accessesOf } from "./plan/accesses.ts";
 export * from "./print-plan.ts";
 export * from "./report.ts";
