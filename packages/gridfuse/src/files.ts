@@ -20,6 +20,9 @@ export function writeBytes(path: string, bytes: Uint8Array): void {
   }
 }
 
+export const writeText = (path: string, text: string): void =>
+  writeBytes(path, new TextEncoder().encode(text));
+
 const fileError = (verb: string, path: string, cause: unknown): CommandError =>
   new CommandError("GF6002", `cannot ${verb} ${path}: ${(cause as Error).message}`, {
     path,

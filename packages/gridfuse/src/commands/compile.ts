@@ -1,9 +1,13 @@
 /** `gridfuse compile`: a graph in a module becomes a plan file. */
 import { compileNative } from "@gridfuse/exec-cpu";
-import { compile, report } from "@gridfuse/passes";
+import { type CompileOptions, compile, type PlanReport, report } from "@gridfuse/passes";
 import { planId, savePlan } from "@gridfuse/plan/encode";
 import { assignment, type Command, type CommandLine } from "../command.ts";
 import { exitCodes, UsageError } from "../errors.ts";
+import { writeText } from "../files.ts";
+import { explainPage } from "../html/page.ts";
+import { traceCompile } from "../html/trace.ts";
+import { table } from "../terminal.ts";
 import { graphOf, importUserModule } from "../user-module.ts";
 
 function dimsOf(line: CommandLine): { readonly [name: string]: number } {
@@ -15,6 +19,21 @@ function dimsOf(line: CommandLine): { readonly [name: string]: number } {
     dims[name] = size;
   }
   return dims;
+}
+
+/** One row a pass: time, and how many nodes (steps, from fuse on) it was given and left. */
+function passTable({
+  nodesBefore,
+  passes,
+}: Pick<PlanReport, "nodesBefore" | "passes">): readonly string[] {
+  const fuse = passes.findIndex(({ name }) => name === "fuse");
+  const rows = passes.map(({ name, ms, nodes }, i) => {
+    const before = passes[i - 1]?.nodes ?? nodesBefore;
+    const unit = i < fuse ? "nodes" : "steps";
+    const change = i === fuse ? `${before} nodes → ${nodes} steps` : `${before} → ${nodes} ${unit}`;
+    return [name, `${ms.toFixed(2)} ms`, change];
+  });
+  return table([["pass", "time", "before → after"], ...rows]);
 }
 
 export const command: Command = {
@@ -32,7 +51,8 @@ export const command: Command = {
     "ordered-sums": { type: "boolean", about: "do not reassociate sums along grid axes" },
     native: { type: "boolean", about: "add WebAssembly for loaders that trust the file" },
     "no-debug": { type: "boolean", about: "leave the debug section out" },
-    explain: { type: "boolean", about: "print what became of axes and kernels" },
+    explain: { type: "boolean", about: "print what became of passes, axes and kernels" },
+    html: { type: "string", value: "PAGE", about: "write a page that shows every pass at work" },
   },
   async run(line, terminal) {
     const [path] = line.positionals as [string];
@@ -41,11 +61,15 @@ export const command: Command = {
     const dims = dimsOf(line);
     const cache = line.text("cache");
     const graph = graphOf(await importUserModule(path), path, line.text("export"));
-    const plan = compile(graph, {
+    const options: CompileOptions = {
       ...(Object.keys(dims).length > 0 && { dims }),
-      ...(cache !== undefined && { cache }),
       ...(line.flag("ordered-sums") && { reassociate: false }),
-    });
+    };
+    const page = line.text("html");
+    const trace = page === undefined ? undefined : traceCompile(graph, options);
+    const plan =
+      trace?.plan ?? compile(graph, { ...options, ...(cache !== undefined && { cache }) });
+    if (page !== undefined && trace !== undefined) writeText(page, explainPage(trace));
     await savePlan(output, plan, {
       debug: !line.flag("no-debug"),
       ...(line.flag("native") && { native: [await compileNative(plan)] }),
@@ -56,7 +80,10 @@ export const command: Command = {
       terminal.out(JSON.stringify(document, undefined, 2));
       return exitCodes.ok;
     }
-    if (line.flag("explain")) terminal.out(text);
+    if (line.flag("explain")) {
+      for (const row of passTable(facts)) terminal.out(row);
+      terminal.out(text);
+    }
     terminal.err(
       `${output}: ${facts.planKernels} kernels in ${facts.planSteps} steps, id ${planId(plan).slice(0, 16)}`,
     );
