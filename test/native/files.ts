@@ -8,7 +8,7 @@ export interface Header {
   producer: string;
   ir: number;
   plan: string;
-  sections: number[][];
+  sections: { type: number; bytes: number; crc: number }[];
   name: string;
   inputs: { name: string; shape: number[] }[];
   parts: {
@@ -18,9 +18,9 @@ export interface Header {
     bytes: number;
     detail: {
       pages: number;
-      places: [number, string, number, number][];
-      constants: [number, number][];
-      whiles: [string, number][];
+      places: { buffer: number; length: number; address: number }[];
+      constants: { index: number; address: number }[];
+      whiles: { name: string; fuel: number }[];
     };
   }[];
 }
@@ -82,6 +82,6 @@ export function withOtherPlan(file: Uint8Array, at: number): Uint8Array {
   });
   const plan = sections.find(({ type }) => type === sectionTypes.plan)!;
   return edited(writeContainer(sections), ({ header }) => {
-    header.sections.find(([type]) => type === plan.type)![2] = crc32c(plan.content);
+    header.sections.find(({ type }) => type === plan.type)!.crc = crc32c(plan.content);
   });
 }

@@ -128,8 +128,8 @@ describe("native code is left alone, and the report says why,", () => {
     ["of another code generator", (opened) => onlyPart(opened).codegen++, /code generator/],
     ["for another executor", (opened) => (onlyPart(opened).executor = "gpu"), /none is for cpu/],
     ["with other features", (opened) => onlyPart(opened).features.push("fp16"), /"fp16"/],
-    ["of other bytes of PLAN", ({ header }) => header.sections[0]![2]!--, /another plan/],
-    ["of a longer PLAN", ({ header }) => header.sections[0]![1]!++, /another plan/],
+    ["of other bytes of PLAN", ({ header }) => header.sections[0]!.crc--, /another plan/],
+    ["of a longer PLAN", ({ header }) => header.sections[0]!.bytes++, /another plan/],
     ["of a plan without constants", ({ header }) => header.sections.pop(), /another plan/],
   ])("%s", async (_name, change, reason) => {
     expect(await unused(edited(file, change))).toMatch(reason);
@@ -155,7 +155,7 @@ describe("native code is left alone, and the report says why,", () => {
     expect(js.runSync({ x })).toEqual(expected);
     expect(js.report()).toMatchObject({ backend: "js", notes: [/js backend/] });
     const looping = edited(file, (opened) => {
-      onlyPart(opened).detail.whiles.push(["loop", 100]);
+      onlyPart(opened).detail.whiles.push({ name: "loop", fuel: 100 });
     });
     const hasty = cpuSync({ maxFuel: 99 }).prepareSync(decodePlan(looping, { trust: "unsafe" }));
     expect(hasty.report().notes).toEqual([expect.stringMatching(/maxFuel/)]);
@@ -217,14 +217,20 @@ describe("code that is not sound is refused:", () => {
 
   it.each<[string, (opened: Opened) => void]>([
     ["a port without a place", ({ header }) => header.parts[0]!.detail.places.shift()],
-    ["a place beyond the memory", ({ header }) => (header.parts[0]!.detail.places[0]![3] = 65_500)],
-    ["a place that is not aligned", ({ header }) => header.parts[0]!.detail.places[0]![3]++],
-    ["a place of another length", ({ header }) => header.parts[0]!.detail.places[0]![2]--],
+    [
+      "a place beyond the memory",
+      ({ header }) => (header.parts[0]!.detail.places[0]!.address = 65_504),
+    ],
+    ["a place that is not aligned", ({ header }) => header.parts[0]!.detail.places[0]!.address++],
+    ["a place of another length", ({ header }) => header.parts[0]!.detail.places[0]!.length--],
     [
       "a constant that is not there",
-      ({ header }) => (header.parts[0]!.detail.constants[0]![0] = 9),
+      ({ header }) => (header.parts[0]!.detail.constants[0]!.index = 9),
     ],
-    ["a constant beyond it", ({ header }) => (header.parts[0]!.detail.constants[0]![1] = 65_530)],
+    [
+      "a constant beyond it",
+      ({ header }) => (header.parts[0]!.detail.constants[0]!.address = 65_530),
+    ],
     ["no parts", ({ header }) => ((header as { parts: unknown }).parts = {})],
     ["4 GiB and more", ({ header }) => (header.parts[0]!.detail.pages = 70_000)],
   ])("%s", async (_name, change) => {

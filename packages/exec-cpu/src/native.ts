@@ -3,15 +3,47 @@
  * read back. Sizes and addresses are checked against the memory, so that the worst a trusted file can do is to
  * compute nonsense inside its own memory.
  */
-import type { Plan, PrintStep } from "@gridfuse/plan";
-import { itemSize, type NativePart, nativeOf, nativeRefusal, shape } from "@gridfuse/plan/executor";
+import type { Plan } from "@gridfuse/plan";
+import {
+  checkShape,
+  itemSize,
+  misshapen,
+  type NativePart,
+  nativeOf,
+  type Shape,
+  unused,
+} from "@gridfuse/plan/executor";
 import { codegenVersion } from "./codegen/version.ts";
 import type { EngineOptions } from "./engine.ts";
-import { type Place, type PlacedConstant, pageBytes, type WasmProgram } from "./wasm-program.ts";
+import { type Place, pageBytes, type WasmProgram } from "./wasm-program.ts";
 
 export const executorName = "cpu";
+/** What 32-bit addresses reach. */
+const mostPages = 65_536;
 /** What generated code needs of the machine. */
 export const codeFeatures: readonly string[] = ["simd128"];
+
+interface Detail extends Pick<WasmProgram, "pages" | "prints" | "whiles" | "steps"> {
+  readonly places: readonly (Place & { readonly buffer: number })[];
+  readonly constants: readonly { readonly index: number; readonly address: number }[];
+}
+
+const detailShape: Shape = {
+  pages: "natural",
+  places: [{ buffer: "natural", dtype: "dtype", length: "natural", address: "natural" }],
+  constants: [{ index: "natural", address: "natural" }],
+  prints: [
+    {
+      name: "text",
+      format: "text",
+      batch: "natural",
+      mask: "natural?",
+      operands: [{ buffer: "natural", dtype: "dtype", shape: ["natural"] }],
+    },
+  ],
+  whiles: [{ name: "text", fuel: "natural" }],
+  steps: [{ name: "text", kind: "text", how: "text" }],
+};
 
 /** A program without its code and without what the plan file says anyway. */
 export function describeProgram(program: WasmProgram): unknown {
@@ -21,23 +53,15 @@ export function describeProgram(program: WasmProgram): unknown {
     ...shown.map(({ buffer }) => buffer),
     ...prints.flatMap(({ mask }) => mask ?? []),
   ]);
-  return {
+  const detail: Detail = {
     pages,
-    places: [...buffers].map((buffer) => {
-      const { dtype, length, address } = program.place(buffer);
-      return [buffer, dtype, length, address];
-    }),
-    constants: program.constants.map(({ index, address }) => [index, address]),
-    prints: prints.map(({ name, format, batch, mask, operands }) => ({
-      name,
-      format,
-      batch,
-      mask: mask ?? null,
-      operands: operands.map((operand) => [operand.buffer, operand.dtype, operand.shape]),
-    })),
-    whiles: whiles.map(({ name, fuel }) => [name, fuel]),
-    steps: steps.map(({ name, kind, how }) => [name, kind, how]),
+    places: [...buffers].map((buffer) => ({ buffer, ...program.place(buffer) })),
+    constants: program.constants.map(({ index, address }) => ({ index, address })),
+    prints,
+    whiles: whiles.map(({ name, fuel }) => ({ name, fuel })),
+    steps,
   };
+  return detail;
 }
 
 /**
@@ -50,10 +74,11 @@ export function nativeProgram(
   { maxBytes, maxFuel }: EngineOptions,
 ): WasmProgram | string | undefined {
   const use = nativeOf(plan);
-  if (use === undefined) return nativeRefusal(plan);
+  if (typeof use !== "object") return use;
   const part = use.parts.find(({ executor }) => executor === executorName);
-  const mismatch = part === undefined ? `none is for ${executorName}` : misfit(part);
-  if (part === undefined || mismatch !== undefined) return unused(mismatch as string);
+  if (part === undefined) return unused(`none is for ${executorName}`);
+  const mismatch = misfit(part);
+  if (mismatch !== undefined) return unused(mismatch);
   const program = readProgram(plan, part, use.constants);
   if (maxBytes !== undefined && program.pages * pageBytes > maxBytes) {
     return unused("its memory is larger than maxBytes");
@@ -64,51 +89,47 @@ export function nativeProgram(
   return program;
 }
 
-export const unused = (reason: string): string => `native code was not used: ${reason}`;
-
 /** Why this executor does not run `part`. */
 function misfit({ codegen, features }: NativePart): string | undefined {
   if (codegen !== codegenVersion) {
     return `it was made by code generator ${codegen}, this is ${codegenVersion}`;
   }
-  const unknown = features.find((feature) => !codeFeatures.includes(feature));
-  return unknown === undefined ? undefined : `it needs "${unknown}"`;
+  for (const feature of features) {
+    if (!codeFeatures.includes(feature)) return `it needs "${feature}"`;
+  }
+  return undefined;
 }
 
-function readProgram(
-  plan: Plan,
-  { detail, code }: NativePart,
-  constants: readonly Uint8Array[],
-): WasmProgram {
-  const { natural, text, list, tuple, dtype } = shape;
-  const value = shape.record(detail, "detail");
-  const pages = natural(value.pages, "pages", 65536);
-  const within = (address: number, bytes: number, path: string): void => {
-    if (address + bytes > pages * pageBytes) throw shape.misshapen(path, "outside of the memory");
-  };
-  const places = new Map(
-    list(value.places, "places", (each, path): readonly [number, Place] => {
-      const [buffer, type, length, address] = tuple(each, path, 4);
-      const place = {
-        dtype: dtype(type, path),
-        length: natural(length, path),
-        address: natural(address, path),
-      };
-      within(place.address, place.length * itemSize(place.dtype), path);
-      if (place.address % itemSize(place.dtype) !== 0) throw shape.misshapen(path, "not aligned");
-      return [natural(buffer, path), place];
-    }),
-  );
-  const placed = (buffer: number): Place => {
+function readProgram(plan: Plan, part: NativePart, constants: readonly Uint8Array[]): WasmProgram {
+  checkShape(part.detail, detailShape, "detail");
+  const detail = part.detail as Detail;
+  const { pages, prints, whiles, steps } = detail;
+  const end = pages * pageBytes;
+  if (pages > mostPages) throw misshapen("detail.pages", `${pages} are more than ${mostPages}`);
+  const places = new Map<number, Place>();
+  for (const place of detail.places) {
+    const size = itemSize(place.dtype);
+    if (place.address + place.length * size > end || place.address % size !== 0) {
+      throw misshapen("detail.places", `buffer ${place.buffer} is outside of the memory`);
+    }
+    places.set(place.buffer, place);
+  }
+  const place = (buffer: number): Place => {
     const found = places.get(buffer);
-    if (found === undefined) throw shape.misshapen("places", `buffer ${buffer} has none`);
+    if (found === undefined) throw misshapen("detail.places", `buffer ${buffer} has none`);
     return found;
   };
-  for (const port of [...plan.inputs, ...plan.outputs]) {
-    const { dtype: held, length } = placed(port.buffer);
-    if (held !== port.dtype || length !== port.shape.reduce((n, extent) => n * extent, 1)) {
-      throw shape.misshapen("places", `buffer ${port.buffer} does not fit port "${port.name}"`);
+  for (const { name, buffer, dtype, shape } of [...plan.inputs, ...plan.outputs]) {
+    const held = place(buffer);
+    let length = 1;
+    for (const extent of shape) length *= extent;
+    if (held.dtype !== dtype || held.length !== length) {
+      throw misshapen("detail.places", `buffer ${buffer} does not fit port "${name}"`);
     }
+  }
+  for (const { operands, mask } of prints) {
+    for (const { buffer } of operands) place(buffer);
+    if (mask !== undefined) place(mask);
   }
   return {
     name: plan.name,
@@ -116,52 +137,18 @@ function readProgram(
     pages,
     inputs: plan.inputs,
     outputs: plan.outputs,
-    place: placed,
-    constants: list(value.constants, "constants", (each, path): PlacedConstant => {
-      const [index, address] = tuple(each, path, 2).map((n) => natural(n, path)) as [
-        number,
-        number,
-      ];
+    place,
+    constants: detail.constants.map(({ index, address }) => {
       const data = constants[index];
-      if (data === undefined) throw shape.misshapen(path, `there is no constant ${index}`);
-      within(address, data.length, path);
+      if (data === undefined || address + data.length > end) {
+        throw misshapen("detail.constants", `constant ${index} is not there or has no room`);
+      }
       return { index, address, data };
     }),
-    prints: list(value.prints, "prints", (each, path) => {
-      const print = readPrint(each, path);
-      for (const { buffer } of print.operands) placed(buffer);
-      if (print.mask !== undefined) placed(print.mask);
-      return print;
-    }),
-    whiles: list(value.whiles, "whiles", (each, path) => {
-      const [name, fuel] = tuple(each, path, 2);
-      return { name: text(name, path), fuel: natural(fuel, path) };
-    }),
-    steps: list(value.steps, "steps", (each, path) => {
-      const [name, kind, how] = tuple(each, path, 3);
-      return { name: text(name, path), kind: text(kind, path), how: text(how, path) };
-    }),
-    code,
+    prints,
+    whiles,
+    steps,
+    code: part.code,
     isForeign: true,
-  };
-}
-
-function readPrint(value: unknown, path: string): PrintStep {
-  const { natural, text } = shape;
-  const { name, format, batch, mask, operands } = shape.record(value, path);
-  return {
-    kind: "print",
-    name: text(name, `${path}.name`),
-    format: text(format, `${path}.format`),
-    batch: natural(batch, `${path}.batch`),
-    ...(mask !== null && { mask: natural(mask, `${path}.mask`) }),
-    operands: shape.list(operands, `${path}.operands`, (each, at) => {
-      const [buffer, type, extents] = shape.tuple(each, at, 3);
-      return {
-        buffer: natural(buffer, at),
-        dtype: shape.dtype(type, at),
-        shape: shape.list(extents, at, natural),
-      };
-    }),
   };
 }

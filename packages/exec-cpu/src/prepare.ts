@@ -4,10 +4,10 @@
  * the small runtime loads only then.
  */
 import type { Executor, Plan, PrepareOptions } from "@gridfuse/plan";
-import { CapabilityError, decoded } from "@gridfuse/plan/executor";
+import { CapabilityError, decoded, unused } from "@gridfuse/plan/executor";
 import type { Engine, EngineOptions, FormatPrint } from "./engine.ts";
 import { type CpuExecutable, PreparedPlan } from "./executable.ts";
-import { nativeProgram, unused } from "./native.ts";
+import { nativeProgram } from "./native.ts";
 import { hasWasm, startProgram } from "./wasm-engine.ts";
 import type { WasmProgram } from "./wasm-program.ts";
 

@@ -37,7 +37,14 @@ export const sectionTypes = {
 export type SectionName = keyof typeof sectionTypes;
 
 /** What may be critical; native code never is, because a plan runs without it. */
-const readable: readonly SectionName[] = ["meta", "plan", "cnst", "cidx", "dbg"];
+const readable: readonly number[] = [
+  sectionTypes.meta,
+  sectionTypes.plan,
+  sectionTypes.cnst,
+  sectionTypes.cidx,
+  sectionTypes.dbg,
+];
+
 export const sectionAlignment = 256;
 export const signature: readonly number[] = [0x89, 0x47, 0x46, 0x50, 0x0d, 0x0a, 0x1a, 0x0a];
 export const headerBytes = 64;
@@ -96,7 +103,9 @@ export function readContainer(file: Uint8Array): Container {
   }
   const tableEnd = headerBytes + entryBytes * count;
   if (tableEnd > file.length) throw malformed("V4", `the table of ${count} sections is cut off`);
-  checkCrc("header", headerChecksum(file, tableEnd), view.getUint32(crcAt, true));
+  const checksum = headerChecksum(file, tableEnd);
+  const written = view.getUint32(crcAt, true);
+  if (checksum !== written) throw damaged("header", checksum, written);
   checkFlags(view.getUint32(12, true), minor);
 
   const sections: PlacedSection[] = [];
@@ -110,7 +119,7 @@ export function readContainer(file: Uint8Array): Container {
     throw malformed("V3", `${file.length - end} bytes after the last section`);
   checkUnique(sections);
   for (const { type, crc, content } of sections) {
-    checkCrc(sectionLabel(type), crc32c(content), crc);
+    if (crc32c(content) !== crc) throw damaged(sectionLabel(type), crc32c(content), crc);
   }
   return { major, minor, id: file.slice(idAt, idAt + 32), sections };
 }
@@ -141,29 +150,34 @@ function readEntry(
   const offset = getU64(view, at + 8);
   const length = getU64(view, at + 16);
   const alignment = view.getUint32(at + 28, true);
-  const label = sectionLabel(type);
   const critical = (flags & 1) === 1;
-  if (critical && !readable.some((name) => sectionTypes[name] === type)) {
+  if (critical && !readable.includes(type)) {
     throw new PlanVersionUnsupported(
       "GF4006",
-      `${label} must be understood to run this plan, and this gridfuse does not (rule V6)`,
+      `${sectionLabel(type)} must be understood to run this plan, and this gridfuse does not (rule V6)`,
       { received: type, help: "update @gridfuse/plan in the process that loads" },
     );
   }
   if (flags > 1 && minor <= containerVersion.minor) {
-    throw malformed("V5", `${label} has unknown flags ${flags}`);
+    throw malformed("V5", `${sectionLabel(type)} has unknown flags ${flags}`);
   }
   if (alignment !== Math.log2(sectionAlignment)) {
-    throw malformed("V5", `${label} has alignment 2^${alignment}, not ${sectionAlignment}`);
+    throw malformed(
+      "V5",
+      `${sectionLabel(type)} has alignment 2^${alignment}, not ${sectionAlignment}`,
+    );
   }
   if (offset !== alignUp(previousEnd)) {
-    throw malformed("V5", `${label} starts at ${offset}, not at ${alignUp(previousEnd)}`);
+    throw malformed(
+      "V5",
+      `${sectionLabel(type)} starts at ${offset}, not at ${alignUp(previousEnd)}`,
+    );
   }
   if (length > file.length - offset) {
-    throw malformed("V5", `${label} of ${length} bytes at ${offset} leaves the file`);
+    throw malformed("V5", `${sectionLabel(type)} of ${length} bytes at ${offset} leaves the file`);
   }
   if (!isZero(view, previousEnd, offset)) {
-    throw malformed("V5", `the padding before ${label} is not zero`);
+    throw malformed("V5", `the padding before ${sectionLabel(type)} is not zero`);
   }
   const content = file.subarray(offset, offset + length);
   return { type, critical, content, offset, crc: view.getUint32(at + 24, true) };
@@ -178,12 +192,14 @@ function isZero(view: DataView, start: number, end: number): boolean {
 }
 
 function checkUnique(sections: readonly Section[]): void {
-  const known = sections.map(({ type }) => type).filter((type) => nameOf(type) !== undefined);
-  const repeated = known.find((type, i) => known.indexOf(type) !== i);
-  if (repeated !== undefined) throw malformed("V5", `${sectionLabel(repeated)} appears twice`);
-  const sign = sections.findIndex(({ type }) => type === sectionTypes.sign);
-  if (sign !== -1 && sign !== sections.length - 1) {
-    throw malformed("V5", "SIGN is not the last section");
+  for (let i = 0; i < sections.length; i++) {
+    const { type } = sections[i] as Section;
+    if (type === sectionTypes.sign && i !== sections.length - 1) {
+      throw malformed("V5", "SIGN is not the last section");
+    }
+    for (let j = 0; j < i && type <= sectionTypes.sign; j++) {
+      if (sections[j]?.type === type) throw malformed("V5", `${sectionLabel(type)} appears twice`);
+    }
   }
 }
 
@@ -198,15 +214,13 @@ function checkFlags(flags: number, minor: number): void {
 export const headerChecksum = (file: Uint8Array, tableEnd: number): number =>
   crc32c(file.subarray(idAt, tableEnd), crc32c(file.subarray(0, crcAt)));
 
-function checkCrc(label: string, actual: number, expected: number): void {
-  if (actual === expected) return;
-  throw new PlanCorrupt("GF4003", "V7", `${label}: the checksum does not match its bytes`, {
+const damaged = (label: string, actual: number, expected: number): PlanCorrupt =>
+  new PlanCorrupt("GF4003", "V7", `${label}: the checksum does not match its bytes`, {
     path: label,
     expected,
     received: actual,
     help: "copy the file again or save the plan again",
   });
-}
 
 const malformed = (rule: string, what: string): PlanCorrupt =>
   new PlanCorrupt("GF4004", rule, `malformed plan file: ${what}`);

@@ -4,8 +4,8 @@
  */
 export * from "./dtype.ts";
 export * from "./errors.ts";
-export * as shape from "./json-shape.ts";
-export { decoded, type NativeUse, nativeOf, nativeRefusal } from "./native.ts";
+export { checkShape, misshapen, type Shape } from "./json-shape.ts";
+export { decoded, type NativeUse, nativeOf, unused } from "./native.ts";
 export type { NativeCode, NativePart } from "./native-section.ts";
 export * from "./plan-errors.ts";
 export { resolveInputs, resolveOutputs } from "./run-io.ts";

@@ -1,58 +1,60 @@
 /**
  * Reads what `JSON.parse` made of a native section (rule V21). Native code is used only where the caller trusts
- * the file; still no faulty writer may get further than an error with a place. The codecs of the portable part
- * would do the same at several times the code, and a trusted start has to load whatever it uses.
+ * the file; still no faulty writer may get further than an error with a place.
+ *
+ * Shapes are data and one function reads them all: a process that has just started compiles every function
+ * that it calls, so a trusted start takes as long as it has functions.
  */
-import { type DType, isDType } from "./dtype.ts";
+import { isDType } from "./dtype.ts";
 import { PlanInvalid } from "./plan-errors.ts";
+
+/** What a value must be; `[shape]` is a list of any length, an object has at least these fields. */
+export type Shape = Kind | readonly [Shape] | { readonly [field: string]: Shape };
+type Kind = "text" | "flag" | "natural" | "natural?" | "dtype" | "anything";
 
 export const misshapen = (path: string, what: string): PlanInvalid =>
   new PlanInvalid("V21", `WASM.${path}`, what);
 
-export function natural(
-  value: unknown,
-  path: string,
-  most: number = Number.MAX_SAFE_INTEGER,
-): number {
-  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) {
-    return value as number;
+/**
+ * Throws unless `value` has `shape`.
+ *
+ * @throws PlanInvalid V21
+ */
+export function checkShape(value: unknown, shape: Shape, path: string): void {
+  if (typeof shape === "string") {
+    if (!isOfKind(value, shape)) {
+      throw misshapen(path, `${JSON.stringify(value) ?? "nothing"} is not ${shape}`);
+    }
+  } else if (Array.isArray(shape)) {
+    if (!Array.isArray(value)) throw misshapen(path, "not a list");
+    for (let i = 0; i < value.length; i++) checkShape(value[i], shape[0], `${path}[${i}]`);
+  } else {
+    if (typeof value !== "object" || value === null) throw misshapen(path, "not a record");
+    const fields = shape as { readonly [field: string]: Shape };
+    for (const name in fields) {
+      const field = Object.hasOwn(value, name)
+        ? (value as { readonly [field: string]: unknown })[name]
+        : undefined;
+      checkShape(field, fields[name] as Shape, `${path}.${name}`);
+    }
   }
-  throw misshapen(path, `${JSON.stringify(value)} is not an integer from 0 to ${most}`);
 }
 
-export function text(value: unknown, path: string): string {
-  if (typeof value === "string") return value;
-  throw misshapen(path, `${JSON.stringify(value)} is not text`);
-}
-
-export function flag(value: unknown, path: string): boolean {
-  if (typeof value === "boolean") return value;
-  throw misshapen(path, `${JSON.stringify(value)} is not a boolean`);
-}
-
-export function dtype(value: unknown, path: string): DType {
-  if (isDType(value)) return value;
-  throw misshapen(path, `${JSON.stringify(value)} is not a dtype`);
-}
-
-export function record(value: unknown, path: string): Readonly<Record<string, unknown>> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
+function isOfKind(value: unknown, kind: Kind): boolean {
+  switch (kind) {
+    case "text":
+      return typeof value === "string";
+    case "flag":
+      return typeof value === "boolean";
+    case "natural?":
+      return value === undefined || isOfKind(value, "natural");
+    case "natural":
+      return Number.isSafeInteger(value) && (value as number) >= 0;
+    case "dtype":
+      return isDType(value);
+    case "anything":
+      return true;
+    default:
+      throw kind satisfies never;
   }
-  throw misshapen(path, "not a record");
-}
-
-export function list<T>(
-  value: unknown,
-  path: string,
-  item: (value: unknown, path: string) => T,
-): readonly T[] {
-  if (!Array.isArray(value)) throw misshapen(path, "not a list");
-  return value.map((each, i) => item(each, `${path}[${i}]`));
-}
-
-/** A list of exactly `length` items, to be read one by one. */
-export function tuple(value: unknown, path: string, length: number): readonly unknown[] {
-  if (Array.isArray(value) && value.length === length) return value;
-  throw misshapen(path, `not a list of ${length}`);
 }

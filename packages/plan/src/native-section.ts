@@ -13,7 +13,7 @@
  */
 import type { Container, PlacedSection } from "./container.ts";
 import { sectionTypes } from "./container.ts";
-import * as shape from "./json-shape.ts";
+import { checkShape, misshapen } from "./json-shape.ts";
 import { irVersion, type Plan, type PlanOutput, type PlanPort } from "./plan.ts";
 import { version } from "./version.ts";
 
@@ -66,6 +66,32 @@ export const portableTypes: readonly number[] = [
   sectionTypes.cnst,
 ];
 
+const port = { name: "text", dtype: "dtype", shape: ["natural"], buffer: "natural" } as const;
+const header = {
+  plan: "text",
+  sections: [{ type: "natural", bytes: "natural", crc: "natural" }],
+  name: "text",
+  arenaBytes: "natural",
+  inputs: [port],
+  outputs: [{ ...port, exact: "flag" }],
+  constants: [{ offset: "natural", bytes: "natural" }],
+  parts: [
+    {
+      executor: "text",
+      codegen: "natural",
+      features: ["text"],
+      detail: "anything",
+      bytes: "natural",
+    },
+  ],
+} as const;
+
+/** The header as JSON has it: code is elsewhere. */
+export interface NativeHeader extends Omit<NativeSection, "parts"> {
+  readonly ir: number;
+  readonly parts: readonly (Omit<NativePart, "code"> & { readonly bytes: number })[];
+}
+
 /**
  * The section's content, or why it is not for this process: in words that follow "native code was not used: ".
  *
@@ -75,90 +101,47 @@ export function readNativeSection(
   container: Container,
   content: Uint8Array,
 ): NativeSection | string {
-  const header = readHeader(content);
-  const madeBy = shape.text(header.value.producer, "producer");
-  const ir = shape.natural(header.value.ir, "ir");
-  if (ir !== irVersion) return `its plan is of IR version ${ir}, this gridfuse runs ${irVersion}`;
-  if (madeBy !== producer) return `it was made by ${madeBy}, this is ${producer}`;
-  const section = { ...readFacts(header.value), parts: readParts(header, content) };
-  return belongsTo(section, container) ? section : "it belongs to another plan";
-}
-
-interface Header {
-  readonly value: Readonly<Record<string, unknown>>;
-  readonly end: number;
-}
-
-function readHeader(content: Uint8Array): Header {
   const length =
     content.length < 4
       ? Number.NaN
       : new DataView(content.buffer, content.byteOffset).getUint32(0, true);
-  if (!(length <= content.length - 4)) throw shape.misshapen("header", "it is cut off");
-  let value: unknown;
+  if (!(length <= content.length - 4)) throw misshapen("header", "it is cut off");
+  const value = parse(content.subarray(4, 4 + length));
+  checkShape(value, { producer: "text", ir: "natural" }, "header");
+  const { producer: madeBy, ir } = value as NativeHeader;
+  if (ir !== irVersion) return `its plan is of IR version ${ir}, this gridfuse runs ${irVersion}`;
+  if (madeBy !== producer) return `it was made by ${madeBy}, this is ${producer}`;
+  checkShape(value, header, "header");
+  const section = value as NativeHeader;
+  if (!belongsTo(section, container)) return "it belongs to another plan";
+  return { ...section, parts: withCode(section.parts, content, 4 + length) };
+}
+
+function parse(bytes: Uint8Array): unknown {
   try {
-    value = JSON.parse(new TextDecoder().decode(content.subarray(4, 4 + length)));
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    throw shape.misshapen("header", "it is not JSON");
+    throw misshapen("header", "it is not JSON");
   }
-  return { value: shape.record(value, "header"), end: 4 + length };
 }
 
-const readFacts = (value: Header["value"]): Omit<NativeSection, "parts"> => ({
-  producer,
-  plan: shape.text(value.plan, "plan"),
-  sections: shape.list(value.sections, "sections", (each, path) => {
-    const [type, bytes, crc] = shape.tuple(each, path, 3);
-    return {
-      type: shape.natural(type, path),
-      bytes: shape.natural(bytes, path),
-      crc: shape.natural(crc, path),
-    };
-  }),
-  name: shape.text(value.name, "name"),
-  arenaBytes: shape.natural(value.arenaBytes, "arenaBytes"),
-  inputs: shape.list(value.inputs, "inputs", readPort),
-  outputs: shape.list(value.outputs, "outputs", (each, path) => ({
-    ...readPort(each, path),
-    exact: shape.flag(shape.record(each, path).exact, `${path}.exact`),
-  })),
-  constants: shape.list(value.constants, "constants", (each, path) => {
-    const [offset, bytes] = shape.tuple(each, path, 2);
-    return { offset: shape.natural(offset, path), bytes: shape.natural(bytes, path) };
-  }),
-});
-
-function readPort(value: unknown, path: string): PlanPort {
-  const port = shape.record(value, path);
-  return {
-    name: shape.text(port.name, `${path}.name`),
-    dtype: shape.dtype(port.dtype, `${path}.dtype`),
-    shape: shape.list(port.shape, `${path}.shape`, shape.natural),
-    buffer: shape.natural(port.buffer, `${path}.buffer`),
-  };
-}
-
-function readParts({ value, end }: Header, content: Uint8Array): readonly NativePart[] {
+function withCode(
+  parts: NativeHeader["parts"],
+  content: Uint8Array,
+  end: number,
+): readonly NativePart[] {
   let at = end;
-  const parts = shape.list(value.parts, "parts", (each, path): NativePart => {
-    const part = shape.record(each, path);
+  const complete = parts.map((part) => {
     const start = Math.ceil(at / codeAlignment) * codeAlignment;
-    at = start + shape.natural(part.bytes, `${path}.bytes`);
-    if (at > content.length) throw shape.misshapen(`${path}.bytes`, "the code is cut off");
-    return {
-      executor: shape.text(part.executor, `${path}.executor`),
-      codegen: shape.natural(part.codegen, `${path}.codegen`),
-      features: shape.list(part.features, `${path}.features`, shape.text),
-      detail: part.detail,
-      code: content.subarray(start, at) as Uint8Array<ArrayBuffer>,
-    };
+    at = start + part.bytes;
+    return { ...part, code: content.subarray(start, at) as Uint8Array<ArrayBuffer> };
   });
-  if (at !== content.length) throw shape.misshapen("parts", "bytes follow the code");
-  return parts;
+  if (at !== content.length) throw misshapen("parts", "the code does not fill the section");
+  return complete;
 }
 
 /** Whether the code was made of the portable sections that lie beside it. */
-function belongsTo({ sections, constants }: NativeSection, container: Container): boolean {
+function belongsTo({ sections, constants }: NativeHeader, container: Container): boolean {
   const portable = container.sections.filter(({ type }) => portableTypes.includes(type));
   const same = ({ type, content, crc }: PlacedSection, i: number): boolean => {
     const named = sections[i];

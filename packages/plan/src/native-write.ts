@@ -6,6 +6,7 @@ import { hex } from "./hash/sha256.ts";
 import {
   type ConstantRange,
   codeAlignment,
+  type NativeHeader,
   type NativePart,
   portableTypes,
   producer,
@@ -26,18 +27,18 @@ export function nativeSection(
   constants: readonly ConstantRange[],
   parts: readonly NativePart[],
 ): Section {
-  const header = {
+  const header: NativeHeader = {
     producer,
     ir: plan.ir,
     plan: hex(portableId(sections)),
     sections: sections
       .filter(({ type }) => portableTypes.includes(type))
-      .map(({ type, content }) => [type, content.length, crc32c(content)]),
+      .map(({ type, content }) => ({ type, bytes: content.length, crc: crc32c(content) })),
     name: plan.name,
     arenaBytes: plan.arenaBytes,
     inputs: plan.inputs.map(portFacts),
     outputs: plan.outputs.map((port) => ({ ...portFacts(port), exact: port.exact })),
-    constants: constants.map(({ offset, bytes }) => [offset, bytes]),
+    constants,
     parts: parts.map(({ executor, codegen, features, detail, code }) => ({
       executor,
       codegen,

@@ -47,19 +47,22 @@ export interface NativeUse {
   readonly constants: readonly Uint8Array[];
 }
 
-const uses = new WeakMap<Plan, NativeUse>();
-const reasons = new WeakMap<Plan, string>();
-const portables = new WeakMap<Plan, Portable>();
+interface Trusted extends NativeUse {
+  readonly portable: Portable;
+}
 
-/** The native code that may be used for `plan`. */
-export const nativeOf = (plan: Plan): NativeUse | undefined => uses.get(plan);
+/** For a plan of a file with native code: what may be used, or why it is not. */
+const beside = new WeakMap<Plan, Trusted | string>();
 
-/** Why native code that `plan` came with is not used. */
-export const nativeRefusal = (plan: Plan): string | undefined => reasons.get(plan);
+/** The native code that may be used for `plan`, or why what it came with is not used. */
+export const nativeOf = (plan: Plan): NativeUse | string | undefined => beside.get(plan);
+
+/** In reports. */
+export const unused = (reason: string): string => `native code was not used: ${reason}`;
 
 /** `plan`, remembering why its file's native code is not used. */
 export function withoutNative(plan: Plan, reason: string | undefined): Plan {
-  if (reason !== undefined) reasons.set(plan, `native code was not used: ${reason}`);
+  if (reason !== undefined) beside.set(plan, unused(reason));
   return plan;
 }
 
@@ -69,8 +72,8 @@ export function withoutNative(plan: Plan, reason: string | undefined): Plan {
  * @throws what `loadPlan` throws without trust
  */
 export async function decoded(plan: Plan): Promise<Plan> {
-  const portable = portables.get(plan);
-  return portable === undefined ? plan : portable.whole();
+  const found = beside.get(plan);
+  return typeof found === "object" ? found.portable.whole() : plan;
 }
 
 /** Reads the native section of a file as far as `trust` allows: the section, why it is not used, or nothing. */
@@ -167,8 +170,8 @@ export function trustedPlan(
       return portable.now().debug as PlanDebug;
     },
   };
-  portables.set(plan, portable);
-  uses.set(plan, {
+  beside.set(plan, {
+    portable,
     parts: native.parts,
     constants: native.constants.map(({ offset, bytes }) => cnst.subarray(offset, offset + bytes)),
   });

@@ -236,8 +236,9 @@ function checkArray(what: "input" | "output", port: PlanPort, value: StorageArra
  */
 export function resolveOutputs(
   plan: Plan,
-  out: Readonly<Record<string, StorageArray>> = {},
+  out?: Readonly<Record<string, StorageArray>>,
 ): (StorageArray | undefined)[] {
+  if (out === undefined) return new Array<undefined>(plan.outputs.length).fill(undefined);
   refuseUnknownNames("output", Object.keys(out), plan.outputs);
   const resolved = plan.outputs.map((port) => {
     const value = Object.hasOwn(out, port.name) ? out[port.name] : undefined;
