@@ -23,7 +23,7 @@ export interface CompileOptions extends LowerOptions {
 }
 
 /** Raised whenever the same graph and options may give another plan. */
-export const compilerVersion = 1;
+export const compilerVersion = 2;
 
 const directories = new Map<string, PlanCache>();
 
@@ -47,6 +47,7 @@ function keyOf(program: Program, options: CompileOptions): string {
     ["compiler", String(compilerVersion)],
     ["reassociate", String(options.reassociate ?? true)],
     ["fuel", String(options.fuel ?? "")],
+    ["tiles", JSON.stringify(options.tiles ?? null)],
   ]);
 }
 

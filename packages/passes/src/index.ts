@@ -12,3 +12,4 @@ export {
 export { type Accesses, accessesOf } from "./plan/accesses.ts";
 export * from "./print-plan.ts";
 export * from "./report.ts";
+export { defaultBudget, type TileBudget } from "./tile/trips.ts";

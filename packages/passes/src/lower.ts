@@ -27,6 +27,8 @@ import { rerollRegion } from "./reroll/reroll.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
 import { settleNaNs } from "./tensor/settle-nans.ts";
+import { tileSteps } from "./tile/tile.ts";
+import type { TileBudget } from "./tile/trips.ts";
 
 /** From refs to values in regions, from grids to array axes. */
 export const regionPasses: readonly RegionPass[] = [
@@ -79,6 +81,18 @@ export const stepPasses: readonly StepPass[] = [
     run: (s, { buffers }) => dropDeadWrites(s, buffers),
   },
   {
+    name: "tile",
+    level: "loop",
+    after: [
+      "drop-dead-writes",
+      "merge-kernels",
+      "elide-copies",
+      "merge-kernels again",
+      "drop-dead-writes again",
+    ],
+    run: (s, { tiles: budget, ...context }) => tileSteps(s, { ...context, budget }),
+  },
+  {
     name: "bound-accesses",
     level: "plan",
     required: true,
@@ -91,6 +105,8 @@ export interface LowerOptions extends PassObserver {
   readonly reassociate?: boolean;
   /** Iterations a `while` may take before the run fails. Default 2³¹−1. */
   readonly fuel?: number;
+  /** Bytes of temporaries from which chains of steps run tile by tile, and how much a tile may have. */
+  readonly tiles?: TileBudget;
 }
 
 /**
@@ -119,7 +135,13 @@ export function lower(
     lowerProgram(tensors, context.loops, options.fuel ?? 2 ** 31 - 1),
   );
   const { buffers } = lowered.builder;
-  const steps = runner.steps(choosePasses(stepPasses, names), lowered.steps, { buffers });
+  const steps = runner.steps(choosePasses(stepPasses, names), lowered.steps, {
+    buffers,
+    plan: lowered.builder,
+    loops: context.loops,
+    notes: context.notes,
+    tiles: options.tiles,
+  });
 
   return emitPlan(program.name, lowered, steps, {
     nodesBefore: countNodes(table, program.main),

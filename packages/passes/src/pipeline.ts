@@ -8,6 +8,9 @@
 import { countNodes, type Program, type Region, type Table } from "@gridfuse/graph";
 import { type AxisReport, CompileError, type PlanBuffer, type Step } from "@gridfuse/plan";
 
+import type { PlanBuilder } from "./fuse/builder.ts";
+import type { TileBudget } from "./tile/trips.ts";
+
 /** kernel: refs; tensor: values, in regions; loop: steps over buffers; plan: steps as they are written. */
 export type PassLevel = "kernel" | "tensor" | "loop" | "plan";
 
@@ -45,6 +48,11 @@ export interface RegionContext {
 
 export interface StepContext {
   readonly buffers: readonly PlanBuffer[];
+  readonly plan: PlanBuilder;
+  /** Ids of loops that index expressions name. */
+  readonly loops: { next: number };
+  readonly notes: string[];
+  readonly tiles: TileBudget | undefined;
 }
 
 /** One entry per pass, for `--explain`: how long it took and what it left (nodes, or steps after fuse). */

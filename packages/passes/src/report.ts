@@ -1,7 +1,8 @@
 /**
  * What became of a graph: a function over the plan and its debug section, for people and for tests.
  */
-import type { AxisReport, Plan, Step } from "@gridfuse/plan";
+import { type AxisReport, itemSize, type Plan, type PlanBuffer, type Step } from "@gridfuse/plan";
+import { defaultBudget } from "./tile/trips.ts";
 
 export interface KernelReport {
   readonly name: string;
@@ -13,6 +14,30 @@ export interface KernelReport {
   readonly outputs: number;
   readonly scalarOps: number;
   readonly origins: readonly string[];
+}
+
+/** A chain that runs tile by tile. */
+export interface TileReport {
+  readonly name: string;
+  /** Tiles, those of the tiles around it included. */
+  readonly tiles: number;
+  /** Bytes of temporaries that belong to one tile. */
+  readonly bytesPerTile: number;
+  readonly depth: number;
+}
+
+/** Where the temporaries of a plan are: in tiles, or whole. */
+export interface TemporariesReport {
+  /** Bytes of temporaries alive at once: the arena. */
+  readonly peakBytes: number;
+  /** The most that belongs to one tile of an outermost tile step. */
+  readonly bytesPerTile: number;
+  /** Bytes of all temporaries that live outside of tiles. */
+  readonly wholeBytes: number;
+  /** Whether no temporary is whole but for what is smaller than a tile may be. */
+  readonly fitTiles: boolean;
+  /** Why not, where chains were divided. */
+  readonly reasons: readonly string[];
 }
 
 export interface PlanReport {
@@ -28,6 +53,8 @@ export interface PlanReport {
   readonly constantBytes: number;
   readonly axes: readonly AxisReport[];
   readonly kernels: readonly KernelReport[];
+  readonly tiles: readonly TileReport[];
+  readonly temporaries: TemporariesReport;
   readonly steps: readonly {
     readonly kind: Step["kind"];
     readonly name: string;
@@ -46,8 +73,9 @@ export interface PlanReport {
 export function report(plan: Plan): PlanReport {
   const kernels: KernelReport[] = [];
   const steps: { kind: Step["kind"]; name: string; depth: number }[] = [];
+  const tiles: TileReport[] = [];
   let gridLoops = 0;
-  const visit = (list: readonly Step[], depth: number): void => {
+  const visit = (list: readonly Step[], depth: number, around = 1): void => {
     for (const step of list) {
       steps.push({ kind: step.kind, name: step.name, depth });
       switch (step.kind) {
@@ -56,14 +84,21 @@ export function report(plan: Plan): PlanReport {
           break;
         case "loop":
           if (step.grid) gridLoops += 1;
-          visit(step.body, depth + 1);
+          visit(step.body, depth + 1, around);
           break;
+        case "tile": {
+          const { name, locals } = step;
+          const bytesPerTile = bytesOf(plan, locals);
+          tiles.push({ name, tiles: around * step.trips, bytesPerTile, depth });
+          visit(step.body, depth + 1, around * step.trips);
+          break;
+        }
         case "while":
-          visit(step.condition, depth + 1);
-          visit(step.body, depth + 1);
+          visit(step.condition, depth + 1, around);
+          visit(step.body, depth + 1, around);
           break;
         case "branch":
-          for (const branch of step.branches) visit(branch, depth + 1);
+          for (const branch of step.branches) visit(branch, depth + 1, around);
           break;
         default:
       }
@@ -83,12 +118,47 @@ export function report(plan: Plan): PlanReport {
     constantBytes: plan.constants.reduce((sum, { data }) => sum + data.byteLength, 0),
     axes: debug?.axes ?? [],
     kernels,
+    tiles,
+    temporaries: describeTemporaries(plan),
     steps,
     notes: debug?.notes ?? [],
     passes: debug?.passes ?? [],
     compileMs: debug?.compileMs,
   };
   return { ...facts, text: formatReport(plan, facts) };
+}
+
+/** Bytes of temporaries from their first offset to their last: those that take turns in one place count once. */
+function bytesOf(plan: Plan, temporaries: readonly number[]): number {
+  const pieces = temporaries
+    .map((id) => plan.buffers[id] as PlanBuffer)
+    .filter(({ length }) => length > 0)
+    .map(({ offset = 0, length, dtype }) => ({ offset, end: offset + length * itemSize(dtype) }))
+    .sort((p, q) => p.offset - q.offset);
+  let bytes = 0;
+  let reached = 0;
+  for (const { offset, end } of pieces) {
+    bytes += Math.max(0, end - Math.max(offset, reached));
+    reached = Math.max(reached, end);
+  }
+  return bytes;
+}
+
+function describeTemporaries(plan: Plan): TemporariesReport {
+  const outermost = plan.steps.flatMap((step) => (step.kind === "tile" ? [step] : []));
+  const local = new Set(outermost.flatMap(({ locals }) => locals));
+  const whole = plan.buffers.flatMap(({ kind }, id) =>
+    kind === "temporary" && !local.has(id) ? [id] : [],
+  );
+  const bytesPerTile = Math.max(0, ...outermost.map(({ locals }) => bytesOf(plan, locals)));
+  const wholeBytes = bytesOf(plan, whole);
+  return {
+    peakBytes: plan.arenaBytes,
+    bytesPerTile,
+    wholeBytes,
+    fitTiles: Math.max(wholeBytes, bytesPerTile) <= defaultBudget.bytes,
+    reasons: (plan.debug?.notes ?? []).filter((note) => note.startsWith("tile: ")),
+  };
 }
 
 function describeKernel(plan: Plan, step: Extract<Step, { kind: "kernel" }>): KernelReport {
@@ -132,6 +202,7 @@ function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
     lines.push(`  axis ${kernel}.${axis} (${extent}): ${verdict} — ${reason}`);
   }
   const byName = new Map(facts.kernels.map((kernel) => [kernel.name, kernel]));
+  const byTile = new Map(facts.tiles.map((tile) => [tile.name, tile]));
   for (const { kind, name, depth } of facts.steps) {
     const pad = "  ".repeat(depth + 1);
     const kernel = byName.get(name);
@@ -139,9 +210,12 @@ function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
       kernel === undefined
         ? ""
         : ` over [${kernel.domain.join(", ")}]: ${kernel.scalarOps} scalar ops, ${kernel.reductions} reductions, ${kernel.inputs} in, ${kernel.outputs} out`;
+    const tile = byTile.get(name);
+    const cut =
+      tile === undefined ? "" : `: ${tile.tiles} tiles of ${formatBytes(tile.bytesPerTile)}`;
     const from =
       kernel !== undefined && kernel.origins.length > 0 ? `  (${kernel.origins.join(", ")})` : "";
-    lines.push(`${pad}${kind} ${name}${detail}${from}`);
+    lines.push(`${pad}${kind} ${name}${detail}${cut}${from}`);
   }
   for (const { name, dtype, shape, exact } of plan.outputs) {
     lines.push(`  output ${name}: ${dtype}[${shape.join(", ")}], ${exact ? "exact" : "bounded"}`);

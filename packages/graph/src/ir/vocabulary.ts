@@ -293,7 +293,14 @@ export interface OpParams {
     readonly loop?: number;
   };
   /** Operands [carry…, captures…]; regions [condition → bool scalar, body → carry…], params [carry…, captures…]. */
-  while: { readonly carries: number };
+  while: {
+    readonly carries: number;
+    /**
+     * Batching made it of one loop a lane: it goes on while any lane does, and a round leaves alone the lanes that are
+     * done. So lanes may be computed apart from each other, each group for as long as it needs.
+     */
+    readonly lanes?: true;
+  };
   /** Operands [which: bool or int32 scalar, operands…]; region k runs where which is k (clamped); bool: 0 false, 1 true. */
   cond: None;
 

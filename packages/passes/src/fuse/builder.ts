@@ -20,8 +20,18 @@ export class PlanBuilder {
   /** User lines that went into each step, by step name. */
   readonly origins: Map<string, readonly string[]> = new Map();
 
+  /**
+   * Predicates of `while` steps over independent lanes: the loop goes on while any lane does, and a round leaves
+   * lanes alone that are done. So it may go on for some lanes longer than for others.
+   */
+  readonly laneLoops: Set<number> = new Set();
+
   newBuffer(kind: BufferKind, dtype: DType, length: number): number {
     return this.buffers.push({ kind, dtype, length }) - 1;
+  }
+
+  resize(buffer: number, length: number): void {
+    this.buffers[buffer] = { ...(this.buffers[buffer] as PlanBuffer), length };
   }
 
   /** The buffer of a constant array; the same array is stored once. */

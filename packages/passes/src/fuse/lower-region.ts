@@ -477,6 +477,7 @@ export class Scope implements Surroundings {
       this.#bindCapture(body.params[carries + j] as ValueId, value);
     });
     const predicate = atStart(this.plan.newBuffer("temporary", "bool", 1));
+    if (node.params.lanes === true) this.plan.laneLoops.add(predicate.buffer);
     const test = new Scope(lowering, condition);
     test.lowerEffects(condition);
     test.store(condition.results[0] as ValueId, predicate);

@@ -60,6 +60,15 @@ export function placeBuffers(steps: readonly Step[], buffers: readonly PlanBuffe
   };
 }
 
+/** Most bytes of temporaries alive at once, without placing them. */
+export function peakBytesOf(
+  steps: readonly Step[],
+  buffers: readonly PlanBuffer[],
+  bytesOf: (buffer: number) => number,
+): number {
+  return peakOf([...findLives(steps, buffers).values()], ({ buffer }) => bytesOf(buffer));
+}
+
 function peakOf(lives: readonly Life[], sizeOf: (life: Life) => number): number {
   const changes: { at: number; bytes: number }[] = [];
   for (const life of lives) {

@@ -406,7 +406,6 @@ const operandsFor = (
 function uniformWhile(scope: Scope, loop: BatchedLoop): readonly ValueId[] {
   const { e, axis, mask } = scope;
   const { node, inputs, batched } = loop;
-  const { carries } = node.params;
   const [condition, body] = node.regions as readonly [Region, Region];
   const anyone = mask === undefined ? undefined : e.emit("reduce_or", [mask], { axes: [0] });
   const values = [...inputs, ...listed(mask), ...listed(anyone)];
@@ -428,7 +427,7 @@ function uniformWhile(scope: Scope, loop: BatchedLoop): readonly ValueId[] {
   next.forEach((result, i) => {
     step.region.results.push(batched[i] ? asBatched(step.inner, result, axis.size) : result.value);
   });
-  return emitWhile(e, node, carries, values, [test.region, step.region]);
+  return emitWhile(e, node, node.params, values, [test.region, step.region]);
 }
 
 /**
@@ -459,9 +458,16 @@ function divergentWhile(scope: Scope, loop: BatchedLoop): readonly ValueId[] {
 
   const test = openLoopRegion(e, values);
   const going = goingOn(test.inner, condition, test.params);
-  test.region.results.push(test.inner.emit("reduce_or", [going], { axes: [0] }));
+  const any = node.params.lanes === true ? anyOf : anyPoint;
+  test.region.results.push(any(test.inner, going));
 
   const step = openLoopRegion(e, values);
+  if (node.params.lanes === true && here === undefined) {
+    // A point of which all lanes are done is left alone already.
+    const next = batchRegion(step.inner, body, split(step.params).operands, axis);
+    step.region.results.push(...next.map((result) => asBatched(step.inner, result, axis.size)));
+    return emitWhile(e, node, node.params, values, [test.region, step.region]);
+  }
   const active = goingOn(step.inner, silenced(e.table, condition), step.params);
   const { operands } = split(step.params);
   const next = batchRegion(step.inner, body, operands, axis, active).map((result, i) =>
@@ -472,18 +478,30 @@ function divergentWhile(scope: Scope, loop: BatchedLoop): readonly ValueId[] {
   );
   step.region.results.push(...next, ...(speaks ? [active] : []));
   const regions = [test.region, step.region];
-  return emitWhile(e, node, carries + (speaks ? 1 : 0), values, regions).slice(0, carries);
+  const params = { carries: carries + (speaks ? 1 : 0), lanes: true } as const;
+  return emitWhile(e, node, params, values, regions).slice(0, carries);
+}
+
+const anyPoint = (e: Emitter, flags: ValueId): ValueId =>
+  e.emit("reduce_or", [flags], { axes: [0] });
+
+/** The same for points that have lanes themselves: all lanes are asked at once. */
+function anyOf(e: Emitter, flags: ValueId): ValueId {
+  const node = e.table.producer(flags);
+  if (node?.op !== "reduce_or") return anyPoint(e, flags);
+  const [lanes] = node.inputs as readonly [ValueId];
+  return e.emit("reduce_or", [lanes], { axes: e.shape(lanes).map((_, d) => d) });
 }
 
 function emitWhile(
   { table, region }: Emitter,
   { origin }: NodeNamed<"while">,
-  carries: number,
+  params: NodeNamed<"while">["params"],
   inputs: readonly ValueId[],
   regions: readonly Region[],
 ): readonly ValueId[] {
-  const types = inputs.slice(0, carries).map((value) => table.tensor(value));
-  return table.newNode(region, "while", { carries }, inputs, types, regions, origin).outputs;
+  const types = inputs.slice(0, params.carries).map((value) => table.tensor(value));
+  return table.newNode(region, "while", params, inputs, types, regions, origin).outputs;
 }
 
 // ── Effects ─────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,456 @@
+/**
+ * tile: vectorise to optimise, strip-mine to execute. The passes before this one turn grids and batches into long array
+ * axes; a chain of steps over such an axis would stream every array between two steps through main memory.
+ * Here neighbouring steps that can be cut along their outermost axis become one step that runs tile by tile,
+ * and what lives only between them shrinks to a tile. Loops are cut from outside: the tile encloses the loop.
+ *
+ * A chain that can be cut into few parts as a whole is cut so, and its stretches that can be cut finer are cut again inside:
+ * a sorting network of many long rows runs row by row, and within a row its short distances run in pieces.
+ */
+import type { PlanBuffer, Step } from "@gridfuse/plan";
+import * as ix from "@gridfuse/plan/index-expr";
+import { itemSize } from "@gridfuse/plan/scalar";
+import type { PlanBuilder } from "../fuse/builder.ts";
+import { type Accesses, accessesOf } from "../plan/accesses.ts";
+import { peakBytesOf } from "../plan/place.ts";
+import { type CutStep, cutStep } from "./cut.ts";
+import { copyParts, relocate } from "./relocate.ts";
+import { chooseTrips, coarser, defaultBudget, gcd, type TileBudget } from "./trips.ts";
+import { fromPart, Known, partLength, type Tiling, Uses, withinPart } from "./uses.ts";
+
+export interface TileContext {
+  readonly plan: PlanBuilder;
+  readonly loops: { next: number };
+  readonly notes: string[];
+  readonly budget?: TileBudget | undefined;
+}
+
+export function tileSteps(steps: readonly Step[], context: TileContext): readonly Step[] {
+  return new Tiler(context, steps).tile(steps, new Map());
+}
+
+/** Elements of buffers that are seen as a tile's part. */
+type Lengths = ReadonlyMap<number, number>;
+
+interface Run {
+  readonly given: readonly Step[];
+  readonly cuts: readonly CutStep[];
+  readonly tiling: Tiling;
+  readonly uses: Uses;
+}
+
+interface Stretch {
+  readonly steps: Step[];
+  /** Divides the lengths of what the steps make. */
+  common: number;
+}
+
+/** A step that could be cut into `most` tiles. */
+interface Candidate {
+  readonly step: Step;
+  readonly most: number;
+}
+
+const mostNotes = 8;
+
+class Tiler {
+  readonly #context: TileContext;
+  readonly #budget: TileBudget;
+  /** Steps that mention a buffer, in the whole plan. */
+  readonly #mentions: Map<number, number>;
+  /** Locals have the size of the innermost tile that they are local to. */
+  readonly #settled = new Set<number>();
+  readonly #tilings = new Map<Lengths, Tiling[]>();
+  readonly #cuts = new Map<Tiling, Map<Step, CutStep | string>>();
+
+  constructor(context: TileContext, steps: readonly Step[]) {
+    this.#context = context;
+    this.#budget = context.budget ?? defaultBudget;
+    this.#mentions = countMentions(steps);
+  }
+
+  tile(steps: readonly Step[], lengths: Lengths): readonly Step[] {
+    if (this.#limit(steps) >= this.#peak(steps, lengths)) return steps;
+    return this.#stretches(steps, lengths).flatMap((stretch) =>
+      this.#tileStretch(stretch, lengths),
+    );
+  }
+
+  #lengthOf(lengths: Lengths): (buffer: number) => number {
+    const { buffers } = this.#context.plan;
+    return (buffer) => lengths.get(buffer) ?? (buffers[buffer] as PlanBuffer).length;
+  }
+
+  #bytesOf(buffer: number, lengths: Lengths): number {
+    const { dtype } = this.#context.plan.buffers[buffer] as PlanBuffer;
+    return this.#lengthOf(lengths)(buffer) * itemSize(dtype);
+  }
+
+  #peak(steps: readonly Step[], lengths: Lengths): number {
+    return peakBytesOf(steps, this.#context.plan.buffers, (buffer) =>
+      this.#bytesOf(buffer, lengths),
+    );
+  }
+
+  #limit(steps: readonly Step[]): number {
+    const { bytes, laneBytes } = this.#budget;
+    return steps.some((step) => this.#hasLanes(step)) ? Math.min(bytes, laneBytes) : bytes;
+  }
+
+  #hasLanes(step: Step): boolean {
+    switch (step.kind) {
+      case "while":
+        return this.#context.plan.laneLoops.has(step.predicate);
+      case "loop":
+        return step.body.some((inner) => this.#hasLanes(inner));
+      default:
+        return false;
+    }
+  }
+
+  // ── What might be cut together ────────────────────────────────────────────────────────────
+
+  /** Neighbours whose results have lengths with a common divisor worth having. */
+  #stretches(steps: readonly Step[], lengths: Lengths): Stretch[] {
+    const found: Stretch[] = [];
+    const lengthOf = this.#lengthOf(lengths);
+    for (const step of steps) {
+      let own = 0;
+      for (const buffer of accessesOf(step).writes) {
+        if (lengthOf(buffer) > smallLength) own = gcd(own, lengthOf(buffer));
+      }
+      const last = found.at(-1);
+      const both = gcd(last?.common ?? 0, own);
+      if (last === undefined || (both !== 0 && both < Math.min(last.common, own, leastCommon))) {
+        found.push({ steps: [step], common: own });
+      } else {
+        last.steps.push(step);
+        last.common = both;
+      }
+    }
+    return found;
+  }
+
+  #tileStretch({ steps: given, common: parts }: Stretch, lengths: Lengths): readonly Step[] {
+    const peak = this.#peak(given, lengths);
+    const limit = this.#limit(given);
+    if (peak <= limit) return given;
+    const finest = chooseTrips(parts, peak, limit, Math.min(limit, this.#budget.leastBytes));
+    if (finest <= 1) return given;
+    const result: Step[] = [];
+    let open: Candidate[] = [];
+    const steps = (): Step[] => open.map((candidate) => candidate.step);
+    const common = (): number => open.reduce((trips, { most }) => gcd(trips, most), 0);
+    const mostOf = (step: Step): number | string =>
+      this.#mostTrips(step, finest, this.#largeResults([...steps(), step], lengths), lengths);
+    const put = (candidates: readonly Candidate[]): void => {
+      if (candidates.length === 0) return;
+      const trips = candidates.reduce((so, { most }) => gcd(so, most), 0);
+      result.push(
+        ...this.#tileRun(
+          candidates.map(({ step }) => step),
+          trips,
+          lengths,
+        ),
+      );
+    };
+    for (const step of given) {
+      let most = mostOf(step);
+      const joins = (): boolean => typeof most === "number" && gcd(common(), most) > 1;
+      if (!joins() && !this.#independent(step, steps())) {
+        const { before, after } = apart(this.#readAcross(step, finest, lengths), open);
+        put(before);
+        open = after;
+        most = mostOf(step);
+        if (!joins()) {
+          put(open);
+          open = [];
+          most = mostOf(step);
+        }
+      }
+      if (typeof most === "number" && joins()) {
+        open.push({ step, most });
+      } else {
+        result.push(step);
+        if (open.length === 0 && typeof most === "string") this.#note(step, most, peak);
+      }
+    }
+    put(open);
+    return result;
+  }
+
+  /** What the step reads across tiles, in the fewest tiles there might be. */
+  #readAcross(step: Step, finest: number, lengths: Lengths): ReadonlySet<number> {
+    const fewest = [...coarser(finest)].at(-1) as number;
+    const cut = this.#cut(step, this.#tiling(fewest, lengths));
+    if (typeof cut === "string") return accessesOf(step).reads;
+    return new Set([...cut.uses.byBuffer].flatMap(([buffer, { own }]) => (own ? [] : [buffer])));
+  }
+
+  #note({ name }: Step, reason: string, bytes: number): void {
+    const { notes } = this.#context;
+    if (bytes <= this.#budget.bytes) return;
+    const own = notes.filter((note) => note.startsWith("tile: ")).length;
+    if (own >= mostNotes) return;
+    const size = `${(bytes / 1024).toFixed(0)} KiB`;
+    notes.push(`tile: "${name}" divides a chain with ${size} of temporaries: ${reason}`);
+  }
+
+  /** Whether the step may as well run before all of `others`. */
+  #independent(step: Step, others: readonly Step[]): boolean {
+    return step.kind !== "print" && others.every((other) => areFree(step, other));
+  }
+
+  #largeResults(steps: readonly Step[], lengths: Lengths): Set<number> {
+    const lengthOf = this.#lengthOf(lengths);
+    const writes = steps.flatMap((step) => [...accessesOf(step).writes]);
+    return new Set(writes.filter((buffer) => lengthOf(buffer) > smallLength));
+  }
+
+  /** Into how many tiles the step can be cut, or why it cannot. */
+  #mostTrips(
+    step: Step,
+    finest: number,
+    made: ReadonlySet<number>,
+    lengths: Lengths,
+  ): number | string {
+    let reason = "";
+    for (const trips of coarser(finest)) {
+      const cut = this.#cut(step, this.#tiling(trips, lengths));
+      const across = typeof cut === "string" ? undefined : crossing(cut, made);
+      if (typeof cut !== "string" && across === undefined) {
+        const { kind } = step;
+        const repeated = [...cut.uses.byBuffer.values()].some((use) => use.repeated);
+        if (!repeated || (kind !== "kernel" && kind !== "copy")) return trips;
+      }
+      // What every tile would compute for itself had better be computed before.
+      reason = typeof cut === "string" ? cut : (across ?? "it has no equal parts");
+    }
+    return reason;
+  }
+
+  #tiling(trips: number, lengths: Lengths): Tiling {
+    const { next: loop } = this.#context.loops;
+    const known = this.#tilings.get(lengths)?.find((t) => t.loop === loop && t.trips === trips);
+    if (known !== undefined) return known;
+    const made = { loop, trips, lengthOf: this.#lengthOf(lengths), known: new Known() };
+    this.#tilings.set(lengths, [...(this.#tilings.get(lengths) ?? []), made]);
+    return made;
+  }
+
+  #cut(step: Step, tiling: Tiling): CutStep | string {
+    const { buffers, laneLoops } = this.#context.plan;
+    const cuts = this.#cuts.get(tiling) ?? new Map<Step, CutStep | string>();
+    this.#cuts.set(tiling, cuts);
+    const cut = cuts.get(step) ?? cutStep(step, { ...tiling, buffers, laneLoops });
+    cuts.set(step, cut);
+    return cut;
+  }
+
+  // ── One tile step ─────────────────────────────────────────────────────────────────────────
+
+  /** Tiles of steps each of which can be cut; where they do not fit together, several tile steps. */
+  #tileRun(steps: readonly Step[], trips: number, lengths: Lengths): readonly Step[] {
+    const tiling = this.#tiling(trips, lengths);
+    const result: Step[] = [];
+    let rest = steps;
+    while (rest.length > 0) {
+      const run = this.#longestRun(rest, tiling);
+      const taken = Math.max(1, run.given.length);
+      result.push(
+        ...(this.#isWorthIt(run, lengths) ? [this.#emit(run, lengths)] : rest.slice(0, taken)),
+      );
+      rest = rest.slice(taken);
+    }
+    return result;
+  }
+
+  #longestRun(steps: readonly Step[], tiling: Tiling): Run {
+    const cuts: CutStep[] = [];
+    const uses = new Uses();
+    for (const step of steps) {
+      const cut = this.#cut(step, tiling);
+      if (typeof cut === "string" || uses.conflictsWith(cut.uses)) break;
+      uses.addAll(cut.uses);
+      cuts.push(cut);
+    }
+    const run = { given: steps.slice(0, cuts.length), cuts, tiling, uses };
+    const shared = [...uses.byBuffer].find(
+      ([buffer, { repeated }]) => repeated && !this.#isPrivate(buffer, run.given),
+    );
+    if (shared === undefined) return run;
+    const first = cuts.findIndex((cut) => cut.uses.byBuffer.get(shared[0])?.repeated === true);
+    return this.#longestRun(steps.slice(0, first), tiling);
+  }
+
+  /** A temporary that nothing but `steps` mentions. */
+  #isPrivate(buffer: number, steps: readonly Step[]): boolean {
+    if (this.#context.plan.buffers[buffer]?.kind !== "temporary") return false;
+    return countMentions(steps).get(buffer) === this.#mentions.get(buffer);
+  }
+
+  #isWorthIt({ given, uses }: Run, lengths: Lengths): boolean {
+    if (given.length === 0 || this.#peak(given, lengths) <= this.#limit(given)) return false;
+    const between = [...uses.byBuffer.values()].some(
+      ({ own, read, written }) => own && read && written,
+    );
+    return between && countLeaves(given) > 1;
+  }
+
+  #emit({ given, cuts, tiling, uses }: Run, lengths: Lengths): Step {
+    const { plan, loops } = this.#context;
+    loops.next += 1;
+    const parts = new Map<number, number>();
+    for (const [buffer, use] of uses.byBuffer) {
+      if (use.written) parts.set(buffer, partLength(tiling, buffer) as number);
+    }
+    const inside = new Map([...lengths, ...parts]);
+    const counts = countMentions(given);
+    const isLocal = (buffer: number): boolean =>
+      plan.buffers[buffer]?.kind === "temporary" &&
+      counts.get(buffer) === this.#mentions.get(buffer);
+    const locals = new Set([...counts.keys()].filter(isLocal));
+
+    const spare = {
+      name: () => plan.name("copy"),
+      fresh: (like: number, length: number): number => {
+        const made = plan.newBuffer("temporary", plan.buffers[like]!.dtype, length);
+        this.#mentions.set(made, 2);
+        this.#settled.add(made);
+        locals.add(made);
+        return made;
+      },
+    };
+    const dtypeOf = (buffer: number) => plan.buffers[buffer]!.dtype;
+    const start = (length: number) => fromPart(tiling, length, ix.zero);
+
+    let body: readonly Step[] = cuts.map(({ step }) =>
+      relocate(step, (buffer, index) =>
+        parts.has(buffer) ? withinPart(tiling, buffer, index) : index,
+      ),
+    );
+    // Rows of a buffer that is only read are read where they are, by all but those who take whole buffers.
+    body = copyParts(
+      body,
+      dtypeOf,
+      (buffer) => {
+        if (parts.has(buffer)) return undefined;
+        const length = partLength(tiling, buffer) as number;
+        return { start: start(length), length };
+      },
+      spare,
+    );
+    body = this.tile(body, inside);
+    const isWhole = (buffer: number): boolean => parts.has(buffer) && !locals.has(buffer);
+    body = copyParts(
+      body,
+      dtypeOf,
+      (buffer) => {
+        const length = parts.get(buffer);
+        return length === undefined || !isWhole(buffer) ? undefined : { start: ix.zero, length };
+      },
+      spare,
+    );
+    body = body.map((step) =>
+      relocate(step, (buffer, index) =>
+        isWhole(buffer) ? fromPart(tiling, parts.get(buffer) as number, index) : index,
+      ),
+    );
+    for (const buffer of locals) {
+      const length = parts.get(buffer);
+      if (length === undefined || this.#settled.has(buffer)) continue;
+      plan.resize(buffer, length);
+      this.#settled.add(buffer);
+    }
+    for (const buffer of localsInside(body)) locals.add(buffer);
+    return {
+      kind: "tile",
+      name: plan.name("tile"),
+      loop: tiling.loop,
+      trips: tiling.trips,
+      locals: [...locals].sort((p, q) => p - q),
+      body,
+    };
+  }
+}
+
+/** Why the step would wait for what other tiles make, if it would. */
+function crossing({ uses }: CutStep, made: ReadonlySet<number>): string | undefined {
+  for (const [buffer, { own }] of uses.byBuffer) {
+    if (!own && made.has(buffer)) return "it reads across tiles what the chain makes";
+  }
+  return undefined;
+}
+
+/** The steps that make `wanted`, with what must run before them; and the others, which may run after them. */
+function apart(
+  wanted: ReadonlySet<number>,
+  candidates: readonly Candidate[],
+): { before: Candidate[]; after: Candidate[] } {
+  const before: Candidate[] = [];
+  const after: Candidate[] = [];
+  for (const candidate of [...candidates].reverse()) {
+    const makes = [...accessesOf(candidate.step).writes].some((buffer) => wanted.has(buffer));
+    const goesFirst = makes || before.some((later) => !areFree(candidate.step, later.step));
+    (goesFirst ? before : after).unshift(candidate);
+  }
+  return { before, after };
+}
+
+/** Whether two steps may change places. */
+function areFree(a: Step, b: Step): boolean {
+  const [p, q] = [accessesOf(a), accessesOf(b)];
+  const clear = (writes: ReadonlySet<number>, other: Accesses): boolean =>
+    [...writes].every((buffer) => !other.reads.has(buffer) && !other.writes.has(buffer));
+  return clear(p.writes, q) && clear(q.writes, p);
+}
+
+/** Elements of results that are too few to have parts. */
+const smallLength = 64;
+/** A common divisor below this is not worth keeping two steps together. */
+const leastCommon = 64;
+
+function forEachLeaf(steps: readonly Step[], visit: (step: Step) => void): void {
+  for (const step of steps) {
+    switch (step.kind) {
+      case "loop":
+      case "tile":
+        forEachLeaf(step.body, visit);
+        break;
+      case "while":
+        forEachLeaf(step.condition, visit);
+        forEachLeaf(step.body, visit);
+        break;
+      case "branch":
+        for (const branch of step.branches) forEachLeaf(branch, visit);
+        break;
+      default:
+        visit(step);
+    }
+  }
+}
+
+function countLeaves(steps: readonly Step[]): number {
+  let count = 0;
+  forEachLeaf(steps, () => {
+    count += 1;
+  });
+  return count;
+}
+
+/** How many steps without inner steps mention a buffer; selectors and predicates are mentioned by their makers. */
+function countMentions(steps: readonly Step[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  const add = (buffer: number): void => {
+    counts.set(buffer, (counts.get(buffer) ?? 0) + 1);
+  };
+  forEachLeaf(steps, (step) => {
+    const { reads, writes } = accessesOf(step);
+    for (const buffer of new Set([...reads, ...writes])) add(buffer);
+  });
+  return counts;
+}
+
+function localsInside(steps: readonly Step[]): number[] {
+  return steps.flatMap((step) => (step.kind === "tile" ? step.locals : []));
+}

@@ -1,0 +1,129 @@
+/**
+ * What a step that does one tile's part uses of each buffer, and whether that is the tile's own part.
+ *
+ * Tile t's part of a buffer of n elements is t·n/T … (t + 1)·n/T − 1. An access keeps to it if, with t·n/T subtracted, its
+ * interval lies in [0, n/T): the same arithmetic by which the verifier proves that accesses are in bounds.
+ */
+import { guardedInterval } from "@gridfuse/plan";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
+import type { IndexRange } from "@gridfuse/plan/scalar";
+
+/** An axis that all steps of a chain share, as so many tiles, named in index expressions by `loop`. */
+export interface Tiling {
+  readonly loop: number;
+  readonly trips: number;
+  /** Elements of a buffer, as the steps see it that are to be cut. */
+  readonly lengthOf: (buffer: number) => number;
+  readonly known: Known;
+}
+
+/** Steps of a chain ask for the same few expressions again and again. */
+export class Known {
+  /** Renumberings, by the domain they cut. */
+  readonly maps: Map<string, (e: IndexExpr) => IndexExpr> = new Map();
+  readonly within: Map<string, IndexExpr> = new Map();
+  readonly keeps: Map<string, boolean> = new Map();
+}
+
+export interface Use {
+  /** Every access keeps to the tile's own part. */
+  own: boolean;
+  read: boolean;
+  /** Written by a step that does the tile's part of the work. */
+  written: boolean;
+  /** Written by a step that every tile does as a whole, for itself. */
+  repeated: boolean;
+}
+
+export class Uses {
+  readonly byBuffer: Map<number, Use> = new Map();
+
+  add(
+    buffer: number,
+    { own = true, read = false, written = false, repeated = false }: Partial<Use>,
+  ): void {
+    const known = this.byBuffer.get(buffer);
+    if (known === undefined) {
+      this.byBuffer.set(buffer, { own, read, written, repeated });
+      return;
+    }
+    known.own &&= own;
+    known.read ||= read;
+    known.written ||= written;
+    known.repeated ||= repeated;
+  }
+
+  addAll(other: Uses): void {
+    for (const [buffer, use] of other.byBuffer) this.add(buffer, use);
+  }
+
+  /** A buffer by which tiles would depend on each other, if any. */
+  conflict(): number | undefined {
+    for (const [buffer, { own, written, repeated }] of this.byBuffer) {
+      if (written && (!own || repeated)) return buffer;
+    }
+    return undefined;
+  }
+
+  /** Whether there would be a conflict with `other` added. */
+  conflictsWith(other: Uses): boolean {
+    for (const [buffer, theirs] of other.byBuffer) {
+      const ours = this.byBuffer.get(buffer) ?? theirs;
+      const own = ours.own && theirs.own;
+      const repeated = ours.repeated || theirs.repeated;
+      if ((ours.written || theirs.written) && (!own || repeated)) return true;
+    }
+    return false;
+  }
+}
+
+/** Elements of a tile's part; undefined where the buffer has no equal parts. */
+export function partLength({ trips, lengthOf }: Tiling, buffer: number): number | undefined {
+  const length = lengthOf(buffer);
+  return length > 0 && length % trips === 0 ? length / trips : undefined;
+}
+
+export const tileIndex = ({ loop, trips }: Tiling): IndexExpr => ix.loop(loop, trips);
+
+/** `index` counted from where the tile's part of the buffer begins. */
+export function withinPart(tiling: Tiling, buffer: number, index: IndexExpr): IndexExpr {
+  const length = partLength(tiling, buffer) as number;
+  const { within } = tiling.known;
+  const key = `${length}:${index.key}`;
+  let found = within.get(key);
+  if (found === undefined) {
+    found = ix.sub(index, ix.mul(tileIndex(tiling), length));
+    within.set(key, found);
+  }
+  return found;
+}
+
+/** The other way round. */
+export function fromPart(
+  { loop, trips }: Tiling,
+  partElements: number,
+  index: IndexExpr,
+): IndexExpr {
+  return ix.add(index, ix.mul(ix.loop(loop, trips), partElements));
+}
+
+/** Whether elements `index + first … index + last` lie in the tile's own part. */
+export function keepsToPart(
+  tiling: Tiling,
+  buffer: number,
+  access: { index: IndexExpr; guard: readonly IndexRange[]; first?: number; last?: number },
+): boolean {
+  const length = partLength(tiling, buffer);
+  if (length === undefined) return false;
+  const { index, guard, first = 0, last = 0 } = access;
+  let key = `${length}:${first}:${last}:${index.key}`;
+  for (const range of guard) key += `&${range.lo}<=${range.index.key}<${range.hi}`;
+  let keeps = tiling.known.keeps.get(key);
+  if (keeps === undefined) {
+    const { lo, hi } = guardedInterval(withinPart(tiling, buffer, index), guard);
+    keeps = lo > hi || (lo + first >= 0 && hi + last < length);
+    tiling.known.keeps.set(key, keeps);
+  }
+  return keeps;
+}
