@@ -1,4 +1,4 @@
-/** Compile times in fresh processes, round by round through all examples. */
+/** Compile times in fresh processes, round by round through all graphs. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { median } from "@gridfuse/docs/examples";
@@ -23,6 +23,7 @@ export function measureCompileTimes(
     const middle = (key: keyof CompileTimes) => median(all[i].map((times) => times[key]));
     return {
       name,
+      nodes: middle("nodes"),
       traceMs: middle("traceMs"),
       compileMs: middle("compileMs"),
       prepareMs: middle("prepareMs"),

@@ -40,34 +40,23 @@ export function generated(nodes: number): Graph {
         seed = (seed * 1664525 + 1013904223) % 2 ** 32;
         return Math.floor((seed / 2 ** 32) * n);
       };
+      /** One of these, with the number of nodes that it makes. */
+      const steps: readonly (readonly [number, (value: Tensor, other: Tensor) => Tensor])[] = [
+        [1, (value, other) => value.add(other)],
+        [1, (value, other) => value.sub(other)],
+        [2, (value) => value.mul(0.5 + below(100) / 100)],
+        [1, (value, other) => value.maximum(other)],
+        [4, (value, other) => where(value.lt(other), value, other.add(below(9)))],
+        [1, (value) => value.tanh()],
+        [2, (value, other) => value.transpose([1, 0]).add(other)],
+        [3, (value) => value.flip(below(2)).sub(1 + below(5))],
+        [4, (value) => value.sub(value.sum({ axis: below(2), keepDims: true }))],
+        [3, (value, other) => value.mul(other).add(below(7))],
+      ];
       const step = (value: Tensor, other: Tensor): Tensor => {
-        made += 2;
-        switch (below(10)) {
-          case 0:
-            return value.add(other);
-          case 1:
-            return value.sub(other);
-          case 2:
-            made += 1;
-            return value.mul(0.5 + below(100) / 100);
-          case 3:
-            return value.maximum(other);
-          case 4:
-            made += 2;
-            return where(value.lt(other), value, other.add(below(9)));
-          case 5:
-            return value.tanh();
-          case 6:
-            return value.transpose([1, 0]).add(other);
-          case 7:
-            return value.flip(below(2)).sub(1 + below(5));
-          case 8:
-            made += 3;
-            return value.sub(value.sum({ axis: below(2), keepDims: true }));
-          default:
-            made += 3;
-            return value.mul(other).add(below(7));
-        }
+        const [count, apply] = steps[below(steps.length)];
+        made += count;
+        return apply(value, other);
       };
       let rows: Tensor[] = Array.from({ length: branches }, (_, i) => x.mul(i + 1).add(y));
       while (made < nodes) {

@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- --json FILE] [-- --rounds N] [-- name…]` prints medians as Markdown: steady runs in
  * interleaved rounds, compile times and the cold start in fresh processes. A name chooses every benchmark
- * that contains it.
+ * that contains it. `compile --json FILE` writes [{ graph, nodes, compileMs }, …].
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -10,6 +10,7 @@ import { examples, measureShippedSort, type Production } from "@gridfuse/docs/ex
 import { cpu } from "gridfuse";
 import { type CompileTiming, measureCompileTimes } from "./compile-times.ts";
 import { contestantNames, startContestants } from "./contestants.ts";
+import { largeGraphs } from "./large-graphs.ts";
 import { measureInRounds, type Timing } from "./rounds.ts";
 
 const { values: options, positionals } = parseArgs({
@@ -41,12 +42,13 @@ function steadyTable(timings: readonly Timing[]): string {
 
 function compileTable(timings: readonly CompileTiming[]): string {
   return table(
-    ["in a fresh process", "trace ms", "compile ms", "prepare ms"],
-    timings.map(({ name, traceMs, compileMs, prepareMs }) => [
+    ["in a fresh process", "nodes", "trace ms", "compile ms", "prepare ms"],
+    timings.map(({ name, nodes, traceMs, compileMs, prepareMs }) => [
       name,
+      String(nodes),
       ms(traceMs),
       ms(compileMs),
-      ms(prepareMs),
+      prepareMs === 0 ? "" : ms(prepareMs),
     ]),
   );
 }
@@ -73,7 +75,7 @@ if (steady.length > 0) console.log(steadyTable(steady));
 
 const compiled = isWanted("compile")
   ? measureCompileTimes(
-      examples.map(({ name }) => name),
+      [...examples, ...largeGraphs].map(({ name }) => name),
       Math.min(rounds, 5),
     )
   : [];
@@ -88,5 +90,9 @@ if (steady.length + compiled.length === 0 && cold === undefined) {
   process.exitCode = 1;
 }
 if (options.json !== undefined) {
-  writeFileSync(options.json, `${JSON.stringify({ steady, compiled, cold }, null, 2)}\n`);
+  const onlyCompiled = steady.length === 0 && cold === undefined;
+  const written = onlyCompiled
+    ? compiled.map(({ name, nodes, compileMs }) => ({ graph: name, nodes, compileMs }))
+    : { steady, compiled, cold };
+  writeFileSync(options.json, `${JSON.stringify(written, null, 2)}\n`);
 }

@@ -28,6 +28,7 @@ import { literalColumn } from "./literals.ts";
 
 /** The region with isomorphic siblings merged, its inner regions too; the same one where there are none. */
 export function rerollRegion(table: Table, region: Region): Region {
+  if (!mayBeUnrolled(table, region)) return region;
   let changedInside = false;
   const inner = (given: Region): Region => {
     const made = rerollRegion(table, given);
@@ -39,6 +40,17 @@ export function rerollRegion(table: Table, region: Region): Region {
   const decision = decide(table, prepared.region, grouping);
   if (decision.groups.size > 0) return new Packer(table, prepared.region, grouping, decision).run();
   return changedInside ? prepared.region : region;
+}
+
+/** Tiles are cut out of something: without slices there is nothing to do, here or inside. */
+function mayBeUnrolled(table: Table, region: Region): boolean {
+  let slices = 0;
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    if (node.op === "slice" || node.op === "dynamic_slice") slices += 1;
+    if (slices > 1 || node.regions.some((inner) => mayBeUnrolled(table, inner))) return true;
+  }
+  return false;
 }
 
 const noFill = { lo: 0, hi: 0 };
