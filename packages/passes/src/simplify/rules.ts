@@ -30,6 +30,7 @@ import {
 import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
 import { coordinates, viewOf } from "../tensor/views.ts";
 import { evaluateBits } from "./evaluate-bits.ts";
+import { gatherAsView, sliceAtConstants } from "./known-places.ts";
 
 export interface RuleContext {
   readonly e: Emitter;
@@ -361,6 +362,16 @@ const reduceNothing: Rule<Reduction> = ({ e }, node, inputs) => {
   return [e.full(dtype, shape, identityOf[node.op](dtype))];
 };
 
+const gather: Rule<"gather"> = ({ e }, node, inputs) => {
+  const view = gatherAsView(e, node, inputs as readonly [ValueId, ValueId]);
+  return view === undefined ? undefined : [view];
+};
+
+const dynamicSlice: Rule<"dynamic_slice"> = ({ e }, node, inputs) => {
+  const slice = sliceAtConstants(e, node, inputs as readonly [ValueId, ...ValueId[]]);
+  return slice === undefined ? undefined : [slice];
+};
+
 type RuleTable = { readonly [K in OpName]?: readonly Rule<K>[] };
 
 const rules: RuleTable = {
@@ -379,6 +390,8 @@ const rules: RuleTable = {
   reduce_or: [reduceNothing],
   reduce_xor: [reduceNothing],
   add: [addZeroToSum],
+  gather: [gather],
+  dynamic_slice: [dynamicSlice],
 };
 
 const general = [

@@ -17,7 +17,7 @@ export type Known = (value: ValueId) => IndexExpr | undefined;
 const maxDepth = 64;
 
 /** Range of an integer dtype that index expressions (doubles) can hold exactly. */
-function fitsDType(e: IndexExpr, dtype: Parameters<typeof itemSize>[0]): boolean {
+export function fitsDType(e: IndexExpr, dtype: Parameters<typeof itemSize>[0]): boolean {
   const width = Math.min(itemSize(dtype) * 8, 53);
   const lo = isSigned(dtype) ? -(2 ** (width - 1)) : 0;
   const hi = isSigned(dtype) ? 2 ** (width - 1) - 1 : 2 ** width - 1;
@@ -116,6 +116,19 @@ function symbolicNode(
       const [lo, x, hi] = [operand(0), operand(1), operand(2)];
       if (lo === undefined || x === undefined || hi === undefined) return undefined;
       return ix.min(ix.max(x, lo), hi);
+    }
+    case "concatenate": {
+      const { dimension } = node.params;
+      const along = at[dimension] as IndexExpr;
+      let first = 0;
+      for (const [i, value] of node.inputs.entries()) {
+        const end = first + (sizes(table.tensor(value).shape)[dimension] as number);
+        if (along.lo >= first && along.hi < end) {
+          return operand(i, at.with(dimension, ix.add(along, ix.constant(-first))));
+        }
+        first = end;
+      }
+      return undefined;
     }
     default: {
       const view = viewOf(table, node);
