@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { register } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Graph } from "@gridfuse/graph";
+import { Graph, graph, type Kernel } from "@gridfuse/graph";
 import { GridfuseError } from "@gridfuse/plan";
 import { CommandError } from "./errors.ts";
 
@@ -50,17 +50,27 @@ const isGraph = (value: unknown): value is Graph =>
     "table" in value.program &&
     "main" in value.program);
 
-/** The graph exported under `name`; without one, the default export, else the only graph. @throws CommandError GF6004 */
+const isKernel = (value: unknown): value is Kernel =>
+  typeof value === "function" && "inputs" in value && "template" in value;
+
+const isProgram = (value: unknown): value is Graph | Kernel => isGraph(value) || isKernel(value);
+
+/**
+ * The graph, or the graph of the kernel, exported under `name`; without one, the default export, else the only one.
+ *
+ * @throws CommandError GF6004
+ */
 export function graphOf(
   module: { readonly [name: string]: unknown },
   path: string,
   name: string | undefined,
 ): Graph {
-  const graphs = Object.entries(module).filter(([, value]) => isGraph(value));
-  const wanted =
-    name ?? (isGraph(module.default) ? "default" : graphs.length === 1 ? graphs[0]![0] : "default");
+  const graphs = Object.entries(module).filter(([, value]) => isProgram(value));
+  const only = graphs.length === 1 ? graphs[0]![0] : "default";
+  const wanted = name ?? (isProgram(module.default) ? "default" : only);
   const found = module[wanted];
   if (isGraph(found)) return found;
+  if (isKernel(found)) return graph(found.inputs, found as never, { name: found.name });
   throw new CommandError("GF6004", `${path} exports no graph as "${wanted}"`, {
     path: wanted,
     received: typeof found,

@@ -148,6 +148,25 @@ describe("gridfuse compile", () => {
     ]);
   });
 
+  it("compiles a kernel, prints its passes and writes a page about them", async () => {
+    writeFileSync(
+      at("kernel.ts"),
+      `import { f32, kernel, tensor } from "gridfuse";
+      const each = tensor(f32, [8]).blocks([2], ({ i }) => [i]);
+      export const twice = kernel("twice", { grid: { i: 4 }, inputs: { x: each }, outputs: { y: each } },
+        ({ x, y }) => y.set(x.get().mul(2)));`,
+    );
+    const page = at("twice.html");
+    const args = ["compile", at("kernel.ts"), "-o", at("twice.plan"), "--explain", "--html", page];
+    const { code, stdout } = await gridfuse(args, { cwd: folder.path });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/pass +time +before → after/);
+    expect(stdout).toMatch(/vectorise-grid +\d+\.\d\d ms +\d+ → \d+ nodes/);
+    expect(stdout).toMatch(/fuse +\d+\.\d\d ms +\d+ nodes → \d+ steps/);
+    expect(stdout).toContain("axis twice.i (4): parallel");
+    expect(readFileSync(page, "utf8")).toContain("<h1>twice</h1>");
+  });
+
   it.each([
     ["an export that is no graph", ["layer.ts", "--export", "other"], "GF6004", 1],
     ["a dim without its size", ["layer.ts", "--export", "named"], "GF3001", 1],
