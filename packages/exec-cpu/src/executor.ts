@@ -1,8 +1,10 @@
 /** The CPU executor: WebAssembly with SIMD, or plain typed-array JS where there is none. */
 import type { Plan, PrepareOptions } from "@gridfuse/plan";
-import * as backends from "./backends.ts";
+import type { Engine } from "./engine.ts";
 import type { CpuExecutable } from "./executable.ts";
+import { jsEngine } from "./js/engine.ts";
 import { type AsyncCpuExecutor, type CpuOptions, Preparation, printing } from "./prepare.ts";
+import * as wasm from "./wasm-backend.ts";
 import { startProgramSync } from "./wasm-engine.ts";
 
 export interface CpuExecutor extends AsyncCpuExecutor {
@@ -19,18 +21,18 @@ export async function cpu(options: CpuOptions = {}): Promise<CpuExecutor> {
 
 /** Like `cpu`, at once. */
 export function cpuSync(options: CpuOptions = {}): CpuExecutor {
-  return new Cpu(options, async () => backends);
+  return new Cpu(options, { wasm: async () => wasm, js: async () => ({ jsEngine }) });
 }
 
 class Cpu extends Preparation implements CpuExecutor {
   prepareSync(plan: Plan, options: PrepareOptions = {}): CpuExecutable {
     options.signal?.throwIfAborted();
-    const engineOptions = printing(this.engineOptions(options), backends);
+    const engineOptions = printing(this.engineOptions(options), wasm);
     const native = this.native(plan, engineOptions);
-    let engine: ReturnType<typeof backends.jsEngine>;
+    let engine: Engine;
     if (typeof native === "object") engine = startProgramSync(native, engineOptions);
-    else if (this.isJs) engine = backends.jsEngine(plan, engineOptions);
-    else engine = startProgramSync(backends.generate(plan, engineOptions), engineOptions);
+    else if (this.isJs) engine = jsEngine(plan, engineOptions);
+    else engine = startProgramSync(wasm.generate(plan, engineOptions), engineOptions);
     options.onProgress?.(1, 1);
     return this.prepared(plan, engine, native);
   }

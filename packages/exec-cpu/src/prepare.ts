@@ -21,11 +21,17 @@ export interface CpuOptions {
   readonly maxFuel?: number;
 }
 
-/** What turns the steps of a plan into something that runs. */
+/** What turns the steps of a plan into something that runs, each loaded where it is first needed. */
 export interface Backends {
+  wasm(): Promise<WasmBackend>;
+  js(): Promise<JsBackend>;
+}
+export interface WasmBackend {
   generate(plan: Plan, options: EngineOptions): WasmProgram;
-  jsEngine(plan: Plan, options: EngineOptions): Engine;
   readonly formatPrintLines: FormatPrint;
+}
+export interface JsBackend {
+  jsEngine(plan: Plan, options: EngineOptions): Engine;
 }
 
 /** The executor as the small runtime has it: preparing may have to load code, so it is not done at once. */
@@ -39,12 +45,12 @@ export interface AsyncCpuExecutor extends Executor {
 export class Preparation implements AsyncCpuExecutor {
   readonly name = "cpu";
   readonly #options: CpuOptions;
-  readonly #backends: () => Promise<Backends>;
+  readonly #backends: Backends;
   readonly #notes: readonly string[];
   protected readonly isJs: boolean;
 
   /** @throws CapabilityError GF5005 */
-  constructor(options: CpuOptions, backends: () => Promise<Backends>) {
+  constructor(options: CpuOptions, backends: Backends) {
     const wanted = options.backend ?? "auto";
     const available = hasWasm();
     if (wanted === "wasm" && !available) {
@@ -76,13 +82,13 @@ export class Preparation implements AsyncCpuExecutor {
 
   async #fromNative(program: WasmProgram, options: EngineOptions): Promise<Engine> {
     if (program.prints.length === 0) return startProgram(program, options);
-    return startProgram(program, printing(options, await this.#backends()));
+    return startProgram(program, printing(options, await this.#backends.wasm()));
   }
 
   async #fromSteps(plan: Plan, options: EngineOptions): Promise<Engine> {
-    const backends = await this.#backends();
-    if (this.isJs) return backends.jsEngine(plan, options);
-    return startProgram(backends.generate(plan, options), printing(options, backends));
+    if (this.isJs) return (await this.#backends.js()).jsEngine(plan, options);
+    const wasm = await this.#backends.wasm();
+    return startProgram(wasm.generate(plan, options), printing(options, wasm));
   }
 
   protected engineOptions({ onPrint }: PrepareOptions): EngineOptions {
@@ -108,5 +114,5 @@ export class Preparation implements AsyncCpuExecutor {
 
 export const printing = (
   options: EngineOptions,
-  { formatPrintLines }: Pick<Backends, "formatPrintLines">,
+  { formatPrintLines }: WasmBackend,
 ): EngineOptions => ({ ...options, formatPrint: formatPrintLines });

@@ -1,4 +1,3 @@
 /** What makes code of a plan's steps; a trusted start does without it. */
 export { formatPrintLines } from "@gridfuse/plan";
 export { generate } from "./codegen/generate.ts";
-export { jsEngine } from "./js/engine.ts";
