@@ -54,7 +54,7 @@ export function within(
     if (part > worst) worst = part;
   }
   if (actual.length !== expected.length) return { ok: false, detail: `${actual.length} elements` };
-  return { ok: true, detail: `${Math.round(worst * 100)} % of the tolerance` };
+  return { ok: true, detail: `${Math.ceil(worst * 100)} % of the tolerance` };
 }
 
 /** Distance of the float32 numbers around x. */

@@ -12,7 +12,6 @@ import {
   iota,
   kernel,
   squeezed,
-  type Tensor,
   tensor,
   where,
 } from "gridfuse";
@@ -51,7 +50,7 @@ export function conv1d({ batch, length, from, to, taps, block }: Conv1dShape): G
       const position = iota(i32, [block + halo, 1]).add(i.mul(block).sub(halo));
       const inside = where(position.ge(0), x.get(), 0);
       const products = Array.from({ length: taps }, (_, tap) =>
-        inside.index(`${tap}:${tap + block}`).dot(w.get(tap) as Tensor),
+        inside.index(`${tap}:${tap + block}`).dot(w.get(tap)),
       );
       y.set(products.reduce((sum, product) => sum.add(product)));
     },

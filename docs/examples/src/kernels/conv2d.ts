@@ -2,17 +2,7 @@
  * 3×3 convolution of images with channels last, with zeros around them. Every tap is one product of
  * shifted pixels with the channels' weights, so the work goes to matrix products.
  */
-import {
-  element,
-  f32,
-  type Graph,
-  graph,
-  kernel,
-  pad,
-  squeezed,
-  type Tensor,
-  tensor,
-} from "gridfuse";
+import { element, f32, type Graph, graph, kernel, pad, squeezed, tensor } from "gridfuse";
 import { type Check, type Inputs, type Outputs, randomFloats, within } from "../check.ts";
 import { defineExample, type SuiteExample } from "../example.ts";
 
@@ -53,12 +43,8 @@ export function conv2d({ images, height, width, from, to, block }: Conv2dShape):
     },
     ({ x, w, y }) => {
       const products = taps.map(([dy, dx]) => {
-        const pixels = x.get(
-          `${dy}:${dy + block}`,
-          `${dx}:${dx + width}`,
-          ":",
-        ) as Tensor<"float32">;
-        return pixels.reshape([block * width, from]).dot(w.get(dy, dx) as Tensor<"float32">);
+        const pixels = x.get(`${dy}:${dy + block}`, `${dx}:${dx + width}`, ":");
+        return pixels.reshape([block * width, from]).dot(w.get(dy, dx));
       });
       const sum = products.reduce((total, product) => total.add(product));
       y.set(sum.reshape([block, width, to]));

@@ -3,7 +3,7 @@
  * A grid axis walks over blocks of hidden units; each adds its share of the output. `gelu` is the
  * original form (Hendrycks and Gimpel, 2016), `swiglu` the gated one (Shazeer, 2020).
  */
-import { f32, type Graph, graph, kernel, silu, type Tensor, tensor, when } from "gridfuse";
+import { f32, type Graph, graph, kernel, silu, tensor, when } from "gridfuse";
 import { type Check, type Inputs, type Outputs, randomFloats, within } from "../check.ts";
 import { defineExample, type SuiteExample } from "../example.ts";
 import { multiply } from "./product.ts";
@@ -24,7 +24,7 @@ export function swiglu(shape: MlpShape): Graph {
     { grid, inputs: { x, up: into, gate: into, down }, outputs: { y } },
     ({ x, up, gate, down, y }, { h }) => {
       when(h.isFirst, () => y.set(0));
-      const units = silu(x.get().dot(gate.get()) as Tensor<"float32">).mul(x.get().dot(up.get()));
+      const units = silu(x.get().dot(gate.get())).mul(x.get().dot(up.get()));
       y.add(units.dot(down.get()));
     },
   );
@@ -70,26 +70,42 @@ const gatedInputs = (shape: MlpShape): Inputs => ({
 const gelu = (z: number): number =>
   0.5 * z * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3)));
 
-/** In float64. Both products lose up to 2⁻²⁴ a term, and the activations stretch no error more than twice. */
+/** Hidden units in float64, and how far float32 ones may be off. */
+interface Units {
+  readonly values: Float64Array;
+  readonly errors: Float64Array;
+}
+
+/** A sum of `width` products is off by width · 2⁻²⁴ · Σ|x·w|; no activation here is steeper than 1.2. */
+function hiddenUnits({ rows, width, hidden }: MlpShape, inputs: Inputs): Units {
+  const shape = { m: rows, depth: width, n: hidden };
+  const up = multiply(shape, inputs.x as Float32Array, inputs.up as Float32Array);
+  const off = (magnitude: number): number => 1.2 * (width + 8) * 2 ** -24 * magnitude;
+  if (inputs.gate === undefined) {
+    return { values: up.values.map(gelu), errors: up.magnitude.map(off) };
+  }
+  const gate = multiply(shape, inputs.x as Float32Array, inputs.gate as Float32Array);
+  const open = gate.values.map((value) => value / (1 + Math.exp(-value)));
+  return {
+    values: open.map((value, i) => value * up.values[i]),
+    errors: open.map(
+      (value, i) =>
+        off(gate.magnitude[i]) * Math.abs(up.values[i]) + Math.abs(value) * off(up.magnitude[i]),
+    ),
+  };
+}
+
+/** In float64; errors of the units go through the second product, and its own come on top. */
 const check =
   (shape: MlpShape) =>
   (inputs: Inputs, { y }: Outputs): Check => {
     const { rows, width, hidden } = shape;
-    const [x, up] = [inputs.x as Float32Array, inputs.up as Float32Array];
-    const first = { m: rows, depth: width, n: hidden };
-    const raised = multiply(first, x, up);
-    const gate = inputs.gate as Float32Array | undefined;
-    const gates = gate === undefined ? undefined : multiply(first, x, gate);
-    const units = raised.values.map((value, i) => {
-      if (gates === undefined) return gelu(value);
-      return (gates.values[i] / (1 + Math.exp(-gates.values[i]))) * value;
-    });
     const second = { m: rows, depth: hidden, n: width };
-    const { values } = multiply(second, units, inputs.down as Float32Array);
-    // |gate|, |up| < √width, so a unit is off by at most 4 · width · 2⁻²⁴ · √width · max|unit|.
-    const greatest = units.reduce((most, unit) => Math.max(most, Math.abs(unit)), 1);
-    const bound = (hidden + 4 * width) * Math.sqrt(hidden) * 2 ** -24 * greatest;
-    return within(y, values, () => bound);
+    const down = inputs.down as Float32Array;
+    const units = hiddenUnits(shape, inputs);
+    const { values, magnitude } = multiply(second, units.values, down);
+    const carried = multiply(second, units.errors, down.map(Math.abs)).values;
+    return within(y, values, (i) => carried[i] + hidden * 2 ** -24 * magnitude[i]);
   };
 
 const sizes = {

@@ -2,7 +2,7 @@
  * 3×3 max pooling with stride 2: windows overlap, so blocks of rows share one row with the next block. The
  * index map names the first element of a block (`element`); strided slices pick the taps.
  */
-import { element, f32, type Graph, graph, kernel, type Tensor, tensor } from "gridfuse";
+import { element, f32, type Graph, graph, kernel, tensor } from "gridfuse";
 import { type Check, exactly, type Inputs, type Outputs, randomFloats } from "../check.ts";
 import { defineExample, type SuiteExample } from "../example.ts";
 
@@ -32,10 +32,8 @@ export function maxPool({ height, width, block }: PoolShape): Graph {
     },
     ({ x, y }) => {
       const every = (d: number, count: number) => `${d}:${d + 2 * count - 1}:2` as const;
-      const shifted = taps.map(
-        ([dy, dx]) => x.get(every(dy, block), every(dx, width)) as Tensor<"float32">,
-      );
-      y.set(shifted.reduce((most, values) => most.maximum(values) as Tensor<"float32">));
+      const shifted = taps.map(([dy, dx]) => x.get(every(dy, block), every(dx, width)));
+      y.set(shifted.reduce((most, values) => most.maximum(values)));
     },
   );
   return graph(pool.inputs, pool, { name: "max_pool" });

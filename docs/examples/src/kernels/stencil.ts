@@ -47,8 +47,8 @@ export function stencil({ height, width, block, sweeps }: StencilShape): Graph {
     ({ x, y }, { i }) => {
       const row = iota(i32, [rows, width]).add(i.mul(block).sub(sweeps));
       const onPlate = row.ge(0).and(row.lt(height));
-      const start = where(onPlate, x.get(), 0) as Plate;
-      const last = fori(0, sweeps, start, (_, now) => where(onPlate, sweep(now), 0) as Plate);
+      const start = where(onPlate, x.get(), 0);
+      const last = fori(0, sweeps, start, (_, now) => where(onPlate, sweep(now), 0));
       y.set(last.index(`${sweeps}:${sweeps + block}`));
     },
   );
@@ -69,7 +69,7 @@ function sweep(now: Plate): Plate {
   const around = from(0, 1)
     .add(from(2, 1))
     .add(from(1, 0).add(from(1, 2)));
-  return now.mul(0.75).add(around.mul(0.0625)) as Plate;
+  return now.mul(0.75).add(around.mul(0.0625));
 }
 
 const inputs = ({ height, width }: StencilShape): Inputs => ({
