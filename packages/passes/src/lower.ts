@@ -26,6 +26,7 @@ import { emitPlan, lowerProgram } from "./plan/emit.ts";
 import { rerollRegion } from "./reroll/reroll.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
+import { tidyLoops } from "./tensor/loops.ts";
 import { settleNaNs } from "./tensor/settle-nans.ts";
 import { tileSteps } from "./tile/tile.ts";
 import type { TileBudget } from "./tile/trips.ts";
@@ -60,6 +61,11 @@ export const regionPasses: readonly RegionPass[] = [
     name: "canonicalise again",
     level: "tensor",
     run: (region, { table }) => simplifyRegion(table, region),
+  },
+  {
+    name: "tidy-loops",
+    level: "tensor",
+    run: (region, { table, ...options }) => tidyLoops(table, region, options),
   },
   {
     name: "settle-nans",
