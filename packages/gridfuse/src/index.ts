@@ -12,7 +12,13 @@ export {
 } from "@gridfuse/exec-cpu";
 export { type GpuExecutable, type WebGpuSource, webgpu } from "@gridfuse/exec-gpu";
 export * from "@gridfuse/graph";
-export { type CompileOptions, compile, type PlanReport, report } from "@gridfuse/passes";
+export {
+  type CompileOptions,
+  compile,
+  type KernelReport,
+  type PlanReport,
+  report,
+} from "@gridfuse/passes";
 export {
   BuildError,
   bf16,
