@@ -5,7 +5,8 @@
 //   standalone.js   everything in one file
 //
 // Rollup (through Vite) makes the pieces, because it puts what they share into runtime.js, so that a start loads one
-// file. Names are kept as they are: errors carry the names of their classes.
+// file. Errors carry the names of their classes, so entries keep names as they are; the other pieces throw no classes
+// of their own.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,10 +42,10 @@ export async function bundle(entry, { pieces, conditions = [] }) {
   return Promise.all(
     output
       .filter((file) => file.type === "chunk")
-      .map(async ({ fileName, imports, code }) => ({
+      .map(async ({ fileName, imports, code, isEntry }) => ({
         fileName,
         imports,
-        code: (await transform(code, options)).code,
+        code: (await transform(code, { ...options, minifyIdentifiers: !isEntry })).code,
       })),
   );
 }

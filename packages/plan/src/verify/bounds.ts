@@ -7,6 +7,7 @@
 import { isInteger } from "../dtype.ts";
 import type { IndexExpr, IndexLeaf, IndexTerm } from "../index-expr/expr.ts";
 import { forEachLeaf } from "../index-expr/meaning.ts";
+import type { PlanInvalid } from "../plan-errors.ts";
 import type { IndexRange } from "../scalar/node.ts";
 import { type Interval, ProgramIntervals } from "./intervals.ts";
 import { type Broken, type Program, pointsOf, type Rule, type StepPlace } from "./walk.ts";
@@ -155,6 +156,12 @@ function leafFault(e: IndexExpr, { axes, loops, value }: LeafContext): string | 
 
 // ── The rule ────────────────────────────────────────────────────────────────────────────────
 
+interface Access {
+  readonly buffer: number;
+  readonly index: IndexExpr;
+  readonly guard: readonly IndexRange[];
+}
+
 /** Checks one program; expressions that occur again are looked at once. */
 class ProgramBounds {
   readonly #program: Program;
@@ -169,40 +176,48 @@ class ProgramBounds {
   }
 
   check(): void {
-    const { nodes, writes, path } = this.#program;
-    nodes.forEach((node, i) => {
-      if (node.op === "index") this.#leaves(node.index, [], i, `${path}.nodes[${i}]`);
-      else if (node.op === "load") {
-        this.#access("reads", node.buffer, node.index, node.guard, i, `${path}.nodes[${i}]`);
-      }
-    });
-    writes.forEach(({ buffer, index, guard }, i) => {
-      this.#access("writes", buffer, index, guard, nodes.length, `${path}.writes[${i}]`);
-    });
+    const { nodes, writes } = this.#program;
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!;
+      if (node.op === "index") this.#leaves(node.index, [], i, "nodes", i);
+      else if (node.op === "load") this.#access(node, i, "nodes", i);
+    }
+    for (let i = 0; i < writes.length; i++) this.#access(writes[i]!, nodes.length, "writes", i);
+  }
+
+  /** The error for item `i` of `list`; its place is put into words only here. */
+  #fault(list: "nodes" | "writes", i: number, what: string): PlanInvalid {
+    return this.#broken(`${this.#program.path}.${list}[${i}]`, what);
   }
 
   #access(
-    verb: string,
-    buffer: number,
-    index: IndexExpr,
-    guard: readonly IndexRange[],
+    { buffer, index, guard }: Access,
     before: number,
-    path: string,
+    list: "nodes" | "writes",
+    i: number,
   ): void {
-    for (const range of guard) this.#leaves(range.index, [], before, path);
-    this.#leaves(index, guard, before, path);
+    for (const range of guard) this.#leaves(range.index, [], before, list, i);
+    this.#leaves(index, guard, before, list, i);
     const { length } = this.#program.place.plan.buffers[buffer]!;
     if (index.lo >= 0 && index.hi < length) return;
     const { lo, hi } = guardedInterval(index, guard);
     if (lo > hi || (lo >= 0 && hi < length)) return;
     if (guard.some(neverHolds) || pointsOf(this.#program.axes) === 0) return;
-    throw this.#broken(
-      path,
+    const verb = list === "nodes" ? "reads" : "writes";
+    throw this.#fault(
+      list,
+      i,
       `${verb} elements ${lo}…${hi} of buffer ${buffer}, which has ${length}, as far as can be proven`,
     );
   }
 
-  #leaves(e: IndexExpr, guard: readonly IndexRange[], before: number, path: string): void {
+  #leaves(
+    e: IndexExpr,
+    guard: readonly IndexRange[],
+    before: number,
+    list: "nodes" | "writes",
+    i: number,
+  ): void {
     if (this.#sound.has(e)) return;
     const { axes, place } = this.#program;
     let usesValues = false;
@@ -211,7 +226,7 @@ class ProgramBounds {
       return this.#valueFault(leaf, guard, before);
     };
     const fault = leafFault(e, { axes, loops: place.loops, value });
-    if (fault !== undefined) throw this.#broken(path, fault);
+    if (fault !== undefined) throw this.#fault(list, i, fault);
     if (!usesValues) this.#sound.add(e);
   }
 

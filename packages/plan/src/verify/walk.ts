@@ -44,11 +44,13 @@ export function applyRules(plan: Plan, rules: readonly Rule[]): void {
     rule,
     broken: ((path, what) => new PlanInvalid(rule.id, path, what)) as Broken,
   }));
+  const ofSteps = bound.filter(({ rule }) => rule.step !== undefined);
+  const ofPrograms = bound.filter(({ rule }) => rule.program !== undefined);
   for (const { rule, broken } of bound) rule.plan?.(plan, broken);
   forEachStep(plan, (step, place) => {
-    for (const { rule, broken } of bound) rule.step?.(step, place, broken);
+    for (const { rule, broken } of ofSteps) rule.step?.(step, place, broken);
     forEachProgram(step, place, (program) => {
-      for (const { rule, broken } of bound) rule.program?.(program, broken);
+      for (const { rule, broken } of ofPrograms) rule.program?.(program, broken);
     });
   });
 }
