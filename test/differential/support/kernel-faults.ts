@@ -5,7 +5,7 @@ import { report } from "@gridfuse/passes";
 import type { Plan, PlanOutput } from "@gridfuse/plan";
 import { type Coverage, count, patternsOf } from "./kernels/coverage.ts";
 import { buildKernel, type KernelPlan } from "./random-kernel.ts";
-import { disagreements, type Inputs } from "./three-way.ts";
+import { type ComparisonOptions, disagreements, type Inputs } from "./three-way.ts";
 
 /** Where sums were reassociated, on inputs whose sums are mostly exact. */
 export function bounded({ dtype }: PlanOutput): Tolerance {
@@ -50,7 +50,11 @@ function falseVerdicts(program: Program, plan: Plan, inputs: Inputs): readonly s
  *
  * @param coverage counts the patterns that the kernel shows
  */
-export function faultsOfKernel(kernel: KernelPlan, coverage?: Coverage): readonly string[] {
+export function faultsOfKernel(
+  kernel: KernelPlan,
+  coverage?: Coverage,
+  options: ComparisonOptions = {},
+): readonly string[] {
   let printed = "";
   const explain = (lines: readonly string[]): readonly string[] =>
     lines.length === 0 ? [] : [...lines, printed];
@@ -59,9 +63,13 @@ export function faultsOfKernel(kernel: KernelPlan, coverage?: Coverage): readonl
     printed = printProgram(program);
     const plans: Plan[] = [];
     const lines = disagreements(program, inputs, {
+      ...options,
       reassociate: kernel.reassociate && kernel.style === "tame",
       bounded,
-      onPlan: (plan) => plans.push(plan),
+      onPlan: (plan) => {
+        plans.push(plan);
+        options.onPlan?.(plan);
+      },
     });
     const [plan] = plans as [Plan];
     if (coverage !== undefined) count(coverage, patternsOf(kernel, program, plan));

@@ -29,6 +29,8 @@ export interface CutContext extends Tiling {
   readonly buffers: readonly PlanBuffer[];
   /** Predicates of `while` steps that go on as long as any lane does, and leave finished lanes as they are. */
   readonly laneLoops: ReadonlySet<number>;
+  /** Elements up to which every tile may compute for itself what all of them need. */
+  readonly small: number;
 }
 
 export interface CutStep {
@@ -39,9 +41,6 @@ export interface CutStep {
 export type Uncut = string;
 
 const isCut = (result: CutStep | Uncut): result is CutStep => typeof result !== "string";
-
-/** Elements up to which every tile may compute for itself what all of them need. */
-const repeatable = 64;
 
 export function cutStep(step: Step, context: CutContext): CutStep | Uncut {
   const cut = cutAlone(step, context);
@@ -84,13 +83,13 @@ function cutAlone(step: Step, context: CutContext): CutStep | Uncut {
 }
 
 /** The whole step, done by every tile for itself: what it writes is small. */
-function repeat(step: Step, { buffers, lengthOf }: CutContext): CutStep | undefined {
+function repeat(step: Step, { buffers, lengthOf, small }: CutContext): CutStep | undefined {
   if (step.kind !== "kernel" && step.kind !== "copy") return undefined;
   const { reads, writes } = accessesOf(step);
   for (const buffer of writes) {
-    if (buffers[buffer]?.kind !== "temporary" || lengthOf(buffer) > repeatable) return undefined;
+    if (buffers[buffer]?.kind !== "temporary" || lengthOf(buffer) > small) return undefined;
   }
-  if (workOf(step) > repeatable ** 2) return undefined;
+  if (workOf(step) > small ** 2) return undefined;
   const uses = new Uses();
   for (const buffer of reads) uses.add(buffer, { own: false, read: true });
   for (const buffer of writes) uses.add(buffer, { own: false, repeated: true });

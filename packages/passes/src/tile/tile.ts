@@ -117,11 +117,14 @@ class Tiler {
     for (const step of steps) {
       let own = 0;
       for (const buffer of accessesOf(step).writes) {
-        if (lengthOf(buffer) > smallLength) own = gcd(own, lengthOf(buffer));
+        if (lengthOf(buffer) > this.#budget.smallElements) own = gcd(own, lengthOf(buffer));
       }
       const last = found.at(-1);
       const both = gcd(last?.common ?? 0, own);
-      if (last === undefined || (both !== 0 && both < Math.min(last.common, own, leastCommon))) {
+      if (
+        last === undefined ||
+        (both !== 0 && both < Math.min(last.common, own, this.#budget.smallElements))
+      ) {
         found.push({ steps: [step], common: own });
       } else {
         last.steps.push(step);
@@ -204,7 +207,7 @@ class Tiler {
   #largeResults(steps: readonly Step[], lengths: Lengths): Set<number> {
     const lengthOf = this.#lengthOf(lengths);
     const writes = steps.flatMap((step) => [...accessesOf(step).writes]);
-    return new Set(writes.filter((buffer) => lengthOf(buffer) > smallLength));
+    return new Set(writes.filter((buffer) => lengthOf(buffer) > this.#budget.smallElements));
   }
 
   /** Into how many tiles the step can be cut, or why it cannot. */
@@ -242,7 +245,9 @@ class Tiler {
     const { buffers, laneLoops } = this.#context.plan;
     const cuts = this.#cuts.get(tiling) ?? new Map<Step, CutStep | string>();
     this.#cuts.set(tiling, cuts);
-    const cut = cuts.get(step) ?? cutStep(step, { ...tiling, buffers, laneLoops });
+    const cut =
+      cuts.get(step) ??
+      cutStep(step, { ...tiling, buffers, laneLoops, small: this.#budget.smallElements });
     cuts.set(step, cut);
     return cut;
   }
@@ -404,11 +409,6 @@ function areFree(a: Step, b: Step): boolean {
     [...writes].every((buffer) => !other.reads.has(buffer) && !other.writes.has(buffer));
   return clear(p.writes, q) && clear(q.writes, p);
 }
-
-/** Elements of results that are too few to have parts. */
-const smallLength = 64;
-/** A common divisor below this is not worth keeping two steps together. */
-const leastCommon = 64;
 
 function forEachLeaf(steps: readonly Step[], visit: (step: Step) => void): void {
   for (const step of steps) {

@@ -10,6 +10,8 @@ export interface TileBudget {
   readonly laneBytes: number;
   /** Tiles smaller than this are not asked for. */
   readonly leastBytes: number;
+  /** Results of up to so many elements have no parts: they are made before, or by every tile for itself. */
+  readonly smallElements: number;
 }
 
 /**
@@ -21,6 +23,7 @@ export const defaultBudget: TileBudget = {
   bytes: 256 * 1024,
   laneBytes: 32 * 1024,
   leastBytes: 16 * 1024,
+  smallElements: 64,
 };
 
 const mostTrips = 1 << 16;
