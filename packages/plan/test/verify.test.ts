@@ -552,3 +552,74 @@ describe("V11–V16, V20: tables and structure", () => {
     );
   });
 });
+
+describe("V18: tiles are independent", () => {
+  const t = loop(9, 4);
+  const part = { index: add(mul(t, 8), axis(0, 8)), guard: [], dtype: f32 } as const;
+  const tileOf = (body: readonly Step[], locals: readonly number[] = []): Step => ({
+    kind: "tile",
+    name: "t",
+    loop: 9,
+    trips: 4,
+    locals,
+    body,
+  });
+  /** Eight elements from one buffer to another. */
+  const move = (from: number, to: number, read: IndexExpr, write: IndexExpr): KernelStep =>
+    kernel(
+      {
+        nodes: [load(f32, from, read)],
+        writes: [{ buffer: to, dtype: f32, index: write, guard: [], value: 0 }],
+      },
+      [8],
+    );
+  const own = axis(0, 8);
+  const tiled = (body: readonly Step[], locals?: readonly number[], more: readonly Step[] = []) => {
+    const plan = planOf([tileOf(body, locals), ...more]);
+    const { requirements } = plan;
+    return {
+      ...plan,
+      requirements: { ...requirements, steps: [...requirements.steps, "tile"] },
+    } as Plan;
+  };
+
+  it("accepts parts of a buffer, a temporary of one's own, and reading anywhere what nobody writes", () => {
+    const through = [
+      move(0, 3, add(mul(t, -8), constant(24), own), own),
+      move(3, 2, own, part.index),
+    ];
+    expect(verdict(tiled(through, [3]))).toBe("accepted");
+  });
+
+  it("accepts overlapping reads of what no tile writes", () => {
+    expect(verdict(tiled([move(0, 2, own, part.index)]))).toBe("accepted");
+  });
+
+  it.each<[string, readonly Step[], readonly number[]]>([
+    ["that all write one place", [move(0, 2, part.index, own)], []],
+    ["that share a temporary", [move(0, 3, part.index, own), move(3, 2, own, part.index)], []],
+    ["whose parts overlap", [move(0, 2, part.index, add(mul(t, 7), own))], []],
+    [
+      "that read what another tile writes",
+      [
+        move(0, 3, part.index, part.index),
+        move(3, 2, add(mul(t, -8), constant(24), own), part.index),
+      ],
+      [],
+    ],
+    ["whose own buffer is an input", [move(0, 2, own, part.index)], [0]],
+    ["that print", [{ kind: "print", name: "p", format: "", batch: 1, operands: [] }], []],
+  ])("refuses tiles %s", (_name, body, locals) => {
+    expect(verdict(tiled(body, locals))).toBe("V18 steps[1]");
+  });
+
+  it("refuses a buffer of one tile that another step reads", () => {
+    const body = [move(0, 3, part.index, own)];
+    const after: Step = { ...copyStep, name: "after", from: 3 };
+    expect(verdict(tiled(body, [3], [after]))).toBe("V18 steps[1]");
+  });
+
+  it("refuses a tile number outside of its tile", () => {
+    expect(verdict(planOf([move(0, 2, own, part.index)]))).toMatch(/^V17/);
+  });
+});
