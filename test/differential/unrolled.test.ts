@@ -161,7 +161,7 @@ const faultsOf = (given: Unrolled): readonly string[] =>
 const wholeArraySteps = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] as const;
 
 describe("programs written tile by tile", () => {
-  const numRuns = runsOf("GRIDFUSE_UNROLLED", 60);
+  const numRuns = runsOf("GRIDFUSE_UNROLLED", 40);
   it(`mean what they say: ${numRuns} random ones`, () => {
     expectNoFaults(unrolled, numRuns, faultsOf);
   });
@@ -176,7 +176,7 @@ describe("programs written tile by tile", () => {
       ),
       style: fc.constantFrom<Unrolled["style"]>("values", "refs", "in place"),
     });
-    expectNoFaults(alike, 30, ({ steps, style }) => {
+    expectNoFaults(alike, 20, ({ steps, style }) => {
       const given: Unrolled = { tiles: 16, columns: 1, steps, style };
       const before = countNodes(programOf(build(given)).table, programOf(build(given)).main);
       const after = compile(build(given)).debug?.nodesAfter ?? Infinity;

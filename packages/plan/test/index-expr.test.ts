@@ -180,6 +180,14 @@ describe("a simplified expression", () => {
     );
   });
 
+  it("substitutes into a flipped bit what only a guard keeps from being negative", () => {
+    const flipped = ix.xor(ix.axis(0, 8), ix.constant(2));
+    const shifted = ix.substituteAxes(flipped, [ix.add(ix.axis(0, 8), ix.constant(-3))]);
+    for (const i of [3, 4, 5, 6, 7]) {
+      expect(ix.evaluate(shifted, { axis: () => i })).toBe((i - 3) ^ 2);
+    }
+  });
+
   it("substitutes as it evaluates", () => {
     const replacements = fc.tuple(twins, twins, twins, twins);
     fc.assert(

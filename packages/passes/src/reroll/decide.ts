@@ -34,8 +34,8 @@ interface Uses {
 export function decide(table: Table, region: Region, grouping: Grouping): Decision {
   const disabled = new Set<Group>();
   for (;;) {
-    const { decision, before, after } = sweep(table, region, grouping, disabled);
-    const bad = dearClusters(decision, before, after);
+    const { decision, uses, before, after } = sweep(table, region, grouping, disabled);
+    const bad = dearClusters(decision, uses, before, after);
     if (bad.length === 0) return decision;
     for (const group of bad) disabled.add(group);
   }
@@ -115,7 +115,7 @@ function sweep(
     for (const pack of assembly.column.packs) usesOf(pack).packed = true;
     if (assembly.box.base !== undefined) want(assembly.box.base);
   }
-  return { decision: { groups: kept, assemblies: keptAssemblies }, before, after };
+  return { decision: { groups: kept, assemblies: keptAssemblies }, uses, before, after };
 }
 
 /** Of a group whose lanes are all taken out one by one: whether its members would take out more. */
@@ -136,9 +136,20 @@ function paysAlone(
   return groupCost(group) + single.size < single.size + others.size;
 }
 
+interface Balance {
+  /** Nodes before and after. */
+  before: number;
+  after: number;
+  /** Lanes taken out again: a program that is mostly that has not become a whole. */
+  single: number;
+  /** Has tiles of something. */
+  cut: boolean;
+}
+
 /** Groups of the clusters that do not make the program clearly shorter. */
 function dearClusters(
   { groups, assemblies }: Decision,
+  uses: ReadonlyMap<Group, Uses>,
   before: ReadonlyMap<Group | Assembly, number>,
   after: ReadonlyMap<Group | Assembly, number>,
 ): Group[] {
@@ -158,19 +169,20 @@ function dearClusters(
   for (const group of groups) for (const column of columnsOf(group)) join(packsOf(column), group);
   for (const { column } of assemblies) join(column.packs, column.packs[0] as Group);
 
-  const balance = new Map<Group, { before: number; after: number; cut: boolean }>();
+  const balance = new Map<Group, Balance>();
   const count = (unit: Group | Assembly, of: Group): void => {
     const root = rootOf(of);
-    const own = balance.get(root) ?? { before: 0, after: 0, cut: false };
+    const own = balance.get(root) ?? { before: 0, after: 0, single: 0, cut: false };
     own.before += before.get(unit) as number;
     own.after += after.get(unit) as number;
+    own.single += "members" in unit ? (uses.get(unit)?.single.size ?? 0) : 0;
     own.cut ||= "kind" in unit && unit.kind === "window";
     balance.set(root, own);
   };
   for (const group of groups) count(group, group);
   for (const assembly of assemblies) count(assembly, assembly.column.packs[0] as Group);
   return [...groups].filter((group) => {
-    const own = balance.get(rootOf(group)) as { before: number; after: number; cut: boolean };
-    return !own.cut || own.after > own.before * worthwhile;
+    const own = balance.get(rootOf(group)) as Balance;
+    return !own.cut || own.after > own.before * worthwhile || own.single > own.after / 2;
   });
 }

@@ -10,6 +10,7 @@
  */
 import {
   definitionOf,
+  elementCount,
   type Node,
   type NodeNamed,
   type Region,
@@ -288,7 +289,7 @@ class Grouper {
     keyed.sort((p, q) => compareLists(p.key, q.key));
     const members = keyed.map(({ node }) => node);
     const source = this.column(members.map((node) => node.inputs[0] as ValueId));
-    if (source === undefined) return undefined;
+    if (source === undefined || this.#overlap(members)) return undefined;
     const start: IndexExpr[] = [];
     for (const d of (members[0] as NodeNamed<"slice">).params.start.keys()) {
       const expression = expressionOf(members.map(({ params }) => params.start[d] as number));
@@ -296,6 +297,14 @@ class Grouper {
       start.push(expression);
     }
     return { kind: "window", id: this.groups.length, members, source, start };
+  }
+
+  /** Windows that overlap, as a stencil's, hold more together than what they are cut out of: no tiles. */
+  #overlap(windows: readonly Node[]): boolean {
+    const count = (value: ValueId): number => elementCount(this.#table.tensor(value).shape);
+    const sources = new Set(windows.map((node) => node.inputs[0] as ValueId));
+    const held = [...sources].reduce((total, value) => total + count(value), 0);
+    return windows.length * count((windows[0] as Node).outputs[0] as ValueId) > held;
   }
 
   // ── Columns ───────────────────────────────────────────────────────────────────────────────

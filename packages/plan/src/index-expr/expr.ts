@@ -488,6 +488,9 @@ export function and(a: IndexExpr, b: IndexExpr): IndexExpr {
   return binaryNode("and", a, b);
 }
 
+/** A coordinate that is looked at only where a guard keeps it from being negative. */
+const natural = (e: IndexExpr): IndexExpr => (e.lo < 0 ? max(e, zero) : e);
+
 // ── Walking ─────────────────────────────────────────────────────────────────────────────────
 
 /** Rebuilds `e` with every leaf replaced; the result is simplified again on the way up. */
@@ -513,9 +516,9 @@ export function substitute(e: IndexExpr, leaf: (leaf: IndexLeaf) => IndexExpr): 
     case "max":
       return max(substitute(e.a, leaf), substitute(e.b, leaf));
     case "xor":
-      return xor(substitute(e.a, leaf), substitute(e.b, leaf));
+      return xor(natural(substitute(e.a, leaf)), natural(substitute(e.b, leaf)));
     case "and":
-      return and(substitute(e.a, leaf), substitute(e.b, leaf));
+      return and(natural(substitute(e.a, leaf)), natural(substitute(e.b, leaf)));
     default:
       return e satisfies never;
   }
