@@ -210,6 +210,17 @@ describe("a sum of products", () => {
     );
   });
 
+  it("may be turned before it is added", () => {
+    const g = graph({ a: matrix, b: matrix }, ({ a, b }) => ({
+      c: fori(0, n, a as Tensor, (k, sum) => {
+        const part = a.index(":", ds(k, 1)).dot(b.index(ds(k, 1)));
+        return sum.add(part.transpose()) as Tensor;
+      }),
+    }));
+    expect(loopsOf(tidied(g))).toHaveLength(0);
+    expectSameResults(g, { a: counting(n * n), b: counting(n * n) }, 5);
+  });
+
   it("keeps its order where that is asked for, unless it is of whole numbers", () => {
     expect(loopsOf(tidied(product("float32"), false))).toHaveLength(1);
     expect(loopsOf(tidied(product("int32"), false))).toHaveLength(0);

@@ -28,6 +28,7 @@ import { examples as maskedSoftmax } from "./masked-softmax.ts";
 import { examples as matmul } from "./matmul.ts";
 import { examples as matmulBatched } from "./matmul-batched.ts";
 import { examples as matmulBf16 } from "./matmul-bf16.ts";
+import { examples as matmulInnerLoop } from "./matmul-inner-loop.ts";
 import { examples as matmulInt8 } from "./matmul-int8.ts";
 import { examples as matmulTransposed } from "./matmul-transposed.ts";
 import { examples as maxPool } from "./max-pool.ts";
@@ -104,4 +105,5 @@ export const suite: readonly SuiteExample[] = [
   ...einsum,
   ...causalAttention,
   ...pagedAttention,
+  ...matmulInnerLoop,
 ];

@@ -19,7 +19,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { simplifyRegion } from "../simplify/simplify.ts";
 import { batchRegion } from "./batch.ts";
 import type { LoopOptions } from "./loops.ts";
-import { dependencies, liveNodes, replay, withoutEffects } from "./rebuild.ts";
+import { dependencies, inlineRegion, liveNodes, replay, withoutEffects } from "./rebuild.ts";
 import { symbolicValue } from "./symbolic.ts";
 
 /** What carry `k` is after the last trip, where it is such a sum; appended to `e`. */
@@ -33,10 +33,10 @@ export function sumOfDots(
   const { table } = e;
   const { carries, xs, trips } = node.params;
   const body = node.regions[0] as Region;
-  const dot = addedDot(table, body, body.params[1 + k] as ValueId, body.results[k] as ValueId);
-  if (dot === undefined || trips < 2 || (isFloat(dot.params.dtype) && !reassociate)) {
-    return undefined;
-  }
+  const added = addedDot(table, body, body.params[1 + k] as ValueId, body.results[k] as ValueId);
+  if (added === undefined || trips < 2) return undefined;
+  const { dot, moved } = added;
+  if (isFloat(dot.params.dtype) && !reassociate) return undefined;
   const term = dot.outputs[0] as ValueId;
   const state = new Set(body.params.slice(1, 1 + carries));
   if (dependencies(table, body, state)(term).size > 0) return undefined;
@@ -58,10 +58,25 @@ export function sumOfDots(
   if (!terms.batched) return undefined;
   const order = isFloat(dot.params.dtype) ? { reassociated: true } : {};
   const total = apart.emit("reduce_sum", [terms.value], { axes: [0], ...order });
-  apart.region.results.push(apart.emit("add", [inputs[k] as ValueId, total], {}));
+  apart.region.results.push(addMoved(apart, inputs[k] as ValueId, total, moved));
   const whole = simplifyRegion(table, apart.region);
   const isOne = !whole.nodes.some((id) => table.nodes[id]?.op === "reduce_sum");
   return isOne ? replay(e, whole, new Map())[0] : undefined;
+}
+
+/** start + the moved total; a start that is the same everywhere is added before, where it may vanish. */
+function addMoved(e: Emitter, start: ValueId, total: ValueId, moved: Region): ValueId {
+  const move = (value: ValueId): ValueId => inlineRegion(e, moved, [value])[0] as ValueId;
+  const filled = e.table.producer(start);
+  if (filled?.op !== "full") return e.emit("add", [start, move(total)], {});
+  const same = e.emit("full", [], { ...filled.params, shape: e.shape(total) });
+  return move(e.emit("add", [same, total], {}));
+}
+
+interface AddedDot {
+  readonly dot: NodeNamed<"dot_general">;
+  /** What becomes of its result before it is added: other places, the same elements. */
+  readonly moved: Region;
 }
 
 /** The dot in state + dot, if nothing else looks at the state or at the sum. */
@@ -70,16 +85,25 @@ function addedDot(
   body: Region,
   state: ValueId,
   result: ValueId,
-): NodeNamed<"dot_general"> | undefined {
+): AddedDot | undefined {
   const nodes = body.nodes.map((id) => table.nodes[id] as Node);
-  const sum = nodes.find(({ outputs }) => outputs.includes(result));
+  const maker = (value: ValueId): Node | undefined =>
+    nodes.find(({ outputs }) => outputs.includes(value));
+  const sum = maker(result);
   if (sum?.op !== "add" || !sum.inputs.includes(state)) return undefined;
   const readers = nodes.filter(({ inputs }) => inputs.includes(state) || inputs.includes(result));
   const given = body.results.filter((value) => value === state || value === result);
   if (readers.length !== 1 || given.length !== 1) return undefined;
-  const term = sum.inputs.find((value) => value !== state);
-  const dot = nodes.find(({ outputs }) => outputs[0] === term);
-  return dot?.op === "dot_general" ? dot : undefined;
+  const term = sum.inputs.find((value) => value !== state) ?? state;
+  const moves: Node[] = [];
+  let node = maker(term);
+  while (node?.op === "transpose" || node?.op === "reshape") {
+    moves.unshift(node);
+    node = maker(node.inputs[0] as ValueId);
+  }
+  if (node?.op !== "dot_general") return undefined;
+  const params = [node.outputs[0] as ValueId];
+  return { dot: node, moved: { params, nodes: moves.map(({ id }) => id), results: [term] } };
 }
 
 /** Windows whose place is known from the counter, and inside at every trip, become views. */
