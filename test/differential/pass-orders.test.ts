@@ -17,6 +17,7 @@ import {
   disagreements,
   type Inputs,
   ownCopy,
+  tilesFor,
 } from "./support/three-way.ts";
 
 const runs = runsOf("GRIDFUSE_PASS_ORDERS", 100);
@@ -39,7 +40,10 @@ function faultsOf(
 test(`${runs} random graphs through random passes`, { timeout: 60_000 + runs * 200 }, () => {
   expectNoFaults(fc.tuple(graphPlans(20), orderPlans), runs, ([plan, order]) => {
     const { program, inputs } = buildGraph(plan);
-    return faultsOf(program, inputs, orderOf(order), { bounded: () => ({ exact: true }) });
+    return faultsOf(program, inputs, orderOf(order), {
+      bounded: () => ({ exact: true }),
+      ...tilesFor(plan.seed),
+    });
   });
 });
 
@@ -47,7 +51,11 @@ test(`${runs} random kernels through random passes`, { timeout: 60_000 + runs * 
   expectNoFaults(fc.tuple(kernelPlans, orderPlans), runs, ([plan, order]) => {
     const { program, inputs } = buildKernel(plan);
     const reassociate = plan.reassociate && plan.style === "tame";
-    return faultsOf(program, inputs, orderOf(order), { bounded, reassociate });
+    return faultsOf(program, inputs, orderOf(order), {
+      bounded,
+      reassociate,
+      ...tilesFor(plan.seed),
+    });
   });
 });
 

@@ -6,7 +6,7 @@ import { printProgram } from "@gridfuse/graph";
 import { test } from "vitest";
 import { expectNoFaults, runsOf } from "./support/property.ts";
 import { buildGraph, graphPlans } from "./support/random-graph.ts";
-import { disagreements } from "./support/three-way.ts";
+import { disagreements, tilesFor } from "./support/three-way.ts";
 
 const runs = runsOf("GRIDFUSE_RANDOM_GRAPHS", 500);
 
@@ -16,7 +16,12 @@ test(`${runs} random graphs`, { timeout: 60_000 + runs * 200 }, () => {
     const explain = (lines: readonly string[]): readonly string[] =>
       lines.length === 0 ? [] : [...lines, printProgram(program)];
     try {
-      return explain(disagreements(program, inputs, { bounded: () => ({ exact: true }) }));
+      return explain(
+        disagreements(program, inputs, {
+          bounded: () => ({ exact: true }),
+          ...tilesFor(plan.seed),
+        }),
+      );
     } catch (error) {
       return explain([(error as Error).stack ?? String(error)]);
     }

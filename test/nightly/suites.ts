@@ -13,6 +13,7 @@ import {
   type ComparisonOptions,
   disagreements,
   type Inputs,
+  tilesFor,
 } from "../differential/support/three-way.ts";
 
 export interface Failure {
@@ -79,7 +80,7 @@ export const suites: { readonly [name: string]: Suite } = {
   /** Random graphs over all ops, three ways. */
   graphs: suite(20_000, graphPlans(30), (plan, coverage) => {
     const { program, inputs } = buildGraph(plan);
-    return faultsOf(program, inputs, { bounded: exact }, coverage);
+    return faultsOf(program, inputs, { bounded: exact, ...tilesFor(plan.seed) }, coverage);
   }),
   /** Random kernels through random selections of passes. */
   orders: suite(2_000, fc.tuple(kernelPlans, orderPlans), ([plan, order], coverage) => {
@@ -89,7 +90,7 @@ export const suites: { readonly [name: string]: Suite } = {
     const lines = faultsOf(
       program,
       inputs,
-      { bounded, reassociate, passes, backends: ["js"] },
+      { bounded, reassociate, passes, ...tilesFor(plan.seed), backends: ["js"] },
       coverage,
     );
     return lines.length === 0 ? [] : [`passes: ${passes.join(", ")}`, ...lines];

@@ -12,7 +12,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { update: { type: "boolean" } },
 });
-const root = join(process.cwd(), "test", "replay", "snapshot");
+const root = join(process.cwd(), "test", "replay", "fixtures");
 const known = readSnapshot(root);
 const wanted = examples.filter(
   (name) => positionals.length === 0 || positionals.some((part) => name.includes(part)),

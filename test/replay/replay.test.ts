@@ -9,7 +9,7 @@ import { unifiedDiff } from "./diff.ts";
 import { readFigures } from "./files.ts";
 import { examples, record } from "./snapshot.ts";
 
-const figures = readFigures(fileURLToPath(new URL("snapshot", import.meta.url)));
+const figures = readFigures(fileURLToPath(new URL("fixtures", import.meta.url)));
 
 describe("plans of the examples", () => {
   it("are all in the snapshot (npm run replay -- --update)", () => {

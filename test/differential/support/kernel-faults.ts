@@ -5,7 +5,7 @@ import { report } from "@gridfuse/passes";
 import type { Plan, PlanOutput } from "@gridfuse/plan";
 import { type Coverage, count, patternsOf } from "./kernels/coverage.ts";
 import { buildKernel, type KernelPlan } from "./random-kernel.ts";
-import { type ComparisonOptions, disagreements, type Inputs } from "./three-way.ts";
+import { type ComparisonOptions, disagreements, type Inputs, tilesFor } from "./three-way.ts";
 
 /** Where sums were reassociated, on inputs whose sums are mostly exact. */
 export function bounded({ dtype }: PlanOutput): Tolerance {
@@ -63,6 +63,7 @@ export function faultsOfKernel(
     printed = printProgram(program);
     const plans: Plan[] = [];
     const lines = disagreements(program, inputs, {
+      ...tilesFor(kernel.seed),
       ...options,
       reassociate: kernel.reassociate && kernel.style === "tame",
       bounded,

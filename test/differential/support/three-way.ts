@@ -29,6 +29,12 @@ export interface ComparisonOptions extends LowerOptions {
   readonly onPlan?: (plan: Plan) => void;
 }
 
+/** Budgets so small that chains of steps over a few elements are tiled, for every other seed. */
+export const tilesFor = (seed: number): Pick<LowerOptions, "tiles"> =>
+  seed % 2 === 0
+    ? { tiles: { bytes: 64, laneBytes: 32, leastBytes: 1, smallElements: 2 + (seed % 3) } }
+    : {};
+
 const loose = ({ dtype }: PlanOutput): Tolerance => {
   switch (dtype) {
     case "float16":

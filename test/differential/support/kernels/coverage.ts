@@ -101,7 +101,7 @@ function became(plan: Plan): readonly string[] {
       if (step.kind === "kernel" && step.stages.some(({ reductions }) => reductions.length > 0)) {
         patterns.push("reducing kernel");
       }
-      if (step.kind === "loop") visit(step.body);
+      if (step.kind === "loop" || step.kind === "tile") visit(step.body);
       if (step.kind === "while") visit([...step.condition, ...step.body]);
       if (step.kind === "branch") for (const branch of step.branches) visit(branch);
     }
@@ -149,7 +149,7 @@ export const expectedPatterns: readonly string[] = [
     `a ref written inside a ${op}`,
   ]),
   ...["get", "set", "addupdate"].map((op) => `dynamic window: ${op}`),
-  ...["kernel", "dot", "sort", "scan", "scatter", "copy", "loop", "while", "print"].map(
+  ...["kernel", "dot", "sort", "scan", "scatter", "copy", "loop", "tile", "while", "print"].map(
     (kind) => `step: ${kind}`,
   ),
 ];
