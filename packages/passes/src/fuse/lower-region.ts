@@ -33,6 +33,7 @@ import {
 import { Puller, type Surroundings } from "./pull.ts";
 import { decideRoots, isFusable } from "./roots.ts";
 import { KernelBuilder } from "./stage.ts";
+import { prepareWindow, windowKernels, windowsInto } from "./window-writes.ts";
 
 /** Shared by all scopes of one program. */
 export interface Lowering {
@@ -390,10 +391,16 @@ export class Scope implements Surroundings {
   ): void {
     const params = region.params.slice(first, first + carries.length);
     const moves: { from: Place; to: Place; value: ValueId }[] = [];
+    const windows = results.flatMap((given, i) => {
+      const [param, carry] = [params[i] as ValueId, carries[i] as Place];
+      return windowsInto(inner, region, inner.renamed(given), param, carry) ?? [];
+    });
+    const taken = new Set(windows.map(({ carry }) => carry.buffer));
+    for (const window of windows) prepareWindow(inner, window, taken);
     results.forEach((given, i) => {
       const value = inner.renamed(given);
-      if (value === params[i]) return;
       const to = carries[i] as Place;
+      if (value === params[i] || taken.has(to.buffer)) return;
       let from = inner.materialise(value);
       if (carries.some(({ buffer }) => buffer === from.buffer)) {
         const { dtype, shape } = this.table.tensor(value);
@@ -403,6 +410,7 @@ export class Scope implements Surroundings {
       }
       moves.push({ from, to, value });
     });
+    inner.steps.push(...windowKernels(inner, windows, taken));
     for (const { from, to, value } of moves) inner.copy(from, to, value);
   }
 

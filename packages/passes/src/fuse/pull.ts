@@ -388,6 +388,16 @@ export class Puller {
     return this.pull(stage, source, index, guard);
   }
 
+  /** Where a window of a value of shape `whole` begins: clamped, so that it fits. */
+  windowStarts(
+    stage: StageBuilder,
+    starts: readonly ValueId[],
+    whole: readonly number[],
+    window: readonly number[],
+  ): readonly IndexExpr[] {
+    return this.#starts(stage, starts, whole, window, []);
+  }
+
   #dynamicUpdateSlice(
     stage: StageBuilder,
     node: NodeNamed<"dynamic_update_slice">,
