@@ -247,3 +247,24 @@ describe("fuse", () => {
     expect(disagreements(program, { x: tensorOf("bool", [], [true]) })).toEqual([]);
   });
 });
+
+describe("tidy-loops", () => {
+  it("drops with a result that nobody needs what only reads it", () => {
+    const program = programOf({ x: ["float32", [3]] }, (e, { x }) => {
+      const body = regionOf(
+        e,
+        [tensorType("int32", []), tensorType("float32", [3])],
+        (inner, p) => [inner.emit("neg", [p[1]!], {}), p[1]!],
+      );
+      const params = { trips: 2, carries: 1, xs: 0, reverse: false };
+      const [last, stacked] = e.emitAll("scan", [x!], params, [body]);
+      e.emit("reshape", [stacked!], { shape: [6] });
+      return [last!];
+    });
+    const passes = [...regionPasses, ...stepPasses]
+      .filter((pass) => pass.required === true || pass.name === "tidy-loops")
+      .map(({ name }) => name);
+    const x = tensorOf("float32", [3], [1, 2, 3]);
+    expect(disagreements(program, { x }, { passes })).toEqual([]);
+  });
+});

@@ -29,9 +29,12 @@ export interface LoopOptions {
 export function tidyLoops(table: Table, region: Region, options: LoopOptions): Region {
   const result: Region = { params: [...region.params], nodes: [], results: [] };
   const e = new Emitter(table, result);
+  const live = liveNodes(table, region);
   const used = new Set<ValueId>(region.results);
-  for (const node of liveNodes(table, region)) for (const input of node.inputs) used.add(input);
-  const results = replay(e, region, new Map(), (node, inputs) => {
+  for (const node of live) for (const input of node.inputs) used.add(input);
+  // What is not live may read results that a loop gives no more.
+  const needed: Region = { ...region, nodes: live.map(({ id }) => id) };
+  const results = replay(e, needed, new Map(), (node, inputs) => {
     if (node.regions.length === 0) return undefined;
     const regions = node.regions.map((inner, i) =>
       // Index maps are read symbolically.
