@@ -7,7 +7,7 @@ import { guardedInterval, type KernelStep, type Stage } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
-import { plainGuards, rebuildStage } from "./stage.ts";
+import { plainGuards, rebuildStage, remembered } from "./stage.ts";
 
 interface Access {
   readonly index: IndexExpr;
@@ -28,20 +28,6 @@ function indicesOf(stage: Stage): readonly Access[] {
   }
   stage.writes.forEach(add);
   return [...distinct.values()];
-}
-
-/** `map` that does the same expression once. */
-function remembered(map: (e: IndexExpr) => IndexExpr): (e: IndexExpr) => IndexExpr {
-  const known = new Map<string, IndexExpr>();
-  return (e) => {
-    if (e.k === "const") return e;
-    let result = known.get(e.key);
-    if (result === undefined) {
-      result = map(e);
-      known.set(e.key, result);
-    }
-    return result;
-  };
 }
 
 /** Inner extents up to which a shift or a mask in every index is cheaper than a short inner loop. */

@@ -47,18 +47,8 @@ export interface Surroundings {
   renamed(value: ValueId): ValueId;
 }
 
-const placeKeys = new WeakMap<readonly IndexExpr[], string>();
-/** A chain of elementwise ops hands on the very same coordinates. */
-function placeKey(at: readonly IndexExpr[]): string {
-  let key = placeKeys.get(at);
-  if (key === undefined) {
-    key = `[${at.map((e) => e.key).join()}]`;
-    placeKeys.set(at, key);
-  }
-  return key;
-}
-const guardKey = (guard: readonly IndexRange[]): string =>
-  guard.length === 0 ? "" : guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
+/** More places than a kernel can have. */
+const placesPerValue = 2 ** 24;
 
 const zeroBits: Bits = { lo: 0, hi: 0 };
 /** A full reduction before a broadcast would leave one outer point: only for small arrays. */
@@ -83,7 +73,7 @@ export class Puller {
     guard: readonly IndexRange[] = [],
   ): number {
     const value = this.#around.renamed(given);
-    const key = `${value}${placeKey(at)}${guardKey(guard)}`;
+    const key = value * placesPerValue + stage.places.of(at, guard);
     const known = stage.pulled.get(key);
     if (known !== undefined) return known;
     const node = this.#compute(stage, value, at, guard);

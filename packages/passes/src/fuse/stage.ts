@@ -17,13 +17,44 @@ export interface StageAxis {
   readonly extent: number;
 }
 
+/** Numbers for coordinates and guards, so that what was pulled is found by a number. */
+export class PlaceNumbers {
+  readonly #byText = new Map<string, number>();
+  /** A chain of elementwise ops hands on the very same coordinates. */
+  readonly #byArray = new Map<readonly IndexExpr[], number>();
+
+  of(at: readonly IndexExpr[], guard: readonly IndexRange[]): number {
+    if (guard.length > 0) return this.#number(textOf(at) + guardText(guard));
+    let number = this.#byArray.get(at);
+    if (number === undefined) {
+      number = this.#number(textOf(at));
+      this.#byArray.set(at, number);
+    }
+    return number;
+  }
+
+  #number(text: string): number {
+    let number = this.#byText.get(text);
+    if (number === undefined) {
+      number = this.#byText.size;
+      this.#byText.set(text, number);
+    }
+    return number;
+  }
+}
+
+const textOf = (at: readonly IndexExpr[]): string => `[${at.map((e) => e.key).join()}]`;
+const guardText = (guard: readonly IndexRange[]): string =>
+  guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
+
 export class StageBuilder {
   readonly b: ScalarBuilder = new ScalarBuilder();
   readonly inner: readonly StageAxis[];
   readonly reductions: Reduction[] = [];
   readonly writes: Write[] = [];
-  /** Values already pulled: value and coordinates → node. */
-  readonly pulled: Map<string, number> = new Map();
+  readonly places: PlaceNumbers = new PlaceNumbers();
+  /** Values already pulled: number of value and coordinates → node. */
+  readonly pulled: Map<number, number> = new Map();
 
   constructor(inner: readonly StageAxis[]) {
     this.inner = inner;
@@ -118,10 +149,11 @@ function renumber(
   inner.forEach(({ axis }, i) => {
     numbers.set(axis, outer.length + i);
   });
-  const rename = (e: IndexExpr): IndexExpr =>
+  const rename = remembered((e) =>
     ix.substitute(e, (leaf) =>
       leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
-    );
+    ),
+  );
   return rebuildStage(
     {
       axes: inner.map(({ extent }) => extent),
@@ -133,27 +165,111 @@ function renumber(
   );
 }
 
-/** The stage with every index expression mapped; equal nodes merge and dead ones go. */
+/** `map` that does the same expression once. */
+export function remembered(map: (e: IndexExpr) => IndexExpr): (e: IndexExpr) => IndexExpr {
+  const known = new Map<string, IndexExpr>();
+  return (e) => {
+    if (e.k === "const") return e;
+    let result = known.get(e.key);
+    if (result === undefined) {
+      result = map(e);
+      known.set(e.key, result);
+    }
+    return result;
+  };
+}
+
+/**
+ * The stage with every index expression mapped; equal nodes merge and dead ones go.
+ *
+ * Nodes of a stage differ, and mapped index expressions mostly still do. Then all nodes do, and no node
+ * needs to be looked for.
+ */
 export function rebuildStage(
   stage: Stage,
   map: (e: IndexExpr) => IndexExpr,
   axes: readonly number[] = stage.axes,
 ): Stage {
   const used = liveNodes(stage);
-  const b = new ScalarBuilder();
-  const moved = appendNodes(b, stage.nodes, map, used);
+  const mapped = mapDistinct(stage.nodes, used, map);
+  let nodes: readonly ScalarNode[];
+  let moved: readonly number[];
+  if (mapped === undefined) {
+    const b = new ScalarBuilder();
+    moved = appendNodes(b, stage.nodes, map, used);
+    nodes = b.nodes;
+  } else {
+    moved = newNumbers(used);
+    nodes = compact(mapped, used, moved);
+  }
+  const isSame = moved.every((node, i) => node === i);
+  const values = (e: IndexExpr): IndexExpr => (isSame ? e : mapValues(e, moved));
   const value = (node: number): number => moved[node] as number;
   return {
     axes,
-    nodes: b.nodes,
+    nodes,
     reductions: stage.reductions.map((r) => ({ ...r, value: value(r.value) })),
     writes: stage.writes.map((w) => ({
       ...w,
       value: value(w.value),
-      index: mapValues(map(w.index), moved),
-      guard: plainGuards(w.guard, (e) => mapValues(map(e), moved)),
+      index: values(map(w.index)),
+      guard: plainGuards(w.guard, (e) => values(map(e))),
     })),
   };
+}
+
+/** Live nodes with their index expressions mapped, numbers as they were; undefined where two become equal. */
+function mapDistinct(
+  nodes: readonly ScalarNode[],
+  used: readonly boolean[],
+  map: (e: IndexExpr) => IndexExpr,
+): ScalarNode[] | undefined {
+  const seen = new Set<string>();
+  const result: ScalarNode[] = [];
+  for (const [i, node] of nodes.entries()) {
+    if (!used[i] || (node.op !== "load" && node.op !== "index")) {
+      result.push(node);
+      continue;
+    }
+    const index = map(node.index);
+    let key = `${node.dtype} ${index.key}`;
+    if (node.op === "index") {
+      result.push(index === node.index ? node : { ...node, index });
+    } else {
+      const guard = node.guard.length === 0 ? node.guard : plainGuards(node.guard, map);
+      key += ` ${node.buffer} ${node.fill.lo} ${node.fill.hi}`;
+      for (const range of guard) key += ` ${range.lo} ${range.index.key} ${range.hi}`;
+      result.push(index === node.index && guard === node.guard ? node : { ...node, index, guard });
+    }
+    if (seen.has(key)) return undefined;
+    seen.add(key);
+  }
+  return result;
+}
+
+/** Numbers that live nodes have when the dead ones are gone; −1 for those. */
+function newNumbers(used: readonly boolean[]): number[] {
+  let next = 0;
+  return used.map((isUsed) => (isUsed ? next++ : -1));
+}
+
+function compact(
+  nodes: readonly ScalarNode[],
+  used: readonly boolean[],
+  moved: readonly number[],
+): readonly ScalarNode[] {
+  if (used.every((isUsed) => isUsed)) return nodes;
+  const index = (e: IndexExpr): IndexExpr => mapValues(e, moved);
+  return nodes.flatMap((node, i): ScalarNode[] => {
+    if (!used[i]) return [];
+    if ("args" in node) {
+      return [{ ...node, args: node.args.map((arg) => moved[arg]) } as unknown as ScalarNode];
+    }
+    if (node.op === "index") return [{ ...node, index: index(node.index) }];
+    if (node.op !== "load") return [node];
+    const guard = node.guard.map((range) => ({ ...range, index: index(range.index) }));
+    return [{ ...node, index: index(node.index), guard }];
+  });
 }
 
 /** The guards with their indices mapped; those that always hold go. */
@@ -202,11 +318,13 @@ function liveNodes(stage: Stage): boolean[] {
   return live;
 }
 
-/** Renumbers the nodes that `e` takes values from. */
+/** Renumbers the nodes that `e` takes values from; keys have a "v" for values and for nothing else. */
 export const mapValues = (e: IndexExpr, moved: readonly number[]): IndexExpr =>
-  ix.substitute(e, (leaf) =>
-    leaf.k === "value" ? ix.value(moved[leaf.node] as number, leaf.lo, leaf.hi) : leaf,
-  );
+  !e.key.includes("v")
+    ? e
+    : ix.substitute(e, (leaf) =>
+        leaf.k === "value" ? ix.value(moved[leaf.node] as number, leaf.lo, leaf.hi) : leaf,
+      );
 
 /** Interns `nodes` into `b` with index expressions mapped; gives the new number of each (−1 if dead). */
 export function appendNodes(

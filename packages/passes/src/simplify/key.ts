@@ -30,16 +30,10 @@ function paramKey(value: unknown): string {
   return `${text}}`;
 }
 
-/** Copies of a node share its params. */
-const paramKeys = new WeakMap<object, string>();
-
+/** Most ops have no params. */
 function keyOfParams(params: object): string {
-  let key = paramKeys.get(params);
-  if (key === undefined) {
-    key = paramKey(params);
-    paramKeys.set(params, key);
-  }
-  return key;
+  for (const _ in params) return paramKey(params);
+  return "";
 }
 
 /** Undefined for structured ops, whose regions are compared by nobody. */

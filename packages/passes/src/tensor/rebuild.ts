@@ -167,13 +167,16 @@ export function withOwnRegions(table: Table, region: Region): Region {
 }
 
 function sharesValues(table: Table, region: Region, seen: Set<ValueId>): boolean {
+  const isShared = (value: ValueId): boolean => {
+    const size = seen.size;
+    return seen.add(value).size === size;
+  };
   return region.nodes.some((id) => {
     const node = table.nodes[id] as Node;
-    for (const value of [node.outputs, ...node.regions.map(({ params }) => params)].flat()) {
-      if (seen.has(value)) return true;
-      seen.add(value);
-    }
-    return node.regions.some((inner) => sharesValues(table, inner, seen));
+    return (
+      node.outputs.some(isShared) ||
+      node.regions.some((inner) => inner.params.some(isShared) || sharesValues(table, inner, seen))
+    );
   });
 }
 

@@ -21,6 +21,7 @@ const known = new WeakMap<Node, ViewForm | null>();
 
 /** The node as an index map of its only operand, or undefined where it is not one. */
 export function viewOf(table: Table, node: Node): ViewForm | undefined {
+  if (node.op !== "view" && definitionOf(node.op).indexMap === undefined) return undefined;
   const cached = known.get(node);
   if (cached !== undefined) return cached ?? undefined;
   const form = makeView(table, node);
