@@ -13,6 +13,7 @@ import {
   tensor,
   vmem,
   when,
+  where,
 } from "@gridfuse/graph";
 import { f32, i32 } from "@gridfuse/plan";
 import { describe, expect, it } from "vitest";
@@ -206,6 +207,23 @@ describe("sequential", () => {
         },
       ),
     ).toEqual(['i: sequential — output "o" at each point depends on state left by earlier points']);
+  });
+
+  it("is one whose points would contribute far more than the kernel reads and writes", () => {
+    const size = 1024;
+    const wide = tensor(f32, [size]);
+    expect(
+      verdictsOf(
+        { grid: { i: 512 }, inputs: { x: wide }, outputs: { o: wide } },
+        ({ x, o }, { i }) => {
+          when(i!.isFirst, () => o!.set(0));
+          const scaled = x!.get().mul(i!.astype("float32")) as Tensor;
+          o!.set(where(scaled.gt(o!.get()), scaled, o!.get()) as Tensor);
+        },
+      ),
+    ).toEqual([
+      'i: sequential — what all points contribute to "o" would dwarf the arrays of the kernel',
+    ]);
   });
 
   it("is one whose blocks overlap", () => {

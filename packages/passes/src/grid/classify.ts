@@ -9,7 +9,7 @@
  */
 import { definitionOf, elementCount, type Node, type Region, type ValueId } from "@gridfuse/graph";
 import * as ix from "@gridfuse/plan/index-expr";
-import { dependencies, hasEffect, withoutEffects } from "../tensor/rebuild.ts";
+import { dependencies, freeValues, hasEffect, withoutEffects } from "../tensor/rebuild.ts";
 import {
   type AxisView,
   assumeCoordinate,
@@ -21,7 +21,7 @@ import {
 } from "./axis-view.ts";
 import type { State } from "./body.ts";
 import { changesWithOrder, hasPrefixes } from "./fold.ts";
-import { type FoldRole, foldRole, isFold, type Needs, type StateRole } from "./roles.ts";
+import { type FoldRole, foldRole, isFold, type Needs, type StateRole, termsOf } from "./roles.ts";
 
 export interface Verdict {
   readonly verdict: "parallel" | "reduction" | "last" | "sequential";
@@ -86,6 +86,12 @@ function judge(
   const blocked = given.findIndex(({ kind }) => kind === "carried");
   if (blocked >= 0) return sequential(carriedReason(view, blocked));
   if (shown) return sequential("what it prints depends on state left by earlier points");
+  const crowded = given.findIndex((role) => isCrowded(view, role));
+  if (crowded >= 0) {
+    return sequential(
+      `what all points contribute to "${body.states[crowded]?.name}" would dwarf the arrays of the kernel`,
+    );
+  }
   const roles = withPrefixes(view, given, needs);
   if (roles === undefined) {
     const reader = given.findIndex(
@@ -111,6 +117,25 @@ function judge(
   }
   return { verdict: "reduction", reason: reductionReason(view, roles), roles };
 }
+
+/**
+ * Whether the contributions of all points, which a scatter and a pick need side by side, take many times the
+ * space of what the kernel reads and writes. (Those of a reduction are never side by side.)
+ */
+function isCrowded({ table, body, axis, region }: AxisView, role: StateRole): boolean {
+  if (role.kind !== "scattered" && role.kind !== "picked") return false;
+  const n = body.extents[axis] as number;
+  const sizeOf = (value: ValueId): number => elementCount(table.tensor(value).shape);
+  const states = region.params.slice(axis + 1);
+  const written = states.map((value, s) => sizeOf(value) * (isOwn(body.states[s]!, axis) ? n : 1));
+  const around = [...freeValues(table, region).map(sizeOf), ...written].reduce((a, b) => a + b, 0);
+  const contributed = n * termsOf(role).reduce((sum, value) => sum + sizeOf(value), 0);
+  return contributed > Math.max(smallEnough, contributionRoom * around);
+}
+
+/** Contributions may take this many times the space of the kernel's arrays, or this many elements. */
+const contributionRoom = 4;
+const smallEnough = 2 ** 16;
 
 /**
  * Marks the reductions whose state is read at every point. What the points find are the prefixes of the
