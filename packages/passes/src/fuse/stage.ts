@@ -24,10 +24,10 @@ export class PlaceNumbers {
   readonly #byArray = new Map<readonly IndexExpr[], number>();
 
   of(at: readonly IndexExpr[], guard: readonly IndexRange[]): number {
-    if (guard.length > 0) return this.#number(textOf(at) + guardText(guard));
+    if (guard.length > 0) return this.#number(placeKey(at) + guardText(guard));
     let number = this.#byArray.get(at);
     if (number === undefined) {
-      number = this.#number(textOf(at));
+      number = this.#number(placeKey(at));
       this.#byArray.set(at, number);
     }
     return number;
@@ -43,7 +43,17 @@ export class PlaceNumbers {
   }
 }
 
-const textOf = (at: readonly IndexExpr[]): string => `[${at.map((e) => e.key).join()}]`;
+const placeKeys = new WeakMap<readonly IndexExpr[], string>();
+
+/** Coordinates as text; the same ones are asked for again and again. */
+export function placeKey(at: readonly IndexExpr[]): string {
+  let key = placeKeys.get(at);
+  if (key === undefined) {
+    key = `[${at.map((e) => e.key).join()}]`;
+    placeKeys.set(at, key);
+  }
+  return key;
+}
 const guardText = (guard: readonly IndexRange[]): string =>
   guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
 
