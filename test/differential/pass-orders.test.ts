@@ -73,6 +73,7 @@ describe("an order of passes", () => {
       /GF3903.*"discharge" is required/s,
     );
     expect(() => lowered([...names.slice(0, 2), ...names.slice(1)])).toThrow(/named twice/);
+    expect(() => lowered([...names, "teleport"])).toThrow(/no pass "teleport"/);
     expect(() => lowered([...names.slice(1, 2), ...names.slice(0, 1), ...names.slice(2)])).toThrow(
       /"re-roll" comes after "discharge"/,
     );

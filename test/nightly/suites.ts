@@ -31,7 +31,8 @@ export interface Suite {
   run(seed: number, cases: number, coverage: Coverage): Failure | undefined;
 }
 
-function suite<T>(
+/** A suite of `cases` values of `arbitrary`; a case is good where `faults` gives no line. */
+export function suite<T>(
   cases: number,
   arbitrary: fc.Arbitrary<T>,
   faults: (value: T, coverage: Coverage) => readonly string[],

@@ -19,6 +19,7 @@ import {
   PassRunner,
   type RegionContext,
   type RegionPass,
+  requireKnown,
   type StepPass,
 } from "./pipeline.ts";
 import { boundAccesses } from "./plan/bound.ts";
@@ -135,6 +136,7 @@ export function lower(
     notes: [],
   };
   const runner = new PassRunner(options);
+  requireKnown([...regionPasses, ...stepPasses], names);
 
   const tensors = runner.regions(choosePasses(regionPasses, names), program, context);
   const lowered = runner.fuse("fuse", () =>

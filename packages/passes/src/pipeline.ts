@@ -90,6 +90,19 @@ export function choosePasses<P extends PassFacts>(
   return chosen;
 }
 
+/** @throws CompileError GF3903 where a name is no pass's */
+export function requireKnown(
+  passes: readonly PassFacts[],
+  names: readonly string[] | undefined,
+): void {
+  const unknown = names?.find((name) => !passes.some((pass) => pass.name === name));
+  if (unknown === undefined) return;
+  throw new CompileError("GF3903", `there is no pass "${unknown}"`, {
+    expected: passes.map(({ name }) => name),
+    received: unknown,
+  });
+}
+
 /** Why `chosen` is no legal selection of `passes`. */
 export function orderFault(
   passes: readonly PassFacts[],
