@@ -125,8 +125,9 @@ export function readContainer(file: Uint8Array): Container {
 }
 
 function checkSignature(file: Uint8Array): void {
-  const matching = signature.findIndex((byte, i) => file[i] !== byte);
-  if (matching === -1) return;
+  let matching = 0;
+  while (matching < signature.length && file[matching] === signature[matching]) matching++;
+  if (matching === signature.length) return;
   if (matching === file.length && matching > 0) throw truncated(file.length, headerBytes);
   throw new PlanCorrupt("GF4001", "V1", "not a plan file: the signature is missing", {
     expected: signature,

@@ -182,8 +182,9 @@ export function trustedPlan(
 export function checkBudget(
   { arenaBytes, inputs, outputs }: Pick<Plan, "arenaBytes" | "inputs" | "outputs">,
   constantBytes: number,
-  limit: number = Number.POSITIVE_INFINITY,
+  limit: number | undefined,
 ): void {
+  if (limit === undefined) return;
   const ports = [...inputs, ...outputs];
   const needed = ports.reduce(
     (sum, { dtype, shape }) => sum + shape.reduce((n, extent) => n * extent, itemSize(dtype)),
