@@ -138,48 +138,65 @@ class Tiler {
     const peak = this.#peak(given, lengths);
     const limit = this.#limit(given);
     if (peak <= limit) return given;
-    const finest = chooseTrips(parts, peak, limit, Math.min(limit, this.#budget.leastBytes));
+    const least = Math.min(limit, this.#budget.leastBytes);
+    const finest = this.#finestFor(given, chooseTrips(parts, peak, limit, least), lengths);
     if (finest <= 1) return given;
     const result: Step[] = [];
     let open: Candidate[] = [];
-    const steps = (): Step[] => open.map((candidate) => candidate.step);
+    const made = new Set<number>();
     const common = (): number => open.reduce((trips, { most }) => gcd(trips, most), 0);
-    const mostOf = (step: Step): number | string =>
-      this.#mostTrips(step, finest, this.#largeResults([...steps(), step], lengths), lengths);
+    const keep = (candidates: readonly Candidate[]): void => {
+      open = [...candidates];
+      made.clear();
+      for (const { step } of open) this.#addResults(step, made, lengths);
+    };
     const put = (candidates: readonly Candidate[]): void => {
       if (candidates.length === 0) return;
+      const steps = candidates.map(({ step }) => step);
       const trips = candidates.reduce((so, { most }) => gcd(so, most), 0);
-      result.push(
-        ...this.#tileRun(
-          candidates.map(({ step }) => step),
-          trips,
-          lengths,
-        ),
-      );
+      result.push(...this.#tileRun(steps, trips, lengths));
     };
     for (const step of given) {
-      let most = mostOf(step);
+      let most = this.#mostTrips(step, finest, made, lengths);
       const joins = (): boolean => typeof most === "number" && gcd(common(), most) > 1;
-      if (!joins() && !this.#independent(step, steps())) {
+      const together = open.map((candidate) => candidate.step);
+      if (!joins() && !this.#independent(step, together)) {
+        const reason = typeof most === "string" ? most : "it has other parts";
         const { before, after } = apart(this.#readAcross(step, finest, lengths), open);
         put(before);
-        open = after;
-        most = mostOf(step);
+        keep(after);
+        most = this.#mostTrips(step, finest, made, lengths);
         if (!joins()) {
           put(open);
-          open = [];
-          most = mostOf(step);
+          keep([]);
+          most = this.#mostTrips(step, finest, made, lengths);
         }
+        if (open.length === 0) this.#note(step, reason, peak);
+      } else if (open.length === 0 && typeof most === "string") {
+        this.#note(step, most, peak);
       }
       if (typeof most === "number" && joins()) {
         open.push({ step, most });
+        this.#addResults(step, made, lengths);
       } else {
         result.push(step);
-        if (open.length === 0 && typeof most === "string") this.#note(step, most, peak);
       }
     }
     put(open);
     return result;
+  }
+
+  /** Of the divisors that bring a chain down to a tile, the one into which most of its large steps can be cut. */
+  #finestFor(steps: readonly Step[], choices: readonly number[], lengths: Lengths): number {
+    const large = steps.filter((step) => this.#addResults(step, new Set(), lengths).size > 0);
+    let best = { trips: 1, count: -1 };
+    for (const trips of choices) {
+      const tiling = this.#tiling(trips, lengths);
+      const count = large.filter((step) => typeof this.#cut(step, tiling) !== "string").length;
+      if (count > best.count) best = { trips, count };
+      if (count === large.length) break;
+    }
+    return best.trips;
   }
 
   /** What the step reads across tiles, in the fewest tiles there might be. */
@@ -204,10 +221,13 @@ class Tiler {
     return step.kind !== "print" && others.every((other) => areFree(step, other));
   }
 
-  #largeResults(steps: readonly Step[], lengths: Lengths): Set<number> {
+  /** Adds what the step makes that is large enough to have parts. */
+  #addResults(step: Step, made: Set<number>, lengths: Lengths): Set<number> {
     const lengthOf = this.#lengthOf(lengths);
-    const writes = steps.flatMap((step) => [...accessesOf(step).writes]);
-    return new Set(writes.filter((buffer) => lengthOf(buffer) > this.#budget.smallElements));
+    for (const buffer of accessesOf(step).writes) {
+      if (lengthOf(buffer) > this.#budget.smallElements) made.add(buffer);
+    }
+    return made;
   }
 
   /** Into how many tiles the step can be cut, or why it cannot. */
@@ -295,7 +315,12 @@ class Tiler {
   }
 
   #isWorthIt({ given, uses }: Run, lengths: Lengths): boolean {
-    if (given.length === 0 || this.#peak(given, lengths) <= this.#limit(given)) return false;
+    if (given.length === 0) return false;
+    // What every tile reads as a whole does not get smaller.
+    const inParts = peakBytesOf(given, this.#context.plan.buffers, (buffer) =>
+      uses.byBuffer.get(buffer)?.written === true ? this.#bytesOf(buffer, lengths) : 0,
+    );
+    if (inParts <= this.#limit(given)) return false;
     const between = [...uses.byBuffer.values()].some(
       ({ own, read, written }) => own && read && written,
     );

@@ -34,15 +34,24 @@ export function gcd(a: number, b: number): number {
   return x;
 }
 
-/** The least divisor of `common` that brings `bytes` down to `budget` a tile; else the most there are. 1 is none. */
-export function chooseTrips(common: number, bytes: number, budget: number, least: number): number {
-  let chosen = 1;
-  for (const trips of divisors(common)) {
-    if (trips > mostTrips || (chosen > 1 && bytes / trips < least)) break;
-    chosen = trips;
-    if (bytes / trips <= budget) break;
-  }
-  return chosen;
+/** How many divisors are tried where the first does not suit every step. */
+const mostChoices = 4;
+
+/**
+ * The least divisors of `common` that bring `bytes` down to `budget` a tile; where none does, or only by tiles smaller than
+ * `least`, the most tiles there may be. Empty where there is only one tile.
+ */
+export function chooseTrips(
+  common: number,
+  bytes: number,
+  budget: number,
+  least: number,
+): readonly number[] {
+  const possible = divisors(common).filter(
+    (trips, i) => i > 0 && trips <= mostTrips && (i === 1 || bytes / trips >= least),
+  );
+  const enough = possible.filter((trips) => bytes / trips <= budget);
+  return enough.length > 0 ? enough.slice(0, mostChoices) : possible.slice(-1);
 }
 
 function divisors(n: number): number[] {
