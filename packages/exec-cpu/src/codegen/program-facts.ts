@@ -3,6 +3,7 @@
  * at which loop level each can be computed, which differ between the lanes of a vector, and which are
  * needed only on the slow side of a `rare`.
  */
+import { isFloat } from "@gridfuse/plan";
 import { forEachLeaf, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { argsOf, type IndexRange, type ScalarNode } from "@gridfuse/plan/scalar";
 
@@ -19,6 +20,8 @@ export interface ProgramFacts {
   readonly varies: readonly boolean[];
   /** Whether a NaN in it may come from arithmetic, so that its bits mean nothing. */
   readonly computed: readonly boolean[];
+  /** Of a bitcast: whether such a NaN must become the canonical one first. */
+  readonly canonical: readonly boolean[];
   /** Uses as an operand of another node; Infinity where something else holds on to the node. */
   readonly uses: readonly number[];
 }
@@ -87,7 +90,13 @@ export function analyseProgram(
     const rare = region[i] as number;
     if (rare !== always) level[i] = level[rare] as number;
   }
-  return { used, region, level, varies, computed, uses };
+  const canonical = nodes.map(
+    (node, i) =>
+      node.op === "bitcast" &&
+      (computed[node.args[0]] as boolean) &&
+      showsBits(nodes, i, node.args[0], roots),
+  );
+  return { used, region, level, varies, computed, canonical, uses };
 }
 
 function mayBeComputed(node: ScalarNode, computed: readonly boolean[]): boolean {
@@ -148,4 +157,56 @@ function analyseUses(
     }
   }
   return { used, region, uses };
+}
+
+/**
+ * Whether the bits that bitcast `cast` gives for a NaN `x` can reach a result. Most often they cannot:
+ * an expansion takes a float apart, but joins what it made of the parts to the float itself by
+ * arithmetic, which is NaN whatever the parts are.
+ */
+function showsBits(
+  nodes: readonly ScalarNode[],
+  cast: number,
+  x: number,
+  roots: readonly number[],
+): boolean {
+  const { op } = nodes[x] as ScalarNode;
+  // A choice may hand on the NaN of a load, whose bits mean something.
+  if (op === "select" || op === "rare") return true;
+  /** Nodes that are NaN, as arithmetic makes it, where x is. */
+  const isNaNToo = new Set([x]);
+  /** Other nodes that the bits may change. */
+  const changed = new Set([cast]);
+  for (let i = x + 1; i < nodes.length; i++) {
+    const node = nodes[i] as ScalarNode;
+    if (keepsNaN(nodes, node, isNaNToo)) isNaNToo.add(i);
+    else if (argsOf(node).some((arg) => changed.has(arg))) changed.add(i);
+    else if (indicesOfNode(node).some((e) => valuesIn(e).some((at) => changed.has(at))))
+      return true;
+  }
+  return roots.some((root) => changed.has(root));
+}
+
+function keepsNaN(
+  nodes: readonly ScalarNode[],
+  node: ScalarNode,
+  nans: ReadonlySet<number>,
+): boolean {
+  if (!isFloat(node.dtype)) return false;
+  switch (node.op) {
+    case "const":
+    case "index":
+    case "load":
+    case "reduced":
+    case "argument":
+    case "bitcast":
+      return false;
+    case "select":
+    case "rare":
+      return nans.has(node.args[1]) && nans.has(node.args[2]);
+    case "convert":
+      return isFloat((nodes[node.args[0]] as ScalarNode).dtype) && nans.has(node.args[0]);
+    default:
+      return argsOf(node).some((arg) => nans.has(arg));
+  }
 }

@@ -18,8 +18,8 @@ import type { ProgramView } from "./program.ts";
 const fitsWord = ({ lo, hi }: IndexExpr): boolean =>
   lo >= -(2 ** 31) && hi < (lo < 0 ? 2 ** 31 : 2 ** 32);
 
-/** Pushes the value of a node that is the same in all lanes, or of which there is one lane. */
-export function pushScalarNode(view: ProgramView, node: ScalarNode): void {
+/** Pushes the value of node number `index`, which is the same in all lanes, or of which there is one lane. */
+export function pushScalarNode(view: ProgramView, index: number, node: ScalarNode): void {
   const nest = view.nest;
   const { helpers } = nest;
   switch (node.op) {
@@ -45,7 +45,7 @@ export function pushScalarNode(view: ProgramView, node: ScalarNode): void {
     }
     case "bitcast": {
       const x = view.scalar(node.args[0]);
-      const canonical = view.source.facts.computed[node.args[0]] as boolean;
+      const canonical = view.source.facts.canonical[index] as boolean;
       emitBitcast(nest.code, view.node(node.args[0]).dtype, node.dtype, canonical, x);
       return;
     }

@@ -18,9 +18,10 @@ import type { Address } from "./nest.ts";
 import { isBinaryOp, isCompareOp, isShift, isUnaryOp, meaningless } from "./node-kinds.ts";
 import type { ProgramView } from "./program.ts";
 
-/** Pushes lanes 4·part … 4·part + 3 of a node. */
+/** Pushes lanes 4·part … 4·part + 3 of node number `index`. */
 export function pushQuadNode(
   view: ProgramView,
+  index: number,
   node: Exclude<ScalarNode, LoadNode>,
   part: number,
 ): void {
@@ -46,7 +47,7 @@ export function pushQuadNode(
     }
     case "bitcast": {
       const x = view.vector(node.args[0], part);
-      const canonical = view.source.facts.computed[node.args[0]] as boolean;
+      const canonical = view.source.facts.canonical[index] as boolean;
       emitVectorBitcast(view.nest, view.node(node.args[0]).dtype, node.dtype, canonical, x);
       return;
     }

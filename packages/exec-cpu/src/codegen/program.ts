@@ -194,7 +194,7 @@ export class Program implements ProgramView {
       const local = this.#newLocal(index, heldType(this.node(index).dtype));
       const node = this.node(index);
       if (node.op === "rare") this.#emitScalarRare(index, node, local);
-      else pushScalarNode(this, node);
+      else pushScalarNode(this, index, node);
       nest.code.set(local);
       nest.remember(this.#key(index, scalarPart), local);
       this.#release(index);
@@ -263,7 +263,7 @@ export class Program implements ProgramView {
       for (const [part, result] of results.entries()) emitQuadLoad(this, node, part, result);
     } else {
       for (const [part, result] of results.entries()) {
-        pushQuadNode(this, node, part);
+        pushQuadNode(this, index, node, part);
         nest.code.set(result);
       }
     }
