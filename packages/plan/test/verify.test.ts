@@ -591,6 +591,15 @@ describe("V18: tiles are independent", () => {
     expect(verdict(tiled(through, [3]))).toBe("accepted");
   });
 
+  it("accepts reads that move faster than the parts, as long as they stay inside", () => {
+    const two = loop(9, 2);
+    const half = (at: IndexExpr): IndexExpr => add(mul(two, 16), at);
+    const body = [move(0, 3, half(own), half(own)), move(3, 2, add(mul(two, 20), own), half(own))];
+    const tile: Step = { kind: "tile", name: "t", loop: 9, trips: 2, locals: [], body };
+    const plan = tiled([]);
+    expect(verdict({ ...plan, steps: [plan.steps[0]!, tile] })).toBe("accepted");
+  });
+
   it("accepts overlapping reads of what no tile writes", () => {
     expect(verdict(tiled([move(0, 2, own, part.index)]))).toBe("accepted");
   });

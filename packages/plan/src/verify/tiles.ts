@@ -4,7 +4,7 @@
  * such a buffer is o + t·s + r with one o, one s, and 0 ≤ r < s, where t is the tile.
  */
 import type { IndexExpr, IndexTerm } from "../index-expr/expr.ts";
-import { constant, mul, sub } from "../index-expr/expr.ts";
+import { constant, loop, mul, sub } from "../index-expr/expr.ts";
 import type { DotStep, Plan, Step, Strided, TileStep } from "../plan.ts";
 import type { IndexRange, ScalarNode } from "../scalar/node.ts";
 import { guardedInterval } from "./bounds.ts";
@@ -101,27 +101,35 @@ function accessesOf(step: Step, { buffers }: Plan): readonly Access[] {
 const termsOf = (e: IndexExpr): readonly IndexTerm[] =>
   e.k === "sum" ? e.terms : e.k === "const" ? [] : [{ factor: 1, of: e }];
 
-/** An index as o + t·s + r: s, the part of o that outer loops move, and the range of the rest. */
+/** An index as o + t·s + r: the part of o that outer loops move, and the range of the rest. */
 interface Part {
-  readonly stride: number;
   readonly outer: string;
   readonly lo: number;
   readonly hi: number;
 }
 
-function partOf(access: Access, tile: number, outer: ReadonlyMap<number, number>): Part {
+/** How far from one tile to the next the index moves by itself. */
+const strideOf = ({ index }: Access, tile: number): number =>
+  termsOf(index).find(({ of }) => of.k === "loop" && of.loop === tile)?.factor ?? 0;
+
+function partOf(access: Access, tile: TileNumber, stride: number): Part {
   const { index, guard, first, last } = access;
-  let stride = 0;
-  let rest = index;
+  let rest = sub(index, mul(tile.leaf, stride));
   const moved: string[] = [];
   for (const { factor, of } of termsOf(index)) {
-    if (of.k !== "loop" || (of.loop !== tile && !outer.has(of.loop))) continue;
+    if (of.k !== "loop" || !tile.outer.has(of.loop)) continue;
     rest = sub(rest, mul(of, factor));
-    if (of.loop === tile) stride = factor;
-    else moved.push(`${factor}*${of.key}`);
+    moved.push(`${factor}*${of.key}`);
   }
   const { lo, hi } = guardedInterval(rest, guard);
-  return { stride, outer: moved.join("+"), lo: lo + first, hi: hi + last };
+  return { outer: moved.join("+"), lo: lo + first, hi: hi + last };
+}
+
+interface TileNumber {
+  readonly number: number;
+  readonly leaf: IndexExpr;
+  /** Loops and tiles around it. */
+  readonly outer: ReadonlyMap<number, number>;
 }
 
 export const tilesAreIndependent: Rule = {
@@ -142,20 +150,22 @@ function checkTile(step: TileStep, place: StepPlace, broken: Broken): void {
     }
   }
   const inside = new Set<Step>();
-  const touched = new Map<number, { parts: Part[]; written: boolean }>();
+  const tile = { number: step.loop, leaf: loop(step.loop, step.trips), outer: loops };
+  const touched = new Map<number, { accesses: Access[]; written: boolean }>();
   visit(step.body, (inner) => {
     inside.add(inner);
     if (inner.kind === "print") throw broken(path, `prints "${inner.name}"`);
     for (const access of accessesOf(inner, plan)) {
       if (locals.has(access.buffer)) continue;
-      const known = touched.get(access.buffer) ?? { parts: [], written: false };
-      known.parts.push(partOf(access, step.loop, loops));
+      const known = touched.get(access.buffer) ?? { accesses: [], written: false };
+      known.accesses.push(access);
       known.written ||= access.writes;
       touched.set(access.buffer, known);
     }
   });
-  for (const [buffer, { parts, written }] of touched) {
-    if (written && !areDisjoint(parts)) {
+  for (const [buffer, { accesses, written }] of touched) {
+    const { length } = plan.buffers[buffer]!;
+    if (written && !areDisjoint(accesses, tile, Math.floor(length / step.trips))) {
       throw broken(path, `tiles are not shown to write different parts of buffer ${buffer}`);
     }
   }
@@ -168,17 +178,20 @@ function checkTile(step: TileStep, place: StepPlace, broken: Broken): void {
   });
 }
 
-/** Those of no point (lo > hi) touch nothing. */
-function areDisjoint(parts: readonly Part[]): boolean {
-  const real = parts.filter(({ lo, hi }) => lo <= hi);
-  const [first] = real;
-  if (first === undefined) return true;
-  const lo = Math.min(...real.map((part) => part.lo));
-  const hi = Math.max(...real.map((part) => part.hi));
-  return (
-    real.every(({ stride, outer }) => stride === first.stride && outer === first.outer) &&
-    hi - lo < first.stride
-  );
+/** Whether one way to cut the buffer keeps every tile to itself: into `equal` parts, or as accesses suggest. */
+function areDisjoint(accesses: readonly Access[], tile: TileNumber, equal: number): boolean {
+  const strides = new Set(accesses.map((access) => strideOf(access, tile.number))).add(equal);
+  return [...strides].some((stride) => {
+    // Accesses of no point (lo > hi) touch nothing.
+    const parts = accesses
+      .map((access) => partOf(access, tile, stride))
+      .filter(({ lo, hi }) => lo <= hi);
+    const [first] = parts;
+    if (first === undefined) return true;
+    const lo = Math.min(...parts.map((part) => part.lo));
+    const hi = Math.max(...parts.map((part) => part.hi));
+    return parts.every(({ outer }) => outer === first.outer) && hi - lo < stride;
+  });
 }
 
 const mentioned = (step: Step, plan: Plan): number[] =>
