@@ -28,26 +28,61 @@ export interface Placement {
   readonly peakBytes: number;
 }
 
+interface Placed {
+  readonly life: Life;
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** What was placed, by spans of time: most temporaries live for a few steps of a long program. */
+class Timeline {
+  static readonly #span = 64;
+  readonly #spans = new Map<number, Placed[]>();
+
+  add(placed: Placed): void {
+    this.#eachSpan(placed.life, (span) => {
+      const list = this.#spans.get(span);
+      if (list === undefined) this.#spans.set(span, [placed]);
+      else list.push(placed);
+    });
+  }
+
+  /** What lives at some time of `life`. */
+  during(life: Life): Placed[] {
+    const found = new Set<Placed>();
+    this.#eachSpan(life, (span) => {
+      for (const placed of this.#spans.get(span) ?? []) {
+        const other = placed.life;
+        if (other.first <= life.last && life.first <= other.last) found.add(placed);
+      }
+    });
+    return [...found];
+  }
+
+  #eachSpan({ first, last }: Life, visit: (span: number) => void): void {
+    const end = Math.floor(last / Timeline.#span);
+    for (let span = Math.floor(first / Timeline.#span); span <= end; span += 1) visit(span);
+  }
+}
+
 export function placeBuffers(steps: readonly Step[], buffers: readonly PlanBuffer[]): Placement {
   const lives = [...findLives(steps, buffers).values()];
   const sizeOf = ({ buffer }: Life): number => {
     const { dtype, length } = buffers[buffer] as PlanBuffer;
     return Math.max(alignUp(length * itemSize(dtype)), alignment);
   };
-  const placed: { life: Life; offset: number; end: number }[] = [];
+  const placed = new Timeline();
   let arenaBytes = 0;
   const offsets = new Map<number, number>();
   for (const life of [...lives].sort((p, q) => sizeOf(q) - sizeOf(p) || p.buffer - q.buffer)) {
     const size = sizeOf(life);
-    const rivals = placed
-      .filter(({ life: other }) => other.first <= life.last && life.first <= other.last)
-      .sort((p, q) => p.offset - q.offset);
+    const rivals = placed.during(life).sort((p, q) => p.offset - q.offset);
     let offset = 0;
     for (const rival of rivals) {
       if (offset + size <= rival.offset) break;
       offset = Math.max(offset, rival.end);
     }
-    placed.push({ life, offset, end: offset + size });
+    placed.add({ life, offset, end: offset + size });
     offsets.set(life.buffer, offset);
     arenaBytes = Math.max(arenaBytes, offset + size);
   }

@@ -19,6 +19,9 @@ import {
 /** What a cluster may cost at most, of what its nodes did before. */
 const worthwhile = 0.5;
 
+/** Without a cluster others take out more lanes, and may no longer pay; that comes to rest at once or never. */
+const mostRounds = 8;
+
 export interface Decision {
   readonly groups: ReadonlySet<Group>;
   readonly assemblies: ReadonlySet<Assembly>;
@@ -33,12 +36,13 @@ interface Uses {
 
 export function decide(table: Table, region: Region, grouping: Grouping): Decision {
   const disabled = new Set<Group>();
-  for (;;) {
+  for (let round = 0; round < mostRounds; round += 1) {
     const { decision, uses, before, after } = sweep(table, region, grouping, disabled);
     const bad = dearClusters(decision, uses, before, after);
     if (bad.length === 0) return decision;
     for (const group of bad) disabled.add(group);
   }
+  return { groups: new Set(), assemblies: new Set() };
 }
 
 /** Everything from the results backwards, deepest first: consumers are decided before what they consume. */
