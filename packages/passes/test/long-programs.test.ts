@@ -1,5 +1,5 @@
 /** Programs of thousands of ops in a row: no deep recursion, and no kernel that grows without end. */
-import { f32, graph, type Tensor, tensor } from "gridfuse";
+import { f32, graph, kernel, programId, type Tensor, tensor, when } from "gridfuse";
 import { expect, it } from "vitest";
 import { compile, report } from "../src/index.ts";
 
@@ -22,4 +22,21 @@ it("stores every stage of a butterfly instead of computing it twice as often eac
   const told = report(repeated(1000, (x) => x.add(x.flip(0)).mul(0.5).maximum(-1)));
   expect(told.planKernels).toBeLessThanOrEqual(1001);
   expect(told.kernels.every(({ scalarOps }) => scalarOps <= 8)).toBe(true);
+});
+
+it("does not follow an index back along every path", () => {
+  const block = tensor(f32, [4, 8]).blocks([1, 8], ({ i }) => [i, 0]);
+  const scaled = kernel(
+    "scaled",
+    { grid: { i: 4 }, inputs: { x: block }, outputs: { o: block } },
+    ({ x, o }) => {
+      let place: Tensor = programId(0);
+      for (let k = 0; k < 60; k++) place = place.xor(place.add(1)).and(255);
+      o.set(x.get());
+      when(place.lt(3), () => o.set(x.get().mul(2)));
+    },
+  );
+  // 2⁶⁰ paths would never end.
+  const told = report(compile(graph({ x: tensor(f32, [4, 8]) }, ({ x }) => scaled({ x }))));
+  expect(told.gridLoops).toBe(0);
 });

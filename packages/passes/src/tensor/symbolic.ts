@@ -14,7 +14,15 @@ import { viewOf } from "./views.ts";
 /** What is known about values that are not computed from anything, such as program ids. */
 export type Known = (value: ValueId) => IndexExpr | undefined;
 
-const maxDepth = 64;
+/**
+ * What an answer may cost. A value that is used twice is looked at twice, so that n steps of a program may
+ * be 2ⁿ steps here, and as much text; nobody indexes so.
+ */
+interface Effort {
+  left: number;
+}
+const mostVisits = 512;
+const longestKey = 4096;
 
 /** Range of an integer dtype that index expressions (doubles) can hold exactly. */
 export function fitsDType(e: IndexExpr, dtype: Parameters<typeof itemSize>[0]): boolean {
@@ -33,18 +41,20 @@ export function symbolicValue(
   value: ValueId,
   at: readonly IndexExpr[],
   known: Known,
-  depth: number = maxDepth,
+  effort: Effort = { left: mostVisits },
 ): IndexExpr | undefined {
   const type = table.types[value];
-  if (type?.kind !== "tensor" || !isInteger(type.dtype) || depth === 0) return undefined;
+  if (type?.kind !== "tensor" || !isInteger(type.dtype) || effort.left === 0) return undefined;
+  effort.left -= 1;
   const given = known(value);
   if (given !== undefined) return given;
   const node = table.producer(value);
   if (node === undefined) return undefined;
   const operand = (i: number, where: readonly IndexExpr[] = at): IndexExpr | undefined =>
-    symbolicValue(table, node.inputs[i] as ValueId, where, known, depth - 1);
+    symbolicValue(table, node.inputs[i] as ValueId, where, known, effort);
   const result = symbolicNode(table, node, at, operand);
-  return result !== undefined && fitsDType(result, type.dtype) ? result : undefined;
+  if (result === undefined || result.key.length > longestKey) return undefined;
+  return fitsDType(result, type.dtype) ? result : undefined;
 }
 
 function symbolicNode(
@@ -149,11 +159,15 @@ export function truth(
   value: ValueId,
   at: readonly IndexExpr[],
   lookup: Lookup,
+  effort: Effort = { left: mostVisits },
 ): boolean | undefined {
   const node = table.producer(value);
-  if (node === undefined || table.tensor(value).dtype !== "bool") return undefined;
+  if (node === undefined || table.tensor(value).dtype !== "bool" || effort.left === 0) {
+    return undefined;
+  }
+  effort.left -= 1;
   const side = (i: number): boolean | undefined =>
-    truth(table, node.inputs[i] as ValueId, at, lookup);
+    truth(table, node.inputs[i] as ValueId, at, lookup, effort);
   switch (node.op) {
     case "full":
       return node.params.bits.lo !== 0;
@@ -191,6 +205,7 @@ export function truth(
         node.inputs[0] as ValueId,
         view.index.map((e) => ix.substituteAxes(e, at)),
         lookup,
+        effort,
       );
     }
     default:
