@@ -37,9 +37,11 @@ import {
   type GridBody,
   initialState,
   type LoopCounter,
+  type OpenBody,
   openBody,
   type State,
 } from "./body.ts";
+import { unguardedReaders } from "./call-extents.ts";
 import { classifyAxis, publishedResult, type Verdict } from "./classify.ts";
 import {
   findWinner,
@@ -66,16 +68,48 @@ export function vectoriseGrid(
   operands: readonly ValueId[],
   options: VectoriseOptions,
 ): readonly ValueId[] {
-  const { body, region } = openBody(e, node, operands, options.loops);
-  const initial = body.states.map((state) => initialState(e, body, state));
   const outputs = node.params.outputs.length;
-  if (body.extents.includes(0)) {
+  const guarded = new Set<number>();
+  for (;;) {
+    const open = openBody(e, node, operands, options.loops, guarded);
+    const { body } = open;
+    const initial = body.states.map((state) => initialState(e, body, state));
+    if (body.extents.includes(0)) {
+      return body.states
+        .slice(0, outputs)
+        .map((state, s) => emptyRun(e, body, state, initial[s] as ValueId));
+    }
+    const { region, axes, notes, overwrites } = removeAxes(e, node, open, options);
+    const readers = unguardedReaders(node, guarded, overwrites);
+    for (const axis of readers) guarded.add(axis);
+    if (readers.length > 0) continue;
+    options.axes.push(...axes);
+    options.notes.push(...notes);
+    const finals = inlineRegion(e, simplifyRegion(e.table, region), initial);
     return body.states
       .slice(0, outputs)
-      .map((state, s) => emptyRun(e, body, state, initial[s] as ValueId));
+      .map((state, s) => finalArray(e, body, state, finals[s] as ValueId));
   }
+}
+
+interface WithoutAxes {
+  readonly region: Region;
+  readonly axes: readonly AxisReport[];
+  readonly notes: readonly string[];
+  /** Of each axis: whether its points write all scratch before they read it. */
+  readonly overwrites: readonly boolean[];
+}
+
+function removeAxes(
+  e: Emitter,
+  node: NodeNamed<"grid">,
+  { body, region }: OpenBody,
+  options: VectoriseOptions,
+): WithoutAxes {
   let current = region;
   const reports: AxisReport[] = [];
+  const notes: string[] = [];
+  const overwrites: boolean[] = [];
   for (let axis = body.extents.length - 1; axis >= 0; axis -= 1) {
     const view: AxisView = { table: e.table, body, axis, region: tidy(e, body, axis, current) };
     const classified = classifyAxis(view, options.reassociate);
@@ -88,13 +122,15 @@ export function vectoriseGrid(
       verdict: verdict.verdict,
       reason: verdict.reason,
     });
-    noteContradiction(node, axis, verdict, options.notes);
+    noteContradiction(node, axis, verdict, notes);
+    overwrites.unshift(
+      verdict.roles.every(
+        ({ kind }, s) =>
+          body.states[s]?.kind !== "scratch" || kind === "overwritten" || kind === "kept",
+      ),
+    );
   }
-  options.axes.push(...reports);
-  const finals = inlineRegion(e, simplifyRegion(e.table, current), initial);
-  return body.states
-    .slice(0, outputs)
-    .map((state, s) => finalArray(e, body, state, finals[s] as ValueId));
+  return { region: current, axes: reports, notes, overwrites };
 }
 
 function emptyRun(e: Emitter, body: GridBody, state: State, initial: ValueId): ValueId {
