@@ -46,9 +46,10 @@ const columns: readonly Column<SuiteRow>[] = [
   { title: "check", cell: ({ ok, detail }) => `${ok ? "ok" : "FAILED"}: ${detail}`, text: true },
 ];
 
-/** "i parallel ×8, k reduction ×4". */
+/** "i parallel ×8, k reduction ×4", each once though several calls may have it. */
 function describeAxes({ axes }: SuiteRow): string {
-  return axes.map(({ axis, verdict, extent }) => `${axis} ${verdict} ×${extent}`).join(", ");
+  const described = axes.map(({ axis, verdict, extent }) => `${axis} ${verdict} ×${extent}`);
+  return [...new Set(described)].join(", ");
 }
 
 const { values: options, positionals: wanted } = parseArgs({
