@@ -4,10 +4,10 @@
  * Siblings that read the same arrays share the loads; a kernel that reads what the other wrote, at
  * the very place it was written, takes the value instead. What nobody reads any more is not written.
  */
-import type { KernelStep, PlanBuffer, Stage, Step } from "@gridfuse/plan";
+import type { KernelStep, PlanBuffer, Stage, Step, Write } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
 import { accessesOf, accessesOfAll, kernelLoads, mapInner } from "../plan/accesses.ts";
-import { appendNodes, rebuildStage } from "./stage.ts";
+import { appendNodes, mapValues, rebuildStage } from "./stage.ts";
 
 const lookBack = 24;
 const maxNodes = 256;
@@ -65,8 +65,9 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   return related;
 }
 
-/** The node of `stage` whose value was written exactly where `load` reads. */
+/** The node of `stage` whose value was written exactly where `load` reads; places that are computed have no name in both. */
 function forwarded(stage: Stage, load: LoadNode): number | undefined {
+  if (load.index.key.includes("v")) return undefined;
   const write = stage.writes.find(
     ({ buffer, index, guard, dtype }) =>
       buffer === load.buffer &&
@@ -76,6 +77,14 @@ function forwarded(stage: Stage, load: LoadNode): number | undefined {
   );
   return write?.value;
 }
+
+/** A write whose value, and the places it takes from values, have other numbers. */
+const renumbered = (write: Write, moved: readonly number[]): Write => ({
+  ...write,
+  value: moved[write.value] as number,
+  index: mapValues(write.index, moved),
+  guard: write.guard.map((range) => ({ ...range, index: mapValues(range.index, moved) })),
+});
 
 function merge(earlier: KernelStep, later: KernelStep): KernelStep {
   const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
@@ -98,8 +107,8 @@ function merge(earlier: KernelStep, later: KernelStep): KernelStep {
       nodes: builder.nodes,
       reductions: [],
       writes: [
-        ...a.writes.map((write) => ({ ...write, value: first[write.value] as number })),
-        ...b.writes.map((write) => ({ ...write, value: second[write.value] as number })),
+        ...a.writes.map((write) => renumbered(write, first)),
+        ...b.writes.map((write) => renumbered(write, second)),
       ],
     },
     (e) => e,
