@@ -18,6 +18,7 @@ import {
 } from "@gridfuse/graph";
 import { type HostTensor, tensorOf } from "@gridfuse/interpret";
 import { describe, expect, it } from "vitest";
+import { faultsOfKernel } from "./support/kernel-faults.ts";
 import { type ComparisonOptions, disagreements } from "./support/three-way.ts";
 
 type Inputs = Readonly<Record<string, HostTensor>>;
@@ -180,6 +181,36 @@ describe("an axis whose last point publishes", () => {
       graph({ x: tensor("float32", [6]) }, (tensors) => publish(tensors)),
       { x: counting(6) },
     );
+  });
+});
+
+describe("kernels that write to computed places", () => {
+  it("still know the place when they are merged with what comes before", () => {
+    const still = [0, 0, 0, 0, 0, 0, 0];
+    const mapped = { kind: "blocked", size: 4, map: "constant", dice: still } as const;
+    const faults = faultsOfKernel({
+      grid: [1],
+      inputs: [{ dtype: "bool", dims: [mapped] }],
+      outputs: [{ dtype: "float32", dims: [], ending: "overwrite", aliased: false, dice: still }],
+      scratch: [],
+      body: [
+        {
+          what: "when",
+          dice: still,
+          body: [
+            { what: "writeWindow", dice: [0, 1037, 0, 553, 0, 0, 0], body: [] },
+            { what: "print", dice: still, body: [] },
+          ],
+        },
+      ],
+      fill: "zero",
+      mapped: false,
+      around: false,
+      reassociate: false,
+      seed: 0,
+      style: "tame",
+    });
+    expect(faults).toEqual([]);
   });
 });
 
