@@ -8,7 +8,15 @@
  */
 import { InternalError, type KernelStep } from "@gridfuse/plan";
 import type { Push } from "../wasm/scalar-ops.ts";
-import { guardQuad, openRanges, pushGuard, storeElement, storeLane, storeLanes } from "./access.ts";
+import {
+  guardQuad,
+  openRanges,
+  pushGuard,
+  storeElement,
+  storeLane,
+  storeLanes,
+  storeNeighbours,
+} from "./access.ts";
 import { ArgFold } from "./arg-fold.ts";
 import { BlockFold } from "./block-fold.ts";
 import { formOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
@@ -23,6 +31,7 @@ import {
   scalarBlock,
 } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
+import { neighbouringWrites } from "./neighbours.ts";
 import { type Address, Nest } from "./nest.ts";
 import { Program } from "./program.ts";
 import { analyseProgram, valuesIn } from "./program-facts.ts";
@@ -233,7 +242,30 @@ class KernelEmitter {
 
   #body(stage: StageForm, program: Program, block: Block): void {
     program.emitAll(block);
-    for (const write of stage.writes) this.#write(program, write, block);
+    this.#writes(program, stage.writes, block);
+  }
+
+  #writes(program: Program, writes: StageForm["writes"], block: Block): void {
+    for (const group of neighbouringWrites(writes)) {
+      if (group.length === 1 || block.width === 1 || !this.#writeTogether(program, group, block)) {
+        for (const write of group) this.#write(program, write, block);
+      }
+    }
+  }
+
+  /** Stores neighbours as whole vectors; false where a block is cut short, or they lie otherwise. */
+  #writeTogether(program: Program, group: StageForm["writes"], block: Block): boolean {
+    const nest = this.#nest;
+    const base = this.#addresses[group[0]?.buffer as number] as Address;
+    // Lanes lie alike in all quads of a whole block, so that the first tells for the others.
+    if (block.valid < block.width) return false;
+    return partsOf(block).every((part) => {
+      const stores = group.map(({ index, value }) => {
+        const push = program.vector(value, part);
+        return { quad: program.quad(index, part), value: () => void push(nest.code) };
+      });
+      return storeNeighbours(nest, base, stores);
+    });
   }
 
   #write(program: Program, write: StageForm["writes"][number], block: Block): void {
@@ -375,7 +407,7 @@ class KernelEmitter {
             : partsOf(block).map((part) => program.vector(value, part));
         folds[i]?.accumulate(values, block.valid, (code) => code.get(local));
       }
-      for (const write of stage.writes) this.#write(program, write, block);
+      this.#writes(program, stage.writes, block);
     };
     const across = this.#mode === "outer" ? this.#across : scalarBlock;
     const groups = Math.floor(length / group);

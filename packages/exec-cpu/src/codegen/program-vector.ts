@@ -124,11 +124,12 @@ export function emitQuadLoad(
   const nest = view.nest;
   const base = view.source.addresses[node.buffer] as Address;
   const quad = view.quad(node.index, part);
+  const open = openRanges(node.guard);
+  const shared = open?.length === 0 ? view.sharedVectors(node) : undefined;
   const pushWhole = (): void => {
-    pushLanes(nest, node.dtype, base, quad);
+    pushLanes(nest, node.dtype, base, quad, shared);
     nest.code.set(result);
   };
-  const open = openRanges(node.guard);
   if (open !== undefined && open.length === 0) {
     pushWhole();
     return;

@@ -1,3 +1,4 @@
+import { itemSize } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   argsOf,
@@ -10,7 +11,7 @@ import type { Code, ValueType } from "../wasm/code.ts";
 import { heldType, laneWord, pushConst } from "../wasm/held.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import { laneShape } from "../wasm/vector-ops.ts";
-import type { LaneQuad, QuadGuard } from "./access.ts";
+import { type LaneQuad, neighbourhood, openRanges, type QuadGuard } from "./access.ts";
 import {
   type Block,
   type LaneAxis,
@@ -61,6 +62,8 @@ export interface ProgramView {
   /** The four lanes of `part` of an index. */
   quad(e: IndexExpr, part: number): LaneQuad;
   quadGuard(guard: LoadNode["guard"], part: number): QuadGuard;
+  /** A name for the vectors that this load shares with loads of its neighbours, where there are any. */
+  sharedVectors(node: LoadNode): string | undefined;
 }
 
 export class Program implements ProgramView {
@@ -71,6 +74,8 @@ export class Program implements ProgramView {
   #bodyLevel = 0;
   #remaining: number[] = [];
   readonly #free = new Map<ValueType, number[]>();
+  /** How many loads read out of the same vectors, by buffer and neighbourhood. */
+  #neighbours: Map<string, number> | undefined;
   /** Lane indices of the block being written, by expression. */
   #laneIndices = new Map<string, LaneIndex>();
 
@@ -336,5 +341,23 @@ export class Program implements ProgramView {
         .filter(({ index }) => this.#varies(index))
         .map((range) => ({ range, quad: this.quad(range.index, part) })),
     };
+  }
+
+  sharedVectors(node: LoadNode): string | undefined {
+    this.#neighbours ??= this.#countNeighbours();
+    const count = this.#neighbours.get(`${node.buffer} ${neighbourhood(node.index)}`) ?? 0;
+    return count > 1 ? `shared ${this.source.id} ${node.buffer}` : undefined;
+  }
+
+  #countNeighbours(): Map<string, number> {
+    const { nodes, facts } = this.source;
+    const counts = new Map<string, number>();
+    for (const [i, node] of nodes.entries()) {
+      if (node.op !== "load" || !facts.used[i] || itemSize(node.dtype) !== 4) continue;
+      if (valuesIn(node.index).length > 0 || openRanges(node.guard)?.length !== 0) continue;
+      const key = `${node.buffer} ${neighbourhood(node.index)}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return counts;
   }
 }
