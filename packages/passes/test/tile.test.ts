@@ -200,10 +200,30 @@ describe("loops", () => {
   });
 });
 
+/** Every row is halved until it is small; rows need different numbers of rounds. */
+function halved(x: Tensor): Tensor {
+  const [rows, columns] = x.shape as [number, number];
+  const each = tensor(f32, [rows, columns]).blocks([1, columns], ({ i }) => [i, 0]);
+  const halve = kernel(
+    "halve",
+    { grid: { i: rows }, inputs: { x: each }, outputs: { y: each } },
+    ({ x, y }) => {
+      const [small] = whileLoop(
+        ([v]) => (v as Tensor).abs().gt(4).any(),
+        ([v]) => [(v as Tensor).mul(0.5)],
+        [x.get()],
+      ) as unknown as [Tensor];
+      y.set(small as never);
+    },
+  );
+  return (halve({ x: x as never }) as { y: Tensor }).y;
+}
+
 describe("any chain", () => {
   const links: Readonly<Record<string, (x: Tensor) => Tensor>> = {
     butterfly,
     sorted,
+    halved,
     softmaxOfIntegers: (x) => x.sub(x.max({ axis: 1, keepDims: true })) as Tensor,
     cumsum: (x) => x.sign().cumsum({ axis: 1 }) as Tensor,
     product: (x) =>
