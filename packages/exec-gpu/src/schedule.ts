@@ -42,6 +42,9 @@ export interface Schedule {
   readonly steps: readonly ScheduledStep[];
 }
 
+/** Loop numbers that a slot of 256 bytes has words for, behind the four of the launch itself. */
+const mostLoops = 60;
+
 /** Launches in one submission, at most: a run should not outlast the driver's watchdog. */
 const maxLaunches = 2 ** 16;
 
@@ -72,6 +75,7 @@ class Scheduler implements Schedule {
   schedule(steps: readonly Step[], counters: readonly number[]): void {
     for (const step of steps) {
       if (step.kind === "loop" || step.kind === "tile") {
+        if (step.loop >= mostLoops) throw refusal(step, `its number is beyond ${mostLoops} loops`);
         for (let trip = 0; trip < step.trips; trip++) {
           const inside = [...counters];
           inside[step.loop] = trip;
