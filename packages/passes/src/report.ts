@@ -1,7 +1,14 @@
 /**
  * What became of a graph: a function over the plan and its debug section, for people and for tests.
  */
-import { type AxisReport, itemSize, type Plan, type PlanBuffer, type Step } from "@gridfuse/plan";
+import {
+  type AxisReport,
+  itemSize,
+  type OrbitReport,
+  type Plan,
+  type PlanBuffer,
+  type Step,
+} from "@gridfuse/plan";
 import { defaultBudget } from "./tile/trips.ts";
 
 export interface KernelReport {
@@ -14,6 +21,8 @@ export interface KernelReport {
   readonly outputs: number;
   readonly scalarOps: number;
   readonly origins: readonly string[];
+  /** Layers of butterflies that the kernel computes at once, where it does. */
+  readonly orbit: OrbitReport | undefined;
 }
 
 /** A chain that runs tile by tile. */
@@ -183,6 +192,7 @@ function describeKernel(plan: Plan, step: Extract<Step, { kind: "kernel" }>): Ke
     outputs: writes.size,
     scalarOps,
     origins: plan.debug?.origins[step.name] ?? [],
+    orbit: plan.debug?.orbits?.[step.name],
   };
 }
 
@@ -213,9 +223,13 @@ function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
     const tile = byTile.get(name);
     const cut =
       tile === undefined ? "" : `: ${tile.tiles} tiles of ${formatBytes(tile.bytesPerTile)}`;
+    const orbit =
+      kernel?.orbit === undefined
+        ? ""
+        : `; ${kernel.orbit.layers} layers over orbits of ${kernel.orbit.deltas.join(", ")}`;
     const from =
       kernel !== undefined && kernel.origins.length > 0 ? `  (${kernel.origins.join(", ")})` : "";
-    lines.push(`${pad}${kind} ${name}${detail}${cut}${from}`);
+    lines.push(`${pad}${kind} ${name}${detail}${orbit}${cut}${from}`);
   }
   for (const { name, dtype, shape, exact } of plan.outputs) {
     lines.push(`  output ${name}: ${dtype}[${shape.join(", ")}], ${exact ? "exact" : "bounded"}`);

@@ -305,11 +305,20 @@ export interface PlanDebug {
   readonly notes: readonly string[];
   /** step name → user source lines that went into it. */
   readonly origins: Readonly<Record<string, readonly string[]>>;
+  /** step name → what it computes over orbits, where it does. */
+  readonly orbits?: Readonly<Record<string, OrbitReport>>;
   readonly passes: readonly {
     readonly name: string;
     readonly ms: number;
     readonly nodes: number;
   }[];
+}
+
+/** A kernel that computes several layers of butterflies for a few positions at once. */
+export interface OrbitReport {
+  /** Distances whose sums (xor, on positions in row-major order) lead from one position of an orbit to all others. */
+  readonly deltas: readonly number[];
+  readonly layers: number;
 }
 
 export type Verdict = "parallel" | "reduction" | "last" | "sequential";

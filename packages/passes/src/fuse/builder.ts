@@ -1,5 +1,5 @@
 /** Buffers, constants and step names of the plan under construction. */
-import type { BufferKind, PlanBuffer, PlanConstant } from "@gridfuse/plan";
+import type { BufferKind, OrbitReport, PlanBuffer, PlanConstant } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { DType, StorageArray } from "@gridfuse/plan/scalar";
@@ -19,6 +19,11 @@ export class PlanBuilder {
   readonly #names = new Map<string, number>();
   /** User lines that went into each step, by step name. */
   readonly origins: Map<string, readonly string[]> = new Map();
+
+  /** What kernels over orbits do, by step name. */
+  readonly orbits: Map<string, OrbitReport> = new Map();
+  /** Why a kernel's result lies in memory although its readers could compute it, by step name. */
+  readonly stored: Map<string, string> = new Map();
 
   /**
    * Predicates of `while` steps over independent lanes: the loop goes on while any lane does, and a round leaves

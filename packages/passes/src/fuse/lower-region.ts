@@ -18,10 +18,11 @@ import {
 import { CompileError, type Step } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { coordinates, flatten, viewOf } from "../tensor/views.ts";
+import { coordinates, flatten, unflatten, viewOf } from "../tensor/views.ts";
 import { atStart, type Place, type PlanBuilder } from "./builder.ts";
 import { collapseAxes } from "./collapse.ts";
 import { lowerDot } from "./dot.ts";
+import { foldNodes } from "./fold-nodes.ts";
 import { keepBits } from "./keep-bits.ts";
 import {
   lowerCumLogSumExp,
@@ -30,8 +31,9 @@ import {
   lowerSort,
   lowerTopK,
 } from "./library-steps.ts";
-import { Puller, type Surroundings } from "./pull.ts";
-import { decideRoots, isFusable } from "./roots.ts";
+import { findOrbits, type Orbit, pointsOf } from "./orbits.ts";
+import { OrbitBroken, Puller, type Surroundings } from "./pull.ts";
+import { decideRoots, isFusable, type Roots } from "./roots.ts";
 import { KernelBuilder } from "./stage.ts";
 import { prepareWindow, windowKernels, windowsInto } from "./window-writes.ts";
 
@@ -54,19 +56,26 @@ export class Scope implements Surroundings {
   readonly lowering: Lowering;
   readonly table: Table;
   readonly steps: Step[] = [];
-  readonly #roots: ReadonlySet<ValueId>;
+  readonly #roots: Set<ValueId>;
+  /** Orbits by the values that they make. */
+  readonly #orbits = new Map<ValueId, Orbit>();
+  readonly #stored: Roots["stored"];
   readonly #making = new Set<ValueId>();
 
   constructor(lowering: Lowering, region: Region) {
     this.lowering = lowering;
     this.table = lowering.table;
-    this.#roots = decideRoots(lowering.table, region);
+    const decided = decideRoots(lowering.table, region);
+    this.#roots = decided.roots;
+    this.#stored = decided.stored;
     for (const id of region.nodes) {
       for (const value of (this.table.nodes[id] as Node).outputs) {
         lowering.homes.set(value, this);
         lowering.places.delete(value);
       }
     }
+    const orbits = findOrbits(lowering.table, region, decided, (value) => this.#base(value));
+    for (const orbit of orbits) for (const final of orbit.finals) this.#orbits.set(final, orbit);
   }
 
   // ── Surroundings of a kernel ──────────────────────────────────────────────────────────────
@@ -203,6 +212,10 @@ export class Scope implements Surroundings {
   }
 
   #makeKernel(value: ValueId): Place {
+    const orbit = this.#orbits.get(value);
+    if (orbit !== undefined && this.#makeOrbitKernel(orbit)) {
+      return this.lowering.places.get(value) as Place;
+    }
     const { shape } = this.table.tensor(value);
     if (elementCount(shape) === 0) return this.allocate(value);
     const domain = sizes(shape);
@@ -221,8 +234,63 @@ export class Scope implements Surroundings {
     });
     const name = this.plan.name(kernelName(kernel.ops));
     this.steps.push(collapseAxes(keepBits(kernel.finish(name))));
-    this.noteOrigin(name, value);
+    this.#note(name, value);
     return place;
+  }
+
+  #note(step: string, value: ValueId): void {
+    this.noteOrigin(step, value);
+    const stored = this.#stored.get(value);
+    if (stored !== undefined) this.plan.stored.set(step, stored.why);
+  }
+
+  /** One kernel for all layers of an orbit; false, and no orbit any more, where it would do work twice. */
+  #makeOrbitKernel(orbit: Orbit): boolean {
+    const { finals, inner, layers, space, span } = orbit;
+    for (const final of finals) this.#orbits.delete(final);
+    if (finals.some((value) => this.lowering.places.has(value))) return this.#giveUp(orbit);
+    const shapes = finals.map((value) => sizes(this.table.tensor(value).shape));
+    const { domain, positions } = pointsOf(space, span, shapes[0] as readonly number[]);
+    const kernel = new KernelBuilder(domain);
+    const puller = new Puller(this, kernel);
+    for (const [value, elements] of inner) kernel.limits.set(value, elements);
+    for (const value of finals) this.#making.add(value);
+    let made: number[][];
+    try {
+      made = finals.map((value, i) =>
+        positions.map((position) =>
+          puller.pull(kernel.final, value, unflatten(position, shapes[i] as readonly number[])),
+        ),
+      );
+    } catch (error) {
+      if (error instanceof OrbitBroken) return this.#giveUp(orbit);
+      throw error;
+    } finally {
+      for (const value of finals) this.#making.delete(value);
+    }
+    finals.forEach((value, i) => {
+      const place = this.allocate(value);
+      positions.forEach((position, member) => {
+        kernel.final.writes.push({
+          buffer: place.buffer,
+          dtype: this.table.tensor(value).dtype,
+          index: ix.add(place.offset, position),
+          guard: [],
+          value: made[i]?.[member] as number,
+        });
+      });
+    });
+    const name = this.plan.name(kernelName(kernel.ops));
+    this.steps.push(collapseAxes(foldNodes(keepBits(kernel.finish(name)))));
+    this.#note(name, finals[0] as ValueId);
+    const deltas = span.basis().map((vector) => vector * space.low);
+    this.plan.orbits.set(name, { deltas, layers });
+    return true;
+  }
+
+  #giveUp({ inner }: Orbit): false {
+    for (const value of inner.keys()) this.#roots.add(value);
+    return false;
   }
 
   /** Remembers the user's line that a step comes from. */

@@ -27,12 +27,12 @@ import {
   itemSize,
   type ScalarBuilder,
 } from "@gridfuse/plan/scalar";
-import { symbolicValue } from "../tensor/symbolic.ts";
+import { symbolicValue, truth } from "../tensor/symbolic.ts";
 import { flatten, viewOf } from "../tensor/views.ts";
 import type { Place } from "./builder.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
 import { isReduction } from "./roots.ts";
-import { type KernelBuilder, StageBuilder } from "./stage.ts";
+import { type KernelBuilder, placeKey, StageBuilder } from "./stage.ts";
 
 /** What pulling needs to know about the world around a kernel. */
 export interface Surroundings {
@@ -56,6 +56,9 @@ const maxSerialReduction = 65536;
 /** Outer points per result above which a reduction would be done again and again. */
 const maxRepeatedReduction = 1.25;
 
+/** What was proposed as an orbit is none. */
+export class OrbitBroken extends Error {}
+
 export class Puller {
   readonly #around: Surroundings;
   readonly #kernel: KernelBuilder;
@@ -76,9 +79,18 @@ export class Puller {
     const key = value * placesPerValue + stage.places.of(at, guard);
     const known = stage.pulled.get(key);
     if (known !== undefined) return known;
+    this.#count(value);
     const node = this.#compute(stage, value, at, guard);
     stage.pulled.set(key, node);
     return node;
+  }
+
+  /** @throws OrbitBroken where an orbit turns out to read more than it is made for */
+  #count(value: ValueId): void {
+    const left = this.#kernel.limits.get(value);
+    if (left === undefined) return;
+    if (left === 0) throw new OrbitBroken();
+    this.#kernel.limits.set(value, left - 1);
   }
 
   #shape(value: ValueId): readonly number[] {
@@ -174,11 +186,27 @@ export class Puller {
       const place = this.#around.materialise(value);
       return this.#load(stage, value, place, at, guard, zeroBits);
     }
+    const chosen = node.op === "select_n" ? this.#chosen(node, at) : undefined;
+    if (chosen !== undefined) return this.pull(stage, chosen, at, guard);
     this.#kernel.ops.add(node.op);
     const operands = node.inputs.map((input) =>
       this.pull(stage, input, this.#shape(input).length === 0 ? [] : at, guard),
     );
     return meaning(stage.b, operands, node.params, this.#dtype(value));
+  }
+
+  /** The operand that a selection takes, inside an orbit, where the position alone decides that. */
+  #chosen(node: NodeNamed<"select_n">, at: readonly IndexExpr[]): ValueId | undefined {
+    if (this.#kernel.limits.size === 0) return undefined;
+    const { table } = this.#around;
+    const [which, ...cases] = node.inputs as [ValueId, ...ValueId[]];
+    const where = this.#shape(which).length === 0 ? [] : at;
+    if (this.#dtype(which) !== "bool") {
+      const index = this.#symbolic(which, where);
+      return index?.k === "const" ? cases[index.value] : undefined;
+    }
+    const holds = truth(table, this.#around.renamed(which), where, (v, p) => this.#symbolic(v, p));
+    return holds === undefined ? undefined : cases[Number(holds)];
   }
 
   // ── Movement ──────────────────────────────────────────────────────────────────────────────
@@ -191,9 +219,21 @@ export class Puller {
     view: { index: readonly IndexExpr[]; fill: Bits | undefined },
   ): number {
     const source = node.inputs[0] as ValueId;
-    const index = view.index.map((e) => ix.substituteAxes(e, at));
+    const index = this.#moved(view.index, at);
     if (view.fill === undefined) return this.pull(stage, source, index, guard);
     return this.#guarded(stage, source, index, guard, view.fill);
+  }
+
+  /** Coordinates before a movement; an orbit comes to the same ones again and again. */
+  #moved(view: readonly IndexExpr[], at: readonly IndexExpr[]): readonly IndexExpr[] {
+    if (this.#kernel.limits.size === 0) return view.map((e) => ix.substituteAxes(e, at));
+    const key = `${placeKey(view)}${placeKey(at)}`;
+    let moved = this.#kernel.moved.get(key);
+    if (moved === undefined) {
+      moved = view.map((e) => ix.substituteAxes(e, at));
+      this.#kernel.moved.set(key, moved);
+    }
+    return moved;
   }
 
   /** Element `index` of `source` where it exists, else `fill`. */

@@ -15,32 +15,15 @@ import {
   type ValueId,
 } from "@gridfuse/graph";
 import { viewOf } from "../tensor/views.ts";
-
-/** Scalar operations below which computing again is cheaper than a trip through memory. */
-const cheapAgain = 2;
-const cheapForAnotherKernel = 8;
-/** Scalar operations in a row that one kernel computes; a longer chain is cut, so that neither kernels nor stacks grow without end. */
-const longestChain = 128;
-/** What a reduction counts for: the stages after it compute what it folds once more. */
-const reductionWeight = 32;
-
-const elementwiseCost: { readonly [op: string]: number } = {
-  full: 0,
-  iota: 0,
-  multiple_of: 0,
-  exp: 16,
-  log: 16,
-  sin: 20,
-  cos: 20,
-  tanh: 20,
-  logistic: 18,
-  erf: 20,
-  pow: 40,
-  threefry2x32: 100,
-  div: 4,
-  sqrt: 4,
-  rsqrt: 6,
-};
+import {
+  explainStore,
+  longestChain,
+  operationsOf,
+  type Readers,
+  reductionWeight,
+  type StoreReason,
+  storeOrRecompute,
+} from "./cost.ts";
 
 /** Ops whose result a kernel can compute at any point; the others make a step of their own. */
 export function isFusable(node: Node): boolean {
@@ -75,7 +58,7 @@ export const isReduction = (node: Node): boolean =>
   node.op === "argmin" ||
   (node.op.startsWith("reduce_") && node.op !== "reduce_precision");
 
-const isMovement = (node: Node): boolean =>
+export const isMovement = (node: Node): boolean =>
   node.op === "view" || (definitionOf(node.op).indexMap !== undefined && node.inputs.length === 1);
 
 interface Summary {
@@ -94,7 +77,7 @@ function summarise(table: Table, region: Region): Map<ValueId, Summary> {
     if (isReduction(node)) {
       reduces = true;
     } else if (isFusable(node)) {
-      if (definitionOf(node.op).scalar !== undefined) cost += elementwiseCost[node.op] ?? 1;
+      if (definitionOf(node.op).scalar !== undefined) cost += operationsOf(node.op);
       if (node.op === "gather") cost += 2;
       for (const input of node.inputs) {
         const from = known.get(input);
@@ -117,9 +100,16 @@ interface Use {
   readonly repeat: number;
 }
 
-/** Values of `region` that get memory of their own. */
-export function decideRoots(table: Table, region: Region): Set<ValueId> {
+export interface Roots {
+  /** Values that get memory of their own. */
+  readonly roots: Set<ValueId>;
+  /** Those of them that need it only because computing them again would cost more, and why. */
+  readonly stored: ReadonlyMap<ValueId, { readonly reason: StoreReason; readonly why: string }>;
+}
+
+export function decideRoots(table: Table, region: Region): Roots {
   const roots = new Set<ValueId>(region.results);
+  const stored = new Map<ValueId, { reason: StoreReason; why: string }>();
   const summaries = summarise(table, region);
   const uses = new Map<ValueId, Use[]>();
   /** Values with memory that each value flows into; three say as much as more. */
@@ -153,11 +143,18 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
     }
     const result = node.outputs[0] as ValueId;
     const own = uses.get(result) ?? [];
-    if (
-      !roots.has(result) &&
-      isWorthMemory(node, summaries.get(result) as Summary, own, severalDomains(result))
-    ) {
-      roots.add(result);
+    if (!roots.has(result) && mayBeStored(node)) {
+      const readers: Readers = {
+        ...(summaries.get(result) as Summary),
+        maps: new Set(own.map(({ map }) => map)).size,
+        repeat: own.reduce((most, { repeat }) => Math.max(most, repeat), 1),
+        severalDomains: severalDomains(result),
+      };
+      const reason = storeOrRecompute(readers);
+      if (reason !== undefined) {
+        roots.add(result);
+        stored.set(result, { reason, why: explainStore(reason, readers) });
+      }
     }
     const flowsTo = roots.has(result) ? [result] : (sinks.get(result) ?? []);
     const passThrough = isMovement(node) && !roots.has(result);
@@ -184,7 +181,7 @@ export function decideRoots(table: Table, region: Region): Set<ValueId> {
     }
   }
   cutLongChains(table, region, roots);
-  return roots;
+  return { roots, stored };
 }
 
 /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
@@ -195,7 +192,7 @@ function cutLongChains(table: Table, region: Region, roots: Set<ValueId>): void 
     const node = table.nodes[id] as Node;
     const [value] = node.outputs;
     if (value === undefined || !isFusable(node)) continue;
-    let weight = Math.max(1, elementwiseCost[node.op] ?? 1);
+    let weight = Math.max(1, operationsOf(node.op));
     if (isReduction(node)) {
       const source = computedSource(table, node.inputs[0] as ValueId);
       if (weightOf(source) + reductionWeight > longestChain) {
@@ -220,16 +217,5 @@ function computedSource(table: Table, value: ValueId): ValueId {
   }
 }
 
-function isWorthMemory(
-  node: Node,
-  { cost, reduces }: Summary,
-  uses: readonly Use[],
-  severalDomains: boolean,
-): boolean {
-  if (isMovement(node) || isReduction(node) || node.outputs.length !== 1) return false;
-  if (cost <= cheapAgain) return false;
-  if (new Set(uses.map(({ map }) => map)).size > 1) return !reduces || cost > cheapForAnotherKernel;
-  if (reduces) return false;
-  if (cost > cheapForAnotherKernel && severalDomains) return true;
-  return cost > cheapForAnotherKernel && uses.some(({ repeat }) => repeat > 1.5);
-}
+const mayBeStored = (node: Node): boolean =>
+  !isMovement(node) && !isReduction(node) && node.outputs.length === 1;

@@ -80,6 +80,10 @@ export class KernelBuilder {
   readonly reduced: Map<string, { stage: number; reduction: number }> = new Map();
   /** Domain axes that all reductions keep; undefined before the first one. */
   outer: readonly number[] | undefined;
+  /** Elements that may yet be computed of values inside an orbit. */
+  readonly limits: Map<number, number> = new Map();
+  /** Coordinates after a movement, by the movement and the coordinates before. */
+  readonly moved: Map<string, readonly IndexExpr[]> = new Map();
   /** Names of the ops that compute something, for the kernel's name. */
   readonly ops: Set<string> = new Set();
   #nextAxis: number;

@@ -4,6 +4,7 @@
 import { elementCount, type Program, sizes, type ValueId } from "@gridfuse/graph";
 import {
   irVersion,
+  type OrbitReport,
   type Plan,
   type PlanBuffer,
   type PlanDebug,
@@ -70,7 +71,7 @@ export function emitPlan(
   name: string,
   lowered: LoweredProgram,
   steps: readonly Step[],
-  debug: Omit<PlanDebug, "origins">,
+  debug: Omit<PlanDebug, "origins" | "orbits">,
 ): Plan {
   const { builder, inputs, outputs } = lowered;
   const { buffers, arenaBytes } = placeBuffers(steps, builder.buffers);
@@ -85,8 +86,38 @@ export function emitPlan(
     constants: builder.constants,
     arenaBytes,
     steps,
-    debug: { ...debug, origins: Object.fromEntries(builder.origins) },
+    debug: {
+      ...debug,
+      notes: [...debug.notes, ...storeNotes(builder, steps)],
+      origins: Object.fromEntries(builder.origins),
+      orbits: orbitsOf(builder, steps),
+    },
   };
+}
+
+function namesOf(steps: readonly Step[], names: Set<string> = new Set()): Set<string> {
+  for (const step of steps) {
+    names.add(step.name);
+    if (step.kind === "loop" || step.kind === "tile") namesOf(step.body, names);
+    if (step.kind === "while") {
+      namesOf(step.condition, names);
+      namesOf(step.body, names);
+    }
+    if (step.kind === "branch") for (const branch of step.branches) namesOf(branch, names);
+  }
+  return names;
+}
+
+function storeNotes(builder: PlanBuilder, steps: readonly Step[]): string[] {
+  const names = namesOf(steps);
+  return [...builder.stored].flatMap(([step, why]) =>
+    names.has(step) ? [`store: "${step}" writes what others read: ${why}`] : [],
+  );
+}
+
+function orbitsOf(builder: PlanBuilder, steps: readonly Step[]): Record<string, OrbitReport> {
+  const names = namesOf(steps);
+  return Object.fromEntries([...builder.orbits].filter(([step]) => names.has(step)));
 }
 
 /** Temporaries that no step mentions shrink to nothing; ids stay. */

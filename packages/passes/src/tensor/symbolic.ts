@@ -8,7 +8,7 @@
 import { type Node, sizes, type Table, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { fromBits, isInteger, isSigned, itemSize } from "@gridfuse/plan/scalar";
+import { fromBits, isInteger, isSigned, itemSize, type StorageArray } from "@gridfuse/plan/scalar";
 import { viewOf } from "./views.ts";
 
 /** What is known about values that are not computed from anything, such as program ids. */
@@ -52,9 +52,27 @@ export function symbolicValue(
   if (node === undefined) return undefined;
   const operand = (i: number, where: readonly IndexExpr[] = at): IndexExpr | undefined =>
     symbolicValue(table, node.inputs[i] as ValueId, where, known, effort);
-  const result = symbolicNode(table, node, at, operand);
+  const result =
+    node.op === "select_n"
+      ? chosenOperand(table, node, at, known, effort, operand)
+      : symbolicNode(table, node, at, operand);
   if (result === undefined || result.key.length > longestKey) return undefined;
   return fitsDType(result, type.dtype) ? result : undefined;
+}
+
+/** What a selection takes, where the same is taken everywhere. */
+function chosenOperand(
+  table: Table,
+  node: Node,
+  at: readonly IndexExpr[],
+  known: Known,
+  effort: Effort,
+  operand: (i: number) => IndexExpr | undefined,
+): IndexExpr | undefined {
+  const which = node.inputs[0] as ValueId;
+  if (table.tensor(which).shape.length !== at.length) return undefined;
+  const holds = truth(table, which, at, (v, p) => symbolicValue(table, v, p, known, effort));
+  return holds === undefined ? undefined : operand(holds ? 2 : 1);
 }
 
 function symbolicNode(
@@ -79,6 +97,8 @@ function symbolicNode(
     }
     case "iota":
       return at[node.params.dimension];
+    case "constant":
+      return at.length === 1 ? symbolicTable(node.params.data, at[0] as IndexExpr) : undefined;
     case "multiple_of":
       return operand(0);
     case "convert_element_type":
@@ -149,6 +169,22 @@ function symbolicNode(
       return inside ? operand(0, source) : undefined;
     }
   }
+}
+
+const flipsOf = new WeakMap<StorageArray, number>();
+
+/** Element i of a table of integers i xor c, as tables of partners are. */
+function symbolicTable(data: StorageArray, at: IndexExpr): IndexExpr | undefined {
+  let flips = flipsOf.get(data);
+  if (flips === undefined) {
+    const first = Number(data[0]);
+    const isTable =
+      first >= 0 && first < 2 ** 30 && data.every((x, i) => Number(x) === (i ^ first));
+    flips = isTable ? first : -1;
+    flipsOf.set(data, flips);
+  }
+  if (flips < 0 || at.lo < 0 || at.hi >= data.length) return undefined;
+  return ix.xor(at, ix.constant(flips));
 }
 
 type Lookup = (value: ValueId, at: readonly IndexExpr[]) => IndexExpr | undefined;

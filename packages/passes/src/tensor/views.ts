@@ -56,3 +56,15 @@ export function flatten(at: readonly IndexExpr[], shape: readonly number[]): Ind
   }
   return ix.add(...parts);
 }
+
+/** Coordinates of the element at a row-major position: the opposite of `flatten`. */
+export function unflatten(position: IndexExpr, shape: readonly number[]): IndexExpr[] {
+  const at: IndexExpr[] = [];
+  let rest = position;
+  for (let d = shape.length - 1; d > 0; d -= 1) {
+    at[d] = ix.mod(rest, shape[d] as number);
+    rest = ix.floordiv(rest, shape[d] as number);
+  }
+  if (shape.length > 0) at[0] = rest;
+  return at;
+}

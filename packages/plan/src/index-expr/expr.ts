@@ -445,6 +445,13 @@ function flippedRange(lo: number, hi: number, flips: number): { lo: number; hi: 
   return { lo: reach(0), hi: reach(1) };
 }
 
+/** The bits above the lowest `unit` that all numbers of the range share. */
+function fixedBits({ lo, hi }: IndexExpr): { base: number; unit: number } {
+  let unit = 1;
+  while (Math.floor(lo / unit) !== Math.floor(hi / unit)) unit *= 2;
+  return { base: Math.floor(lo / unit) * unit, unit };
+}
+
 function requireNonNegative(op: string, ...operands: readonly IndexExpr[]): void {
   for (const { lo, key } of operands) {
     if (lo < 0) throw new RangeError(`index ${op} of an operand that may be negative: ${key}`);
@@ -469,6 +476,13 @@ export function xor(a: IndexExpr, b: IndexExpr): IndexExpr {
         xor(split.low, constant(low)),
       );
     }
+    const { base, unit } = fixedBits(a);
+    const low = b.value % unit;
+    const high = Number(BigInt(base) ^ BigInt(b.value - low));
+    // All bits flipped: the range backwards.
+    if (low === unit - 1) return sub(constant(high + base + low), a);
+    if (base !== 0 || high !== 0)
+      return add(constant(high), xor(sub(a, constant(base)), constant(low)));
   }
   if (a.key === b.key) return zero;
   return binaryNode("xor", a, b);
@@ -482,7 +496,11 @@ export function and(a: IndexExpr, b: IndexExpr): IndexExpr {
   }
   if (b.k === "const") {
     if (b.value === 0) return zero;
-    if (Number.isInteger(Math.log2(b.value + 1))) return mod(a, b.value + 1);
+    if (isPowerOfTwo(b.value + 1)) return mod(a, b.value + 1);
+    if (isPowerOfTwo(b.value)) {
+      const bit = mod(floordiv(a, b.value), 2);
+      if (bit.k === "const") return constant(bit.value * b.value);
+    }
   }
   if (a.key === b.key) return a;
   return binaryNode("and", a, b);

@@ -13,6 +13,7 @@ import type {
   DotStep,
   KernelStep,
   LoopStep,
+  OrbitReport,
   Plan,
   PlanBuffer,
   PlanDebug,
@@ -294,10 +295,11 @@ export const metaToWire = (value: PlanMeta): Wire => locating(() => meta.write(v
 export const metaFromWire = (wire: Wire): PlanMeta => locating(() => meta.read(wire, noIndexes));
 
 /** Timings are left out, or the same graph would give other bytes at every compile; they are read as 0. */
-interface DebugWire extends Omit<PlanDebug, "origins" | "passes" | "compileMs"> {
+interface DebugWire extends Omit<PlanDebug, "origins" | "orbits" | "passes" | "compileMs"> {
   /** As pairs: step names are data and must not become keys. */
   readonly origins: readonly { readonly name: string; readonly lines: readonly string[] }[];
   readonly passes: readonly { readonly name: string; readonly nodes: number }[];
+  readonly orbits: readonly (OrbitReport & { readonly name: string })[] | undefined;
 }
 const debug = record<DebugWire>(
   {
@@ -316,24 +318,38 @@ const debug = record<DebugWire>(
     notes: list(text),
     origins: list(tuple({ name: text, lines: list(text) })),
     passes: list(tuple({ name: text, nodes: natural })),
+    orbits: optional(list(tuple({ name: text, deltas: list(natural), layers: natural }))),
   },
   "open",
 );
 
-export function debugToWire({ origins, passes, compileMs: _ms, ...rest }: PlanDebug): Wire {
+export function debugToWire(debugOf: PlanDebug): Wire {
+  const { origins, orbits, passes, compileMs: _ms, ...rest } = debugOf;
   const untimed: DebugWire = {
     ...rest,
     origins: Object.entries(origins).map(([name, lines]) => ({ name, lines })),
     passes: passes.map(({ name, nodes }) => ({ name, nodes })),
+    orbits: orbits && Object.entries(orbits).map(([name, orbit]) => ({ name, ...orbit })),
   };
   return locating(() => debug.write(untimed, noIndexes));
 }
 
+/** Files from before there were orbits say nothing of them. */
+const withOrbits = (wire: Wire): Wire =>
+  typeof wire === "object" && wire !== null && !Array.isArray(wire) && !ArrayBuffer.isView(wire)
+    ? { orbits: null, ...wire }
+    : wire;
+
 export function debugFromWire(wire: Wire): PlanDebug {
-  const { origins, passes, ...rest } = locating(() => debug.read(wire, noIndexes));
+  const { origins, orbits, passes, ...rest } = locating(() =>
+    debug.read(withOrbits(wire), noIndexes),
+  );
   return {
     ...rest,
     origins: Object.fromEntries(origins.map(({ name, lines }) => [name, lines])),
     passes: passes.map(({ name, nodes }) => ({ name, ms: 0, nodes })),
+    ...(orbits && {
+      orbits: Object.fromEntries(orbits.map(({ name, ...orbit }) => [name, orbit])),
+    }),
   };
 }

@@ -1,0 +1,138 @@
+/**
+ * Linear algebra over GF(2), on integers as bit vectors (up to 30 bits).
+ *
+ * Exchanges of positions by xor, bit reversals, transpositions and reversals of power-of-two extents are all
+ * affine over GF(2): this is the arithmetic in which orbits of index maps are found.
+ */
+
+const highestBit = (v: number): number => 31 - Math.clz32(v);
+
+/** A subspace, by a reduced basis: no vector has a bit that is the highest of another. */
+export class Span {
+  readonly #byBit = new Map<number, number>();
+
+  get rank(): number {
+    return this.#byBit.size;
+  }
+
+  /** v without what the span can take away: 0 for its members, one and the same for all of a coset. */
+  reduce(v: number): number {
+    let rest = v;
+    for (const [bit, vector] of this.#byBit) if ((rest >>> bit) & 1) rest ^= vector;
+    return rest;
+  }
+
+  /** Whether v was new to the span. */
+  add(v: number): boolean {
+    const rest = this.reduce(v);
+    if (rest === 0) return false;
+    const bit = highestBit(rest);
+    for (const [other, vector] of this.#byBit) {
+      if ((vector >>> bit) & 1) this.#byBit.set(other, vector ^ rest);
+    }
+    this.#byBit.set(bit, rest);
+    return true;
+  }
+
+  addAll(vectors: Iterable<number>): this {
+    for (const v of vectors) this.add(v);
+    return this;
+  }
+
+  /** Reduced basis, smallest first. */
+  basis(): number[] {
+    return [...this.#byBit.values()].sort((p, q) => p - q);
+  }
+
+  /** The highest bits of the basis vectors: one member of every coset has none of them. */
+  pivots(): number[] {
+    return [...this.#byBit.keys()].sort((p, q) => p - q);
+  }
+
+  /** Every member, 0 first. */
+  members(): number[] {
+    const all = [0];
+    for (const v of this.basis()) all.push(...all.map((member) => member ^ v));
+    return all;
+  }
+}
+
+/** Marks the affine part of a point: every point has it, no difference of two has. */
+const affineUnit = 1 << 30;
+
+/**
+ * What a set-valued map does as far as samples show: p ↦ linear(p) + constant + ambiguity, the ambiguity being
+ * the subspace by which the samples contradict a plain affine map.
+ */
+export class AffineFit {
+  readonly #pairs = new Map<number, { from: number; to: number }>();
+  readonly ambiguity: Span = new Span();
+  /** The first sample was point 0. */
+  readonly startsAtZero: boolean;
+
+  constructor(startsAtZero: boolean) {
+    this.startsAtZero = startsAtZero;
+  }
+
+  add(point: number, image: number): void {
+    let from = point | affineUnit;
+    let to = image;
+    while (from !== 0) {
+      const bit = highestBit(from);
+      const known = this.#pairs.get(bit);
+      if (known === undefined) {
+        this.#pairs.set(bit, { from, to });
+        return;
+      }
+      from ^= known.from;
+      to ^= known.to;
+    }
+    if (to !== 0) this.ambiguity.add(to);
+  }
+
+  /** Image of a point; of an affine map with ambiguity, one of its images. */
+  image(point: number): number {
+    return this.#apply(point | affineUnit);
+  }
+
+  /** Image of a difference of points; directions in which nothing was sampled count as 0. */
+  linear(direction: number): number {
+    return this.#apply(direction);
+  }
+
+  #apply(vector: number): number {
+    let rest = vector;
+    let image = 0;
+    for (let bit = highestBit(rest); rest !== 0; bit = highestBit(rest)) {
+      const known = this.#pairs.get(bit);
+      if (known === undefined) {
+        rest ^= 1 << bit;
+      } else {
+        rest ^= known.from;
+        image ^= known.to;
+      }
+    }
+    return image;
+  }
+}
+
+/** Directions d (of the unit vectors that `images` belong to) whose image lies in `span`. */
+export function preimage(images: readonly number[], span: Span): number[] {
+  const seen = new Map<number, { image: number; direction: number }>();
+  const found: number[] = [];
+  images.forEach((given, bit) => {
+    let image = span.reduce(given);
+    let direction = 1 << bit;
+    while (image !== 0) {
+      const known = seen.get(highestBit(image));
+      if (known === undefined) {
+        seen.set(highestBit(image), { image, direction });
+        return;
+      }
+      image ^= known.image;
+      direction ^= known.direction;
+    }
+    found.push(direction);
+  });
+  return found;
+}
