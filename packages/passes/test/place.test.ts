@@ -17,7 +17,7 @@ interface Touch {
 }
 
 /** What a step without inner steps reads and writes, found by looking at every field. */
-function touchOf(step: Exclude<Step, { kind: "loop" | "while" | "branch" }>): Touch {
+function touchOf(step: Exclude<Step, { kind: "loop" | "tile" | "while" | "branch" }>): Touch {
   const { name } = step;
   switch (step.kind) {
     case "kernel": {
@@ -66,6 +66,7 @@ function unfold(steps: readonly Step[], choose: (n: number) => number): Touch[] 
     const look = (buffer: number): Touch => ({ step: step.name, reads: [buffer], writes: [] });
     switch (step.kind) {
       case "loop":
+      case "tile":
         return Array.from({ length: Math.min(step.trips, 3) }, () =>
           unfold(step.body, choose),
         ).flat();

@@ -174,7 +174,7 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: "GRIDFUSE_CACHE is none of off, ro, rw, or GRIDFUSE_CACHE_MAX_MB is not a number.",
     fix: "Correct the variable or unset it.",
   },
-  GF2901: {
+  GF2902: {
     title: "a function of floats was given something else",
     cause: "An expansion such as exp or atan2 is defined on float operands of one dtype.",
     fix: "Convert the operands to one float dtype first.",

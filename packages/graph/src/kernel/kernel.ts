@@ -50,10 +50,14 @@ type None = Record<never, never>;
 
 /** Coordinates as the body gets them. */
 export type GridIds<G extends Grid> = G extends readonly GridExtent[]
-  ? { readonly [K in keyof G]: GridIndex }
+  ? { readonly [K in keyof G]: IndexOf<G[K]> }
   : G extends number
     ? readonly [GridIndex]
-    : { readonly [K in keyof G]: GridIndex };
+    : { readonly [K in keyof G]: IndexOf<G[K]> };
+/** The coordinate of an axis; its `count` is a tensor where the call decides it. */
+export type IndexOf<E> = E extends CallExtent
+  ? GridIndex & { readonly count: Tensor<"int32", readonly []> }
+  : GridIndex;
 
 type BlockRefs<A> = {
   readonly [K in keyof A]: A[K] extends ArraySpec<infer D, Shape, infer R> ? Ref<D, R> : never;

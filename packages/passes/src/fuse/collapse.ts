@@ -36,7 +36,7 @@ const shortLoop = 64;
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
 
 /** Divisions of `e`; those by powers of two are shifts and count only where they are not `free`. */
-function countDivisions(e: IndexExpr, free: boolean): number {
+export function countDivisions(e: IndexExpr, free: boolean): number {
   const count = (inner: IndexExpr): number => countDivisions(inner, free);
   switch (e.k) {
     case "const":

@@ -7,6 +7,7 @@
 import type { KernelStep, PlanBuffer, Stage, Step, Write } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
 import { accessesOf, accessesOfAll, kernelLoads, mapInner } from "../plan/accesses.ts";
+import { joinStages } from "./join-stages.ts";
 import { appendNodes, mapValues, rebuildStage } from "./stage.ts";
 
 const lookBack = 24;
@@ -16,23 +17,28 @@ export function mergeKernels(steps: readonly Step[]): Step[] {
   const result: Step[] = [];
   for (const given of steps) {
     const step = mapInner(given, mergeKernels);
-    const into = step.kind === "kernel" ? findPartner(result, step) : undefined;
-    if (into === undefined) {
-      result.push(step);
-    } else {
-      result[into] = merge(result[into] as KernelStep, step as KernelStep);
-    }
+    const partner = step.kind === "kernel" ? findPartner(result, step) : undefined;
+    if (partner === undefined) result.push(step);
+    else result[partner.at] = partner.joined;
   }
   return result;
 }
 
-/** Position of an earlier kernel that `kernel` can join. */
-function findPartner(steps: readonly Step[], kernel: KernelStep): number | undefined {
+interface Partner {
+  readonly at: number;
+  readonly joined: KernelStep;
+}
+
+/** An earlier kernel that `kernel` can join. */
+function findPartner(steps: readonly Step[], kernel: KernelStep): Partner | undefined {
   const own = accessesOf(kernel);
   const first = Math.max(0, steps.length - lookBack);
   for (let i = steps.length - 1; i >= first; i -= 1) {
     const other = steps[i] as Step;
-    if (other.kind === "kernel" && canJoin(other, kernel)) return i;
+    if (other.kind === "kernel") {
+      const joined = canJoin(other, kernel) ? merge(other, kernel) : joinStages(other, kernel);
+      if (joined !== undefined) return { at: i, joined };
+    }
     const theirs = accessesOf(other);
     if ([...theirs.writes].some((b) => own.reads.has(b) || own.writes.has(b))) return undefined;
     if ([...theirs.reads].some((b) => own.writes.has(b))) return undefined;

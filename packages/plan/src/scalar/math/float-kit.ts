@@ -197,7 +197,7 @@ export class FloatKit {
 /**
  * Writes `expansion` in the format of its operands; 16-bit floats go through float32.
  *
- * @throws BuildError GF2901 where the operands are not floats of one dtype
+ * @throws BuildError GF2902 where the operands are not floats of one dtype
  */
 export function inFormat<Operands extends readonly Scalar[]>(
   b: ScalarBuilder,
@@ -215,7 +215,7 @@ export function inFormat<Operands extends readonly Scalar[]>(
 
 function requireFloat(dtype: DType, first: DType): void {
   if (dtype === first && isFloat(dtype)) return;
-  throw new BuildError("GF2901", `a function of floats was given ${first} and ${dtype}`, {
+  throw new BuildError("GF2902", `a function of floats was given ${first} and ${dtype}`, {
     expected: "operands of one float dtype",
     received: [first, dtype],
     help: "Convert the operands to one float dtype first.",

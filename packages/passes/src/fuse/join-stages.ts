@@ -1,0 +1,276 @@
+/**
+ * fuse: a kernel of several stages takes in its neighbours. Two reductions of the same rows are one pass over
+ * them, and what is written for every row (a scale, a maximum) goes with what is written for every element.
+ *
+ * An elementwise kernel, whose axes were merged into one long one, is cut into rows again where that costs
+ * no division. Stages of the later kernel join stages of the earlier one with the same axes as soon as what
+ * they take from others is there; the rest follow behind.
+ */
+import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import * as ix from "@gridfuse/plan/index-expr";
+import { argsOf, type LoadNode, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
+import { countDivisions } from "./collapse.ts";
+import { appendNodes, mapValues, rebuildStage } from "./stage.ts";
+
+const maxNodes = 512;
+/** Loads and operations that are cheaper done twice than not joining at all. */
+const cheapAgain = 6;
+/** Below so many rows there is too little to share out among them. */
+const fewRows = 8;
+
+const product = (extents: readonly number[]): number =>
+  extents.reduce((n, extent) => n * extent, 1);
+const sameExtents = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((extent, i) => extent === b[i]);
+
+/** One kernel in place of two, where it can be. The caller knows that nothing between them is in the way. */
+export function joinStages(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
+  if (isElementwise(earlier) && isElementwise(later)) return undefined;
+  if (!areRelated(earlier, later)) return undefined;
+  if (nodeCount(earlier) + nodeCount(later) > maxNodes) return undefined;
+  const pair = onSameRows(earlier, later);
+  if (pair === undefined) return undefined;
+  const joined = new JoinedStages(pair[0]);
+  for (const [s, stage] of pair[1].stages.entries()) if (!joined.add(stage, s)) return undefined;
+  const stages = joined.finish();
+  // Stages one behind the other share only the rows: without many of them nothing is won.
+  if (stages.length > pair[0].stages.length && product(pair[0].axes) < fewRows) return undefined;
+  return { ...earlier, axes: pair[0].axes, stages };
+}
+
+const isElementwise = ({ stages }: KernelStep): boolean =>
+  stages.length === 1 && (stages[0] as Stage).reductions.length === 0;
+const nodeCount = ({ stages }: KernelStep): number =>
+  stages.reduce((count, { nodes }) => count + nodes.length, 0);
+
+function loadsOf({ stages }: KernelStep): ReadonlySet<number> {
+  return new Set(
+    stages.flatMap(({ nodes }) =>
+      nodes.flatMap((node) => (node.op === "load" ? [node.buffer] : [])),
+    ),
+  );
+}
+const writesOf = ({ stages }: KernelStep): ReadonlySet<number> =>
+  new Set(stages.flatMap(({ writes }) => writes.map(({ buffer }) => buffer)));
+
+/** They read something in common, or one reads what the other writes; and no order between them is lost. */
+function areRelated(earlier: KernelStep, later: KernelStep): boolean {
+  const [reads, wants] = [loadsOf(earlier), loadsOf(later)];
+  const [before, after] = [writesOf(earlier), writesOf(later)];
+  if ([...after].some((buffer) => reads.has(buffer) || before.has(buffer))) return false;
+  return [...wants].some((buffer) => reads.has(buffer) || before.has(buffer));
+}
+
+// ── Rows ────────────────────────────────────────────────────────────────────────────────────
+
+function onSameRows(a: KernelStep, b: KernelStep): readonly [KernelStep, KernelStep] | undefined {
+  if (sameExtents(a.axes, b.axes)) return [a, b];
+  const cutA = cutIntoRows(a, b);
+  if (cutA !== undefined) return [cutA, b];
+  const cutB = cutIntoRows(b, a);
+  return cutB === undefined ? undefined : [a, cutB];
+}
+
+/** An elementwise kernel over the rows of `other` and the inner axes of one of its stages. */
+function cutIntoRows(kernel: KernelStep, other: KernelStep): KernelStep | undefined {
+  const [stage] = kernel.stages as readonly [Stage];
+  if (!isElementwise(kernel)) return undefined;
+  if (product(other.axes) < fewRows) return undefined;
+  const own = [...kernel.axes, ...stage.axes];
+  const total = product(own);
+  for (const { axes } of other.stages) {
+    const wanted = [...other.axes, ...axes];
+    if (axes.length === 0 || product(wanted) !== total) continue;
+    const map = axisMap(own, wanted);
+    if (map === undefined || !costsNoDivision(stage, map)) continue;
+    return { ...kernel, axes: other.axes, stages: [rebuildStage(stage, map, axes)] };
+  }
+  return undefined;
+}
+
+function axisMap(
+  from: readonly number[],
+  to: readonly number[],
+): ((e: IndexExpr) => IndexExpr) | undefined {
+  if (sameExtents(from, to)) return (e) => e;
+  if (from.length !== 1) return undefined;
+  const flat = to.reduce<IndexExpr>(
+    (sum, extent, axis) => ix.add(ix.mul(sum, extent), ix.axis(axis, extent)),
+    ix.zero,
+  );
+  return (e) => ix.substitute(e, (leaf) => (leaf.k === "axis" ? flat : leaf));
+}
+
+function costsNoDivision(stage: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
+  const cheap = (e: IndexExpr): boolean =>
+    countDivisions(map(e), false) <= countDivisions(e, false);
+  const access = ({ index, guard }: Pick<LoadNode, "index" | "guard">): boolean =>
+    cheap(index) && guard.every((range) => cheap(range.index));
+  return (
+    stage.writes.every(access) &&
+    stage.nodes.every((node) =>
+      node.op === "load" ? access(node) : node.op !== "index" || cheap(node.index),
+    )
+  );
+}
+
+// ── Stages ──────────────────────────────────────────────────────────────────────────────────
+
+interface OpenStage {
+  readonly axes: readonly number[];
+  readonly builder: ScalarBuilder;
+  readonly reductions: Reduction[];
+  readonly writes: Write[];
+}
+
+interface Source {
+  readonly stage: number;
+  readonly write: Write;
+}
+
+const identity = (e: IndexExpr): IndexExpr => e;
+
+class JoinedStages {
+  readonly #stages: OpenStage[];
+  /** What the earlier kernel writes, by place. */
+  readonly #sources = new Map<string, Source>();
+  readonly #written = new Set<number>();
+  /** `stage.reduction` of the later kernel → where it is now. */
+  readonly #reductions = new Map<string, { readonly stage: number; readonly reduction: number }>();
+
+  constructor({ stages }: KernelStep) {
+    this.#stages = stages.map(({ axes, nodes, reductions, writes }, s) => {
+      const builder = new ScalarBuilder();
+      const moved = appendNodes(builder, nodes, identity);
+      const placed = writes.map((write) => movedWrite(write, moved));
+      for (const write of placed) {
+        this.#written.add(write.buffer);
+        if (write.guard.length === 0 && !isComputed(write.index)) {
+          this.#sources.set(placeKey(write), { stage: s, write });
+        }
+      }
+      return {
+        axes,
+        builder,
+        reductions: reductions.map((each) => ({ ...each, value: moved[each.value] as number })),
+        writes: placed,
+      };
+    });
+  }
+
+  /** False where the stage reads something of the earlier kernel that is not at hand. */
+  add(stage: Stage, number: number): boolean {
+    const at = this.#placeOf(stage);
+    if (at === undefined) return false;
+    this.#stages[at] ??= {
+      axes: stage.axes,
+      builder: new ScalarBuilder(),
+      reductions: [],
+      writes: [],
+    };
+    const into = this.#stages[at] as OpenStage;
+    const moved = appendNodes(into.builder, stage.nodes, identity, undefined, (node) =>
+      this.#replaced(node, at),
+    );
+    stage.reductions.forEach((given, r) => {
+      const wanted = { ...given, value: moved[given.value] as number };
+      let found = into.reductions.findIndex(
+        ({ op, dtype, value }) =>
+          op === wanted.op && dtype === wanted.dtype && value === wanted.value,
+      );
+      if (found < 0) found = into.reductions.push(wanted) - 1;
+      this.#reductions.set(`${number}.${r}`, { stage: at, reduction: found });
+    });
+    into.writes.push(...stage.writes.map((write) => movedWrite(write, moved)));
+    return true;
+  }
+
+  finish(): readonly Stage[] {
+    return this.#stages.map(({ axes, builder, reductions, writes }) =>
+      rebuildStage({ axes, nodes: builder.nodes, reductions, writes }, identity),
+    );
+  }
+
+  /**
+   * The first stage that `stage` can join, behind the reductions and writes that it takes from; or a new one.
+   * A value of a stage with axes is at hand in that stage only; cheap ones are computed again behind it.
+   */
+  #placeOf(stage: Stage): number | undefined {
+    let earliest = 0;
+    const dear = new Set<number>();
+    for (const node of stage.nodes) {
+      if (node.op === "reduced") {
+        const made = this.#reductions.get(`${node.stage}.${node.reduction}`);
+        earliest = Math.max(earliest, (made?.stage ?? 0) + 1);
+      }
+      if (node.op !== "load" || !this.#written.has(node.buffer)) continue;
+      const source = this.#sources.get(placeKey(node));
+      if (source === undefined || node.guard.length > 0) return undefined;
+      const { axes, builder } = this.#stages[source.stage] as OpenStage;
+      if (axes.length > 0 && !sameExtents(axes, stage.axes)) return undefined;
+      if (axes.length > 0 && workOf(builder.nodes, source.write.value) > cheapAgain) {
+        dear.add(source.stage);
+      }
+      earliest = Math.max(earliest, source.stage);
+    }
+    const found = this.#stages.findIndex(
+      ({ axes }, s) => s >= earliest && sameExtents(axes, stage.axes),
+    );
+    const at = found < 0 ? this.#stages.length : found;
+    return [...dear].every((source) => source === at) ? at : undefined;
+  }
+
+  /** Node `at` for one of the later kernel that changes: values are taken where they were computed. */
+  #replaced(node: ScalarNode, at: number): number | undefined {
+    const { builder } = this.#stages[at] as OpenStage;
+    if (node.op === "reduced") {
+      const made = this.#reductions.get(`${node.stage}.${node.reduction}`);
+      return made && builder.reduced(node.dtype, made.stage, made.reduction);
+    }
+    if (node.op !== "load") return undefined;
+    const source = this.#written.has(node.buffer) ? this.#sources.get(placeKey(node)) : undefined;
+    if (source === undefined) return undefined;
+    if (source.stage === at) return source.write.value;
+    const from = this.#stages[source.stage] as OpenStage;
+    return copyValue(from.builder.nodes, source.write.value, builder);
+  }
+}
+
+const placeKey = ({ buffer, dtype, index }: Pick<LoadNode, "buffer" | "dtype" | "index">): string =>
+  `${buffer}:${dtype}:${index.key}`;
+
+function isComputed(e: IndexExpr): boolean {
+  let found = false;
+  ix.forEachLeaf(e, ({ k }) => {
+    found ||= k === "value";
+  });
+  return found;
+}
+
+const movedWrite = (write: Write, moved: readonly number[]): Write => ({
+  ...write,
+  value: moved[write.value] as number,
+  index: mapValues(write.index, moved),
+  guard: write.guard.map((range) => ({ ...range, index: mapValues(range.index, moved) })),
+});
+
+/** Operations and loads behind a node, up to the point where it is no longer cheap. */
+function workOf(nodes: readonly ScalarNode[], value: number): number {
+  const seen = new Set<number>([value]);
+  let work = 0;
+  for (const at of seen) {
+    const node = nodes[at] as ScalarNode;
+    if (node.op !== "const" && node.op !== "reduced" && node.op !== "index") work += 1;
+    if (work > cheapAgain) return work;
+    for (const arg of argsOf(node)) seen.add(arg);
+    if (node.op === "load" && isComputed(node.index)) return Number.POSITIVE_INFINITY;
+  }
+  return work;
+}
+
+/** The value of a node, computed again in another stage. */
+function copyValue(nodes: readonly ScalarNode[], value: number, into: ScalarBuilder): number {
+  const moved = appendNodes(into, nodes.slice(0, value + 1), identity);
+  return moved[value] as number;
+}
