@@ -85,6 +85,7 @@ const spotChecks = 4;
 
 class OrbitSearch {
   readonly #table: Table;
+  readonly #tracer: PointTracer;
   readonly #roots: Set<ValueId>;
   readonly #candidates: ReadonlySet<ValueId>;
   readonly #cones = new Map<ValueId, Cone>();
@@ -104,6 +105,7 @@ class OrbitSearch {
   ) {
     this.#table = table;
     this.#roots = roots;
+    this.#tracer = new PointTracer(table, (value) => roots.has(value));
     this.#candidates = candidates;
     const heads = new Set([...roots].map(baseOf));
     for (const id of region.nodes) {
@@ -224,7 +226,7 @@ class OrbitSearch {
   #fit(head: ValueId, { high, low }: PositionSpace): Fits | undefined {
     const bits = bitsOf(this.sizeOf(head), high, low);
     if (bits === undefined) return undefined;
-    const tracer = new PointTracer(this.#table, (value) => this.#roots.has(value));
+    const tracer = this.#tracer;
     const fits = new Map<ValueId, AffineFit>();
     /** Whether all reads at these positions are of the kind. */
     const sample = (positions: readonly Position[]): boolean =>

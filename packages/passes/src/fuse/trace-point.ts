@@ -24,12 +24,16 @@ export interface Element {
 
 /** Nodes that one walk may visit: beyond it, no orbit is worth the search. */
 const patience = 4096;
+/** Ops on positions in a row: longer ones are left alone, as is the stack. */
+const deepest = 256;
 
 export class PointTracer {
   readonly #table: Table;
   readonly #isRoot: (value: ValueId) => boolean;
   readonly #found = new Map<string, Element>();
   readonly #seen = new Set<string>();
+  readonly #integers = new Map<string, number | undefined>();
+  readonly #positional = new Map<ValueId, boolean>();
 
   constructor(table: Table, isRoot: (value: ValueId) => boolean) {
     this.#table = table;
@@ -44,6 +48,7 @@ export class PointTracer {
   trace(value: ValueId, at: number): readonly Element[] | undefined {
     this.#found.clear();
     this.#seen.clear();
+    this.#integers.clear();
     const node = this.#table.producer(value);
     if (node === undefined) return undefined;
     const complete = this.#visitNode(node, unflatten(at, this.#shape(value)));
@@ -165,14 +170,20 @@ export class PointTracer {
   }
 
   /** An integer or bool that only depends on positions. */
-  #integer(value: ValueId, at: readonly number[], depth = 32): number | undefined {
-    const node = this.#table.producer(value);
-    const { dtype } = this.#table.tensor(value);
-    if (node === undefined || depth === 0 || !(isInteger(dtype) || dtype === "bool"))
-      return undefined;
+  #integer(value: ValueId, at: readonly number[]): number | undefined {
+    if (!this.#isPositional(value)) return undefined;
+    const key = `${value}:${at.join()}`;
+    if (this.#integers.has(key)) return this.#integers.get(key);
+    const result = this.#computeInteger(value, at);
+    this.#integers.set(key, result);
+    return result;
+  }
+
+  #computeInteger(value: ValueId, at: readonly number[]): number | undefined {
+    const node = this.#table.producer(value) as Node;
     const operand = (i: number): number | undefined => {
       const input = node.inputs[i] as ValueId;
-      return this.#integer(input, this.#shape(input).length === 0 ? [] : at, depth - 1);
+      return this.#integer(input, this.#shape(input).length === 0 ? [] : at);
     };
     switch (node.op) {
       case "full":
@@ -191,14 +202,35 @@ export class PointTracer {
           const operands = node.inputs.map((_, i) => operand(i));
           if (operands.some((x) => x === undefined)) return undefined;
           const result = combine(...(operands as number[]));
-          if (dtype === "bool") return Number(result !== 0);
+          if (this.#table.tensor(value).dtype === "bool") return Number(result !== 0);
           return Math.abs(result) < 2 ** 31 ? result : undefined;
         }
         const source = this.#moved(node, at);
         if (source === undefined || source === "outside") return undefined;
-        return this.#integer(node.inputs[0] as ValueId, source, depth - 1);
+        return this.#integer(node.inputs[0] as ValueId, source);
       }
     }
+  }
+
+  /** Whether no data goes into a value: asked once of each, however many positions are looked at. */
+  #isPositional(value: ValueId, depth = 0): boolean {
+    const known = this.#positional.get(value);
+    if (known !== undefined) return known;
+    if (depth > deepest) return false;
+    const node = this.#table.producer(value);
+    const { dtype } = this.#table.tensor(value);
+    const result =
+      node !== undefined &&
+      (isInteger(dtype) || dtype === "bool") &&
+      (node.op === "full" ||
+        node.op === "iota" ||
+        node.op === "constant" ||
+        ((node.op === "select_n" ||
+          positional[node.op] !== undefined ||
+          viewOf(this.#table, node) !== undefined) &&
+          node.inputs.every((input) => this.#isPositional(input, depth + 1))));
+    this.#positional.set(value, result);
+    return result;
   }
 }
 
