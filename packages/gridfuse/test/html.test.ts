@@ -14,7 +14,7 @@ import {
 } from "gridfuse";
 import { describe, expect, it } from "vitest";
 import { diffLines } from "../src/html/line-diff.ts";
-import { escape, markup } from "../src/html/markup.ts";
+import { escapeText, markup } from "../src/html/markup.ts";
 import { lifetimesOf } from "../src/html/memory-svg.ts";
 import { explainPage } from "../src/html/page.ts";
 import { traceCompile } from "../src/html/trace.ts";
@@ -153,16 +153,16 @@ describe("hostile names", () => {
   it("stand on the page as they are written", () => {
     const page = pageOf(rowSums(hostile));
     expect(page).not.toContain("<script>alert");
-    expect(page).toContain(escape(hostile));
+    expect(page).toContain(escapeText(hostile));
     expect(unbalanced(page)).toEqual([]);
   });
 
   it("are escaped in every hole of a template, markup is not", () => {
     const inner = markup`<i>${hostile}</i>`;
     expect(markup`<b title="${hostile}">${[inner, inner]}</b>`.text).toBe(
-      `<b title="${escape(hostile)}"><i>${escape(hostile)}</i><i>${escape(hostile)}</i></b>`,
+      `<b title="${escapeText(hostile)}"><i>${escapeText(hostile)}</i><i>${escapeText(hostile)}</i></b>`,
     );
-    expect(escape("a\u0000b")).toBe("a\ufffdb");
+    expect(escapeText("a\u0000b")).toBe("a\ufffdb");
   });
 });
 

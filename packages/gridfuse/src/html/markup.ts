@@ -20,9 +20,10 @@ const entities: { readonly [character: string]: string } = {
 };
 
 // Control characters are no HTML and no XML.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out
 const unprintable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
 
-export const escape = (text: string): string =>
+export const escapeText = (text: string): string =>
   text
     .replaceAll(/[&<>"']/g, (character) => entities[character] as string)
     .replaceAll(unprintable, "\ufffd");
@@ -30,7 +31,7 @@ export const escape = (text: string): string =>
 function render(part: Part): string {
   if (part === undefined) return "";
   if (part instanceof Markup) return part.text;
-  if (typeof part === "string" || typeof part === "number") return escape(String(part));
+  if (typeof part === "string" || typeof part === "number") return escapeText(String(part));
   return part.map(render).join("");
 }
 
