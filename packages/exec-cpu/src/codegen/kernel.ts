@@ -45,6 +45,8 @@ const noAxis: LoopAxis = { axis: -1, extent: 1 };
 
 /** More nodes than this are not worth two quads at a time. */
 const wideLimit = 160;
+/** More results than this at one point keep the machine busy, and its registers full, by themselves: two quads only spill. */
+const wideWrites = 4;
 /** The same for four quads, where lanes run across points that reduce: whole cache lines of columns. */
 const crossingLimit = 24;
 
@@ -143,7 +145,8 @@ class KernelEmitter {
     const nodes = this.#form.stages.reduce((total, stage) => total + stage.nodes.length, 0);
     const crossing = this.#mode === "outer" && reduces(this.#form);
     if (crossing) return nodes > crossingLimit ? 4 : 16;
-    return nodes > wideLimit ? 4 : 8;
+    const writes = Math.max(...this.#form.stages.map((stage) => stage.writes.length));
+    return nodes > wideLimit || writes > wideWrites ? 4 : 8;
   }
 
   #stages(across: Block): void {

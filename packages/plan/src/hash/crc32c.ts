@@ -25,33 +25,45 @@ function makeTables(count: number): Int32Array {
   return made;
 }
 
+const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
 /** The checksum of `bytes`, continuing from `seed` (the checksum of what came before). */
 export function crc32c(bytes: Uint8Array, seed = 0): number {
-  const slices = bytes.length < large ? 4 : 8;
+  const { length, byteOffset } = bytes;
+  const slices = length < large ? 4 : 8;
   if (tables.length < slices * 256) tables = makeTables(slices);
   const t = tables;
-  const { length } = bytes;
   let crc = ~seed;
   let i = 0;
-  for (const end = slices === 8 ? length - 7 : 0; i < end; i += 8) {
-    crc ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
-    crc =
-      t[1792 + (crc & 0xff)]! ^
-      t[1536 + ((crc >>> 8) & 0xff)]! ^
-      t[1280 + ((crc >>> 16) & 0xff)]! ^
-      t[1024 + (crc >>> 24)]! ^
-      t[768 + bytes[i + 4]!]! ^
-      t[512 + bytes[i + 5]!]! ^
-      t[256 + bytes[i + 6]!]! ^
-      t[bytes[i + 7]!]!;
-  }
-  for (const end = length - 3; i < end; i += 4) {
-    crc ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
-    crc =
-      t[768 + (crc & 0xff)]! ^
-      t[512 + ((crc >>> 8) & 0xff)]! ^
-      t[256 + ((crc >>> 16) & 0xff)]! ^
-      t[crc >>> 24]!;
+  // Words where they can be read as such: an interpreter does a quarter of the work.
+  if (isLittleEndian && byteOffset % 4 === 0) {
+    const words = new Int32Array(bytes.buffer, byteOffset, length >>> 2);
+    const { length: count } = words;
+    let w = 0;
+    if (slices === 8) {
+      for (const end = count - 1; w < end; w += 2) {
+        crc ^= words[w]!;
+        const next = words[w + 1]!;
+        crc =
+          t[1792 + (crc & 0xff)]! ^
+          t[1536 + ((crc >>> 8) & 0xff)]! ^
+          t[1280 + ((crc >>> 16) & 0xff)]! ^
+          t[1024 + (crc >>> 24)]! ^
+          t[768 + (next & 0xff)]! ^
+          t[512 + ((next >>> 8) & 0xff)]! ^
+          t[256 + ((next >>> 16) & 0xff)]! ^
+          t[next >>> 24]!;
+      }
+    }
+    for (; w < count; w++) {
+      crc ^= words[w]!;
+      crc =
+        t[768 + (crc & 0xff)]! ^
+        t[512 + ((crc >>> 8) & 0xff)]! ^
+        t[256 + ((crc >>> 16) & 0xff)]! ^
+        t[crc >>> 24]!;
+    }
+    i = count * 4;
   }
   for (; i < length; i++) crc = (crc >>> 8) ^ t[(crc ^ bytes[i]!) & 0xff]!;
   return ~crc >>> 0;
