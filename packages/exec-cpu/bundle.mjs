@@ -5,8 +5,7 @@
 //   standalone.js   everything in one file
 //
 // Rollup (through Vite) makes the pieces, because it puts what they share into runtime.js, so that a start loads one
-// file. Errors carry the names of their classes, so entries keep names as they are; the other pieces throw no classes
-// of their own.
+// file. Classes whose names are seen say them themselves, so all others may be short: a start feels every kilobyte.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,10 +41,10 @@ export async function bundle(entry, { pieces, conditions = [] }) {
   return Promise.all(
     output
       .filter((file) => file.type === "chunk")
-      .map(async ({ fileName, imports, code, isEntry }) => ({
+      .map(async ({ fileName, imports, code }) => ({
         fileName,
         imports,
-        code: (await transform(code, { ...options, minifyIdentifiers: !isEntry })).code,
+        code: (await transform(code, options)).code,
       })),
   );
 }
@@ -54,8 +53,7 @@ export async function bundle(entry, { pieces, conditions = [] }) {
 const options = {
   format: "esm",
   target: "es2023",
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

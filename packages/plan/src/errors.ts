@@ -28,6 +28,7 @@ export interface ErrorDetails {
 }
 
 export class GridfuseError extends Error {
+  static override readonly name: string = "GridfuseError";
   readonly code: `GF${number}`;
   /** The first part of the message: what happened, without place, notes and help. */
   readonly what: string;
@@ -76,20 +77,38 @@ function frame({ text, column }: SourceLocation): readonly string[] {
 }
 
 /** What was handed to `run` does not fit the plan. */
-export class InputError extends GridfuseError {}
+export class InputError extends GridfuseError {
+  static override readonly name: string = "InputError";
+}
 /** A graph or kernel that has no meaning: shapes, dtypes, index maps, unused outputs. */
-export class BuildError extends GridfuseError {}
+export class BuildError extends GridfuseError {
+  static override readonly name: string = "BuildError";
+}
 /** A graph that is well formed but that this compiler cannot turn into a plan. */
-export class CompileError extends GridfuseError {}
+export class CompileError extends GridfuseError {
+  static override readonly name: string = "CompileError";
+}
 /** A plan, or a file that should hold one, is damaged, of another version, or breaks a rule. */
-export class PlanError extends GridfuseError {}
+export class PlanError extends GridfuseError {
+  static override readonly name: string = "PlanError";
+}
 /** The machine or the host lacks something that was asked for. */
-export class CapabilityError extends GridfuseError {}
+export class CapabilityError extends GridfuseError {
+  static override readonly name: string = "CapabilityError";
+}
 /** More memory than there is, or than was allowed. */
-export class OutOfMemoryError extends GridfuseError {}
+export class OutOfMemoryError extends GridfuseError {
+  static override readonly name: string = "OutOfMemoryError";
+}
 /** The executable was disposed of. */
-export class DisposedError extends GridfuseError {}
+export class DisposedError extends GridfuseError {
+  static override readonly name: string = "DisposedError";
+}
 /** A step ran away: a `while` out of fuel. */
-export class KernelTimeoutError extends GridfuseError {}
+export class KernelTimeoutError extends GridfuseError {
+  static override readonly name: string = "KernelTimeoutError";
+}
 /** A bug of ours. */
-export class InternalError extends GridfuseError {}
+export class InternalError extends GridfuseError {
+  static override readonly name: string = "InternalError";
+}

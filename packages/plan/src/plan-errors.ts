@@ -7,6 +7,7 @@ import { type ErrorDetails, PlanError } from "./errors.ts";
 
 /** The bytes are not what was written: damage in transport or storage. Fetch or compile again. */
 export class PlanCorrupt extends PlanError {
+  static override readonly name: string = "PlanCorrupt";
   readonly rule: string;
 
   constructor(code: `GF${number}`, rule: string, what: string, details: ErrorDetails = {}) {
@@ -16,10 +17,13 @@ export class PlanCorrupt extends PlanError {
 }
 
 /** A well-formed file that this version of gridfuse does not know how to read. */
-export class PlanVersionUnsupported extends PlanError {}
+export class PlanVersionUnsupported extends PlanError {
+  static override readonly name: string = "PlanVersionUnsupported";
+}
 
 /** The content breaks a rule; `path` says where. Never repaired by reading it again. */
 export class PlanInvalid extends PlanError {
+  static override readonly name: string = "PlanInvalid";
   readonly rule: string;
 
   constructor(rule: string, path: string, what: string, details: ErrorDetails = {}) {
@@ -34,6 +38,7 @@ export class PlanInvalid extends PlanError {
 
 /** The same content in another spelling than the one the encoder writes (rule V9). */
 export class PlanNotCanonical extends PlanError {
+  static override readonly name: string = "PlanNotCanonical";
   readonly rule = "V9";
 
   constructor(path: string, what: string, details: ErrorDetails = {}) {
@@ -43,16 +48,23 @@ export class PlanNotCanonical extends PlanError {
 
 /** More bytes, elements or nodes than this reader takes, or than the caller's limits allow. */
 export class PlanTooLarge extends PlanError {
+  static override readonly name: string = "PlanTooLarge";
   constructor(path: string, what: string, details: ErrorDetails = {}) {
     super("GF4012", `${path}: ${what}`, { ...details, path });
   }
 }
 
 /** The file could not be read or written at all; `cause` is the host's error. */
-export class PlanFileError extends PlanError {}
+export class PlanFileError extends PlanError {
+  static override readonly name: string = "PlanFileError";
+}
 
 /** Trust was claimed that cannot be had. */
-export class PlanUntrusted extends PlanError {}
+export class PlanUntrusted extends PlanError {
+  static override readonly name: string = "PlanUntrusted";
+}
 
 /** A part of a trusted plan was looked at before the code that decodes it was loaded. */
-export class PlanUndecoded extends PlanError {}
+export class PlanUndecoded extends PlanError {
+  static override readonly name: string = "PlanUndecoded";
+}
