@@ -45,6 +45,11 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: "An index expression divides or compares a number that 32 bits cannot hold.",
     fix: 'Use smaller extents, or backend "js".',
   },
+  GF5007: {
+    title: "cpu option that there is not",
+    cause: "`cpu` was given an option it does not know, or a value that the option cannot have.",
+    fix: "Use one of the options in the message; there is one thread so far.",
+  },
   GF5010: {
     title: "loop ran out of fuel",
     cause: "A `while` was still true after as many iterations as its plan, or maxFuel, allows.",

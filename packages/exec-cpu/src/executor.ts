@@ -1,5 +1,6 @@
 /** The CPU executor: WebAssembly with SIMD, or plain typed-array JS where there is none. */
 import type { Plan, PrepareOptions } from "@gridfuse/plan";
+import { requirePlan } from "@gridfuse/plan/executor";
 import type { Engine } from "./engine.ts";
 import type { CpuExecutable } from "./executable.ts";
 import { jsEngine } from "./js/engine.ts";
@@ -13,7 +14,7 @@ export interface CpuExecutor extends AsyncCpuExecutor {
 }
 
 /**
- * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly
+ * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly, GF5007 for options there are not
  */
 export async function cpu(options: CpuOptions = {}): Promise<CpuExecutor> {
   return cpuSync(options);
@@ -26,6 +27,7 @@ export function cpuSync(options: CpuOptions = {}): CpuExecutor {
 
 class Cpu extends Preparation implements CpuExecutor {
   prepareSync(plan: Plan, options: PrepareOptions = {}): CpuExecutable {
+    requirePlan(plan);
     options.signal?.throwIfAborted();
     const engineOptions = printing(this.engineOptions(options), wasm);
     const native = this.native(plan, engineOptions);

@@ -4,7 +4,7 @@
  * the small runtime loads only then.
  */
 import type { Executor, Plan, PrepareOptions } from "@gridfuse/plan";
-import { CapabilityError, decoded, unused } from "@gridfuse/plan/executor";
+import { CapabilityError, decoded, requirePlan, unused } from "@gridfuse/plan/executor";
 import type { Engine, EngineOptions, FormatPrint } from "./engine.ts";
 import { type CpuExecutable, PreparedPlan } from "./executable.ts";
 import { nativeProgram } from "./native.ts";
@@ -42,6 +42,15 @@ export interface AsyncCpuExecutor extends Executor {
   prepare(plan: Plan, options?: PrepareOptions): Promise<CpuExecutable>;
 }
 
+const isCount = (value: unknown): boolean =>
+  value === undefined || (typeof value === "number" && value >= 0);
+const known: { readonly [name: string]: ((value: unknown) => boolean) | undefined } = {
+  backend: (value) => [undefined, "auto", "wasm", "js"].includes(value as string | undefined),
+  threads: (value) => value === undefined || value === 1,
+  maxBytes: isCount,
+  maxFuel: isCount,
+};
+
 export class Preparation implements AsyncCpuExecutor {
   readonly name = "cpu";
   readonly #options: CpuOptions;
@@ -49,8 +58,16 @@ export class Preparation implements AsyncCpuExecutor {
   readonly #notes: readonly string[];
   protected readonly isJs: boolean;
 
-  /** @throws CapabilityError GF5005 */
+  /** @throws CapabilityError GF5005, GF5007 */
   constructor(options: CpuOptions, backends: Backends) {
+    for (const [name, value] of Object.entries(options)) {
+      if (known[name]?.(value) === true) continue;
+      throw new CapabilityError("GF5007", `cpu has no ${name}: ${JSON.stringify(value)}`, {
+        path: name,
+        received: value,
+        help: 'Options are backend ("auto", "wasm", "js"), threads (1), maxBytes and maxFuel.',
+      });
+    }
     const wanted = options.backend ?? "auto";
     const available = hasWasm();
     if (wanted === "wasm" && !available) {
@@ -67,6 +84,7 @@ export class Preparation implements AsyncCpuExecutor {
   }
 
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {
+    requirePlan(plan);
     options.signal?.throwIfAborted();
     options.onProgress?.(0, 1);
     const engineOptions = this.engineOptions(options);

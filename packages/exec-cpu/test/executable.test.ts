@@ -167,3 +167,37 @@ test("the report says what runs", () => {
     steps: [{ name: "kernel", kind: "kernel", how: "simd, lanes across points" }],
   });
 });
+
+describe("what JavaScript lets through", () => {
+  const refused = (action: () => unknown): { code?: string; message: string } => {
+    try {
+      action();
+    } catch (error) {
+      return error as GridfuseError;
+    }
+    throw new Error("nothing was thrown");
+  };
+  const given = (value: unknown): never => value as never;
+
+  test("options that there are not", () => {
+    expect(refused(() => cpuSync(given({ threads: 4 })))).toMatchObject({ code: "GF5007" });
+    expect(refused(() => cpuSync(given({ backend: "cuda" })))).toMatchObject({ code: "GF5007" });
+    expect(refused(() => cpuSync(given({ thread: 1 })))).toMatchObject({ code: "GF5007" });
+    expect(refused(() => cpuSync({ maxBytes: Number.NaN }))).toMatchObject({ code: "GF5007" });
+  });
+
+  test("a graph in place of a plan, and nothing at all", async () => {
+    const graph = given({ program: {} });
+    const error = refused(() => cpuSync().prepareSync(graph));
+    expect(error).toMatchObject({ name: "InputError", code: "GF1016" });
+    expect(error.message).toContain("prepare was given a graph");
+    await expect((await cpu()).prepare(given(undefined))).rejects.toMatchObject({ code: "GF1016" });
+  });
+
+  test("a run without inputs", () => {
+    const executable = cpuSync().prepareSync(doubling(3));
+    const error = refused(() => executable.runSync(given(undefined)));
+    expect(error).toMatchObject({ name: "InputError", code: "GF1015" });
+    expect(error.message).toContain("run({ x })");
+  });
+});

@@ -8,6 +8,7 @@ import {
   type Executor,
   type Plan,
   type PrepareOptions,
+  requirePlan,
 } from "@gridfuse/plan";
 import { bufferUsage, Device, type Pipeline } from "./device.ts";
 import { GpuExecutable, slotBytes, upload } from "./executable.ts";
@@ -76,6 +77,7 @@ export class GpuExecutor implements Executor {
    * @throws OutOfMemoryError GF5206
    */
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<GpuExecutable> {
+    requirePlan(plan);
     const { signal, onProgress } = options;
     const device = this.#device;
     signal?.throwIfAborted();

@@ -74,6 +74,16 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: "Two arrays of `out` share memory, so one result would overwrite the other.",
     fix: "Give each output memory of its own.",
   },
+  GF1015: {
+    title: "run without a record of inputs",
+    cause: "`run` was called with nothing, or with something that has no names.",
+    fix: "Pass a record by input name, `{}` for a plan without inputs.",
+  },
+  GF1016: {
+    title: "prepare without a plan",
+    cause: "An executor was given a graph, a promise or something else that is not a plan.",
+    fix: "Compile the graph, or await loadPlan, and prepare what that gives.",
+  },
   GF4001: {
     title: "not a plan file",
     cause:

@@ -8,4 +8,4 @@ export { checkShape, misshapen, type Shape } from "./json-shape.ts";
 export { decoded, type NativeUse, nativeOf, unused } from "./native.ts";
 export type { NativeCode, NativePart } from "./native-section.ts";
 export * from "./plan-errors.ts";
-export { resolveInputs, resolveOutputs } from "./run-io.ts";
+export { requirePlan, resolveInputs, resolveOutputs } from "./run-io.ts";

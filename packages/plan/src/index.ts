@@ -8,7 +8,7 @@ export { decoded, type LoadLimits, type LoadOptions } from "./native.ts";
 export * from "./plan.ts";
 export * from "./plan-errors.ts";
 export { formatPrintLines } from "./print-lines.ts";
-export { resolveInputs, resolveOutputs } from "./run-io.ts";
+export { requirePlan, resolveInputs, resolveOutputs } from "./run-io.ts";
 export type { PlanSource } from "./source.ts";
 export type { Trust } from "./trust.ts";
 export { guardedInterval } from "./verify/bounds.ts";

@@ -88,15 +88,31 @@ function isTensor(value: RunInput): value is HostTensor {
   );
 }
 
+/** @throws InputError GF1016 where `plan` is none, such as the graph that it was to be made of */
+export function requirePlan(plan: unknown): void {
+  if (typeof plan === "object" && plan !== null && "inputs" in plan && "arenaBytes" in plan) return;
+  const isGraph = typeof plan === "object" && plan !== null && "program" in plan;
+  throw new InputError("GF1016", `prepare was given ${isGraph ? "a graph" : String(plan)}`, {
+    expected: "Plan",
+    help: "Compile it first: prepare(compile(graph)), or prepare(await loadPlan(file)).",
+  });
+}
+
 /**
  * One array of the port's class and length for each input of the plan, in the plan's order. Arrays are
  * not copied.
  *
  * @throws InputError GF1001 missing, GF1002 unknown name, GF1003 not something an input can be,
  *   GF1004 wrong typed-array class, GF1005 wrong number of elements, GF1006 wrong dtype, GF1007 wrong
- *   shape, GF1008 a single value where the port is an array, GF1009 a value its dtype cannot hold
+ *   shape, GF1015 no record of inputs, GF1008 a single value where the port is an array, GF1009 a value its dtype cannot hold
  */
 export function resolveInputs(plan: Plan, inputs: RunInputs): StorageArray[] {
+  if (typeof inputs !== "object" || inputs === null) {
+    throw new InputError("GF1015", `run was given ${String(inputs)} for inputs`, {
+      received: inputs,
+      help: `Pass a record: run({ ${plan.inputs.map(({ name }) => name).join(", ")} }).`,
+    });
+  }
   refuseUnknownNames("input", Object.keys(inputs), plan.inputs);
   return plan.inputs.map((port) => {
     const value = Object.hasOwn(inputs, port.name) ? inputs[port.name] : undefined;
