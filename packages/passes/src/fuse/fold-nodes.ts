@@ -14,7 +14,7 @@ import {
   type ScalarNode,
 } from "@gridfuse/plan/scalar";
 import { compareRanges, fitsDType } from "../tensor/symbolic.ts";
-import { appendNodes, rebuildStage } from "./stage.ts";
+import { appendNodes, movedWrite, rebuildStage } from "./stage.ts";
 
 const commutative: ReadonlySet<string> = new Set([
   "add",
@@ -43,27 +43,16 @@ function foldStage(stage: Stage): Stage {
     undefined,
     (node, done) => fold(b, node, done),
   );
-  const value = (node: number): number => moved[node] as number;
   return rebuildStage(
     {
       ...stage,
       nodes: b.nodes,
-      reductions: stage.reductions.map((r) => ({ ...r, value: value(r.value) })),
-      writes: stage.writes.map((w) => ({
-        ...w,
-        value: value(w.value),
-        index: renumbered(w.index, moved),
-        guard: w.guard.map((range) => ({ ...range, index: renumbered(range.index, moved) })),
-      })),
+      reductions: stage.reductions.map((r) => ({ ...r, value: moved[r.value] as number })),
+      writes: stage.writes.map((write) => movedWrite(write, moved)),
     },
     (e) => e,
   );
 }
-
-const renumbered = (e: ix.IndexExpr, moved: readonly number[]): ix.IndexExpr =>
-  ix.substitute(e, (leaf) =>
-    leaf.k === "value" ? ix.value(moved[leaf.node] as number, leaf.lo, leaf.hi) : leaf,
-  );
 
 /** The node that stands for `node` in `b`; undefined to append it as it is. */
 function fold(b: ScalarBuilder, node: ScalarNode, moved: readonly number[]): number | undefined {

@@ -10,8 +10,9 @@ import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { argsOf, type LoadNode, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
+import { accessesOf } from "../plan/accesses.ts";
 import { countDivisions } from "./collapse.ts";
-import { appendNodes, mapValues, rebuildStage } from "./stage.ts";
+import { appendNodes, movedWrite, rebuildStage, sameExtents } from "./stage.ts";
 
 const maxNodes = 512;
 /** Loads and operations that are cheaper done twice than not joining at all. */
@@ -21,8 +22,6 @@ const fewRows = 8;
 
 const product = (extents: readonly number[]): number =>
   extents.reduce((n, extent) => n * extent, 1);
-const sameExtents = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((extent, i) => extent === b[i]);
 
 /** One kernel in place of two, where it can be. The caller knows that nothing between them is in the way. */
 export function joinStages(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
@@ -44,22 +43,14 @@ const isElementwise = ({ stages }: KernelStep): boolean =>
 const nodeCount = ({ stages }: KernelStep): number =>
   stages.reduce((count, { nodes }) => count + nodes.length, 0);
 
-function loadsOf({ stages }: KernelStep): ReadonlySet<number> {
-  return new Set(
-    stages.flatMap(({ nodes }) =>
-      nodes.flatMap((node) => (node.op === "load" ? [node.buffer] : [])),
-    ),
-  );
-}
-const writesOf = ({ stages }: KernelStep): ReadonlySet<number> =>
-  new Set(stages.flatMap(({ writes }) => writes.map(({ buffer }) => buffer)));
-
 /** They read something in common, or one reads what the other writes; and no order between them is lost. */
-function areRelated(earlier: KernelStep, later: KernelStep): boolean {
-  const [reads, wants] = [loadsOf(earlier), loadsOf(later)];
-  const [before, after] = [writesOf(earlier), writesOf(later)];
-  if ([...after].some((buffer) => reads.has(buffer) || before.has(buffer))) return false;
-  return [...wants].some((buffer) => reads.has(buffer) || before.has(buffer));
+export function areRelated(earlier: KernelStep, later: KernelStep): boolean {
+  const [before, after] = [accessesOf(earlier), accessesOf(later)];
+  const touched = (buffer: number): boolean =>
+    before.reads.has(buffer) || before.writes.has(buffer);
+  for (const buffer of after.writes) if (touched(buffer)) return false;
+  for (const buffer of after.reads) if (touched(buffer)) return true;
+  return false;
 }
 
 // ── Rows ────────────────────────────────────────────────────────────────────────────────────
@@ -247,13 +238,6 @@ function isComputed(e: IndexExpr): boolean {
   });
   return found;
 }
-
-const movedWrite = (write: Write, moved: readonly number[]): Write => ({
-  ...write,
-  value: moved[write.value] as number,
-  index: mapValues(write.index, moved),
-  guard: write.guard.map((range) => ({ ...range, index: mapValues(range.index, moved) })),
-});
 
 /** Operations and loads behind a node, up to the point where it is no longer cheap. */
 function workOf(nodes: readonly ScalarNode[], value: number): number {

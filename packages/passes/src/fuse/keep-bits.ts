@@ -4,7 +4,7 @@
  */
 import type { KernelStep, Stage, Write } from "@gridfuse/plan";
 import { bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
-import { appendNodes, mapValues, rebuildStage } from "./stage.ts";
+import { appendNodes, movedWrite, rebuildStage } from "./stage.ts";
 
 /** Nodes whose bits are some memory's, a constant's or an integer's: no arithmetic made them. */
 function movedNodes(nodes: readonly ScalarNode[]): boolean[] {
@@ -86,21 +86,16 @@ export function keepStageBits(stage: Stage): Stage {
       return b.dtypeOf(bits) === node.dtype ? bits : b.bitcast(bits, node.dtype);
     },
   );
-  const value = (node: number): number => renamed[node] as number;
   const writes = stage.writes.map((given): Write => {
-    const write = {
-      ...given,
-      index: mapValues(given.index, renamed),
-      guard: given.guard.map((range) => ({ ...range, index: mapValues(range.index, renamed) })),
-    };
-    if (!writesBits(given)) return { ...write, value: value(write.value) };
+    const write = movedWrite(given, renamed);
+    if (!writesBits(given)) return write;
     return {
       ...write,
       dtype: bitsDType(write.dtype),
-      value: moveAsBits(b, nodes, renamed, write.value),
+      value: moveAsBits(b, nodes, renamed, given.value),
     };
   });
-  const reductions = stage.reductions.map((r) => ({ ...r, value: value(r.value) }));
+  const reductions = stage.reductions.map((r) => ({ ...r, value: renamed[r.value] as number }));
   return rebuildStage({ ...stage, nodes: b.nodes, reductions, writes }, (e) => e);
 }
 

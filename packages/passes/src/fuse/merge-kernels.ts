@@ -4,11 +4,11 @@
  * Siblings that read the same arrays share the loads; a kernel that reads what the other wrote, at
  * the very place it was written, takes the value instead. What nobody reads any more is not written.
  */
-import type { KernelStep, PlanBuffer, Stage, Step, Write } from "@gridfuse/plan";
+import type { KernelStep, PlanBuffer, Stage, Step } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
-import { accessesOf, accessesOfAll, kernelLoads, mapInner } from "../plan/accesses.ts";
-import { joinStages } from "./join-stages.ts";
-import { appendNodes, mapValues, rebuildStage } from "./stage.ts";
+import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
+import { areRelated, joinStages } from "./join-stages.ts";
+import { appendNodes, movedWrite, rebuildStage, sameExtents } from "./stage.ts";
 
 const lookBack = 24;
 const maxNodes = 256;
@@ -46,29 +46,16 @@ function findPartner(steps: readonly Step[], kernel: KernelStep): Partner | unde
   return undefined;
 }
 
-const sameExtents = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((extent, i) => extent === b[i]);
-
 function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
   if (earlier.stages.length !== 1 || later.stages.length !== 1) return false;
   if (!sameExtents(earlier.axes, later.axes) || !sameExtents(a.axes, b.axes)) return false;
   if (a.nodes.length + b.nodes.length > maxNodes) return false;
-  const reads = kernelLoads(earlier);
-  const wants = kernelLoads(later);
-  if (b.writes.some((write) => reads.has(write.buffer))) return false;
-  if (b.writes.some((write) => a.writes.some(({ buffer }) => buffer === write.buffer)))
-    return false;
-  for (const node of b.nodes) {
-    if (node.op !== "load") continue;
-    if (a.writes.some(({ buffer }) => buffer === node.buffer) && forwarded(a, node) === undefined) {
-      return false;
-    }
-  }
-  const related =
-    [...wants].some((buffer) => reads.has(buffer)) ||
-    a.writes.some(({ buffer }) => wants.has(buffer));
-  return related;
+  if (!areRelated(earlier, later)) return false;
+  const { writes } = accessesOf(earlier);
+  return b.nodes.every(
+    (node) => node.op !== "load" || !writes.has(node.buffer) || forwarded(a, node) !== undefined,
+  );
 }
 
 /** The node of `stage` whose value was written exactly where `load` reads; places that are computed have no name in both. */
@@ -83,14 +70,6 @@ function forwarded(stage: Stage, load: LoadNode): number | undefined {
   );
   return write?.value;
 }
-
-/** A write whose value, and the places it takes from values, have other numbers. */
-const renumbered = (write: Write, moved: readonly number[]): Write => ({
-  ...write,
-  value: moved[write.value] as number,
-  index: mapValues(write.index, moved),
-  guard: write.guard.map((range) => ({ ...range, index: mapValues(range.index, moved) })),
-});
 
 function merge(earlier: KernelStep, later: KernelStep): KernelStep {
   const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
@@ -113,8 +92,8 @@ function merge(earlier: KernelStep, later: KernelStep): KernelStep {
       nodes: builder.nodes,
       reductions: [],
       writes: [
-        ...a.writes.map((write) => renumbered(write, first)),
-        ...b.writes.map((write) => renumbered(write, second)),
+        ...a.writes.map((write) => movedWrite(write, first)),
+        ...b.writes.map((write) => movedWrite(write, second)),
       ],
     },
     (e) => e,

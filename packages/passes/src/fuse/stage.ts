@@ -340,6 +340,17 @@ export const mapValues = (e: IndexExpr, moved: readonly number[]): IndexExpr =>
         leaf.k === "value" ? ix.value(moved[leaf.node] as number, leaf.lo, leaf.hi) : leaf,
       );
 
+/** A write whose value, and the places it takes from values, have other numbers. */
+export const movedWrite = (write: Write, moved: readonly number[]): Write => ({
+  ...write,
+  value: moved[write.value] as number,
+  index: mapValues(write.index, moved),
+  guard: write.guard.map((range) => ({ ...range, index: mapValues(range.index, moved) })),
+});
+
+export const sameExtents = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((extent, i) => extent === b[i]);
+
 /** Interns `nodes` into `b` with index expressions mapped; gives the new number of each (−1 if dead). */
 export function appendNodes(
   b: ScalarBuilder,
