@@ -42,3 +42,18 @@ it("computes every layer of a butterfly once, however many there are", () => {
   // The sum is the same from both sides of a pair.
   expect(operations.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(6 * 1000);
 });
+
+it("computes a value once, however its readers turn it on the way to memory", () => {
+  const square = tensor(f32, [16, 16]);
+  const layers = 24;
+  const turned = graph({ x: square, y: square }, ({ x, y }) => {
+    // Read straight by each layer, and transposed and flipped by all that follow it.
+    const dear = x.tanh();
+    let value: Tensor = y;
+    for (let i = 0; i < layers; i++) value = value.mul(dear).transpose([1, 0]).flip(0).add(dear);
+    return { value };
+  });
+  const told = report(compile(turned));
+  const operations = told.kernels.reduce((sum, { scalarOps }) => sum + scalarOps, 0);
+  expect(operations).toBeLessThanOrEqual(64 + 4 * layers);
+});

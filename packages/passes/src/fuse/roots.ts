@@ -24,6 +24,7 @@ import {
   type StoreReason,
   storeOrRecompute,
 } from "./cost.ts";
+import { Readings } from "./readings.ts";
 
 /** Ops whose result a kernel can compute at any point; the others make a step of their own. */
 export function isFusable(node: Node): boolean {
@@ -127,6 +128,7 @@ export function decideRoots(table: Table, region: Region): Roots {
     }
     for (const sink of from) if (own.size < 3) own.add(sink);
   };
+  const readings = new Readings(table);
   const sizeOf = (value: ValueId): number => elementCount(table.tensor(value).shape);
 
   /** Flows into several arrays that cannot be outputs of one kernel, for want of one domain. */
@@ -146,7 +148,7 @@ export function decideRoots(table: Table, region: Region): Roots {
     if (!roots.has(result) && mayBeStored(node)) {
       const readers: Readers = {
         ...(summaries.get(result) as Summary),
-        maps: new Set(own.map(({ map }) => map)).size,
+        maps: Math.max(new Set(own.map(({ map }) => map)).size, readings.countOf(result)),
         repeat: own.reduce((most, { repeat }) => Math.max(most, repeat), 1),
         severalDomains: severalDomains(result),
       };
@@ -156,6 +158,7 @@ export function decideRoots(table: Table, region: Region): Roots {
         stored.set(result, { reason, why: explainStore(reason, readers) });
       }
     }
+    readings.passOn(node, roots.has(result), kindOf(node));
     const flowsTo = roots.has(result) ? [result] : (sinks.get(result) ?? []);
     const passThrough = isMovement(node) && !roots.has(result);
     const view = isMovement(node) ? viewOf(table, node) : undefined;
@@ -183,6 +186,13 @@ export function decideRoots(table: Table, region: Region): Roots {
   cutLongChains(table, region, roots);
   return { roots, stored };
 }
+
+const kindOf = (node: Node): "elementwise" | "reduction" | "other" =>
+  isReduction(node)
+    ? "reduction"
+    : definitionOf(node.op).scalar === undefined
+      ? "other"
+      : "elementwise";
 
 /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
 function cutLongChains(table: Table, region: Region, roots: Set<ValueId>): void {
