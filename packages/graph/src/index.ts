@@ -74,6 +74,7 @@ export {
   tensor,
   vmem,
 } from "./spec.ts";
+export { addToView, readView, writeView } from "./state/ref-views.ts";
 export { isTensor, type Operand, Tensor } from "./tensor.ts";
 export { type VerifyOptions, verifyProgram, violationsOf } from "./verify/verify.ts";
 export type { Invariant, Violation } from "./verify/violations.ts";

@@ -69,8 +69,18 @@ function parseFrame(line: string): Frame | undefined {
   };
 }
 
+/** `file:line:function` as a place; Windows drives have a colon of their own. */
+function parsePlace(place: string): SourceLocation | undefined {
+  const match = /^(.+?):(\d+)(?::|$)/.exec(place);
+  if (match === null) return undefined;
+  const [file, line] = [match[1] as string, Number(match[2])];
+  const text = readLine(file, line);
+  return { file: relativeToHere(file), line, column: 1, ...(text === undefined ? {} : { text }) };
+}
+
 /** The first frame outside gridfuse, or undefined where the stack has none. */
 export function sourceLocation(origin: Origin | undefined): SourceLocation | undefined {
+  if (origin?.place !== undefined) return parsePlace(origin.place);
   for (const line of origin?.stack?.stack?.split("\n") ?? []) {
     const frame = parseFrame(line);
     if (frame === undefined || isOurs(frame.file) || frame.file.startsWith("node:")) continue;

@@ -18,6 +18,8 @@ export interface Origin {
   readonly name?: string;
   /** An Error captured where the user called; its stack is read lazily. */
   readonly stack?: Error;
+  /** `file:line` or `file:line:function`, where the program was traced somewhere else. */
+  readonly place?: string;
 }
 
 export interface Region {

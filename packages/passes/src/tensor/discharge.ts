@@ -6,17 +6,19 @@
  * loop, as results of a branch. (JAX calls this state discharge.)
  */
 import {
+  addToView,
   Emitter,
   type Node,
   type NodeNamed,
   newRegion,
   type Region,
+  readView,
   type Table,
   tensorType,
   type ValueId,
+  writeView,
 } from "@gridfuse/graph";
 import { copyNode, type Environment, resolve } from "./rebuild.ts";
-import { addToView, readView, writeView } from "./ref-views.ts";
 
 /** Region with every kernel-level grid inside brought to the tensor level. */
 export function dischargeRegion(table: Table, region: Region): Region {

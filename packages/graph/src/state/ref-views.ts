@@ -4,15 +4,11 @@
  * A chain of transforms is read step by step; it is written by reading the outer view, writing the
  * rest of the chain into it, and putting the result back. So a store through any chain works.
  */
-import {
-  type Emitter,
-  type RefIndexer as Indexer,
-  type IndexSource,
-  type RefTransforms,
-  sizes,
-  type ValueId,
-} from "@gridfuse/graph";
 import { toBits } from "@gridfuse/plan/scalar";
+import type { Emitter } from "../ir/emit.ts";
+import type { ValueId } from "../ir/table.ts";
+import { sizes } from "../ir/types.ts";
+import type { Indexer, IndexSource, RefTransforms } from "../ir/vocabulary.ts";
 
 type Level = readonly Indexer[];
 
