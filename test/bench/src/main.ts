@@ -1,34 +1,60 @@
 /**
- * `npm run bench [-- --json FILE] [-- --rounds N] [-- name…]` prints medians as Markdown: steady runs in
- * interleaved rounds, compile times and the cold start in fresh processes. A name chooses every benchmark
- * that contains it. `compile --json FILE` writes [{ graph, nodes, compileMs }, …].
+ * `npm run bench [-- WORK…] [-- --json FILE] [-- --svg FILE]` prints medians as Markdown.
+ *
+ * A work (sinadd, softmax, sort, …, `cold`) is measured against everybody who is there: NumPy and XLA where Python has
+ * them, C where there is a compiler, libraries for JavaScript after `--install-peers`. `compile` measures compile times in
+ * fresh processes and writes [{ graph, nodes, compileMs }, …]; any other name chooses the examples that contain it, in
+ * steady runs. Without names, everything is measured.
+ *
+ *   --rounds N           turns of each subject (default 15)
+ *   --subjects a,b       only these
+ *   --sizes 8x128,…      only these
+ *   --json FILE          [{ work, size, subject, threads, medianUs, spread, firstUs }, …]
+ *   --svg FILE           how many times as fast as each peer, as bars
+ *   --install-peers      fetches what only the benchmarks need, into test/bench/peers
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { examples, measureShippedSort, type Production } from "@gridfuse/docs/examples";
+import { examples } from "@gridfuse/docs/examples";
 import { cpu } from "gridfuse";
 import { type CompileTiming, measureCompileTimes } from "./compile-times.ts";
 import { contestantNames, startContestants } from "./contestants.ts";
 import { largeGraphs } from "./large-graphs.ts";
 import { measureInRounds, type Timing } from "./rounds.ts";
+import { chartOf } from "./suite/chart.ts";
+import type { SubjectName } from "./suite/subject.ts";
+import { installPeers } from "./suite/subjects/peers.ts";
+import { allSubjects, runSuite, type SuiteResult } from "./suite/suite.ts";
+import {
+  absencesText,
+  firstCallsTable,
+  markdownTable,
+  mediansTable,
+  ratiosTable,
+  targetsTable,
+} from "./suite/summary.ts";
+import { isWork, workNames } from "./suite/works.ts";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" }, rounds: { type: "string", default: "15" } },
+  options: {
+    json: { type: "string" },
+    svg: { type: "string" },
+    rounds: { type: "string", default: "15" },
+    subjects: { type: "string" },
+    sizes: { type: "string" },
+    "install-peers": { type: "boolean", default: false },
+  },
 });
 const rounds = Number(options.rounds);
-const isWanted = (name: string): boolean =>
-  positionals.length === 0 || positionals.some((part) => name.includes(part));
-
-function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
-  const rows = [header, header.map((_, i) => (i === 0 ? "---" : "---:")), ...lines];
-  return `${rows.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}\n`;
-}
+const all = positionals.length === 0;
+const wants = (name: string): boolean => all || positionals.includes(name);
 const ms = (value: number): string => value.toFixed(value < 0.1 ? 4 : value < 10 ? 3 : 1);
+const listOf = (text: string | undefined): readonly string[] => text?.split(",") ?? [];
 
 function steadyTable(timings: readonly Timing[]): string {
-  return table(
+  return markdownTable(
     ["steady run", "median ms", "fastest ms", "spread", "compared"],
     timings.map(({ name, medianMs, fastestMs, spread, ratio, baseline }) => [
       name,
@@ -41,7 +67,7 @@ function steadyTable(timings: readonly Timing[]): string {
 }
 
 function compileTable(timings: readonly CompileTiming[]): string {
-  return table(
+  return markdownTable(
     ["in a fresh process", "nodes", "trace ms", "compile ms", "prepare ms"],
     timings.map(({ name, nodes, traceMs, compileMs, prepareMs }) => [
       name,
@@ -53,27 +79,54 @@ function compileTable(timings: readonly CompileTiming[]): string {
   );
 }
 
-function coldStartTable({ portable, bareNodeMs, ...trusted }: Production): string {
-  return table(
-    ["cold start, sort 8×128 from its plan file, median ms", "trusted", "verified"],
-    [
-      ["load the plan", ms(trusted.loadMs), ms(portable.loadMs)],
-      ["prepare", ms(trusted.prepareMs), ms(portable.prepareMs)],
-      ["first run", ms(trusted.firstRunMs), ms(portable.firstRunMs)],
-      ["whole process", ms(trusted.processMs), ms(portable.processMs)],
-      ["node -e 0", ms(bareNodeMs), ms(bareNodeMs)],
-    ],
-  );
+function subjectsWanted(): readonly SubjectName[] {
+  const wanted = listOf(options.subjects);
+  const unknown = wanted.filter((name) => !(allSubjects as readonly string[]).includes(name));
+  if (unknown.length > 0) throw new Error(`no subject is called ${unknown.join(", ")}`);
+  return wanted.length === 0 ? allSubjects : allSubjects.filter((name) => wanted.includes(name));
+}
+
+if (options["install-peers"]) {
+  process.exitCode = installPeers() ? 0 : 1;
+  if (all) process.exit();
 }
 
 console.log(`Node ${process.versions.node}, ${cpus().length} × ${cpus()[0].model.trim()}\n`);
 
-const chosen = new Set(contestantNames.filter(isWanted));
+const chosenWorks = workNames.filter(wants);
+const withCold = wants("cold");
+let suite: SuiteResult | undefined;
+if (chosenWorks.length > 0 || withCold) {
+  suite = await runSuite({
+    works: chosenWorks,
+    withCold,
+    subjects: subjectsWanted(),
+    sizes: listOf(options.sizes),
+    rounds,
+    onProgress: (text) => process.stderr.write(`${text}\n`),
+  });
+  const { rows, absences } = suite;
+  for (const text of [
+    mediansTable(rows),
+    ratiosTable(rows),
+    targetsTable(rows),
+    firstCallsTable(rows),
+    absencesText(absences),
+  ]) {
+    if (text !== "") console.log(text);
+  }
+  if (options.svg !== undefined) writeFileSync(options.svg, chartOf(rows));
+}
+
+const parts = positionals.filter((name) => !isWork(name) && name !== "cold" && name !== "compile");
+const chosen = new Set(
+  contestantNames.filter((name) => all || parts.some((part) => name.includes(part))),
+);
 const steady =
   chosen.size === 0 ? [] : measureInRounds(await startContestants(await cpu(), chosen), rounds);
 if (steady.length > 0) console.log(steadyTable(steady));
 
-const compiled = isWanted("compile")
+const compiled = wants("compile")
   ? measureCompileTimes(
       [...examples, ...largeGraphs].map(({ name }) => name),
       Math.min(rounds, 5),
@@ -81,18 +134,15 @@ const compiled = isWanted("compile")
   : [];
 if (compiled.length > 0) console.log(compileTable(compiled));
 
-const cold = isWanted("cold start") ? await measureShippedSort(rounds) : undefined;
-if (cold !== undefined) console.log(coldStartTable(cold));
-
-if (steady.length + compiled.length === 0 && cold === undefined) {
-  console.error(`no benchmark is called ${positionals.map((name) => `"${name}"`).join(" or ")}`);
-  console.error(`there are: ${[...contestantNames, "compile", "cold start"].join(", ")}`);
+if (parts.length > 0 && chosen.size === 0) {
+  console.error(`no benchmark is called ${parts.map((name) => `"${name}"`).join(" or ")}`);
+  console.error(`there are: ${[...workNames, "cold", "compile", ...contestantNames].join(", ")}`);
   process.exitCode = 1;
 }
 if (options.json !== undefined) {
-  const onlyCompiled = steady.length === 0 && cold === undefined;
-  const written = onlyCompiled
+  const onlyCompiled = suite === undefined && steady.length === 0;
+  const others = onlyCompiled
     ? compiled.map(({ name, nodes, compileMs }) => ({ graph: name, nodes, compileMs }))
-    : { steady, compiled, cold };
-  writeFileSync(options.json, `${JSON.stringify(written, null, 2)}\n`);
+    : { steady, compiled };
+  writeFileSync(options.json, `${JSON.stringify(suite?.rows ?? others, null, 2)}\n`);
 }

@@ -1,0 +1,150 @@
+/**
+ * One work of one size, by all subjects in turns: a machine drifts by tens of percent within minutes, so figures that are
+ * compared come from the same minutes. Every subject gets the same data and shows its first result, which is compared.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { median, quantile } from "@gridfuse/docs/examples";
+import { processOf, type SubjectProcess } from "./processes.ts";
+import type { Job, SubjectName } from "./subject.ts";
+import { makeInputs, type Result, shapeOfSize, type WorkName, works } from "./works.ts";
+
+/** What the JSON file holds. */
+export interface Row {
+  readonly work: string;
+  readonly size: string;
+  readonly subject: SubjectName;
+  readonly threads: number;
+  readonly medianUs: number;
+  /** Ninth decile over first decile of the rounds. */
+  readonly spread: number;
+  /** The first call, with whatever tracing and compiling it takes. */
+  readonly firstUs?: number;
+}
+
+export interface Absence {
+  readonly work: string;
+  readonly size: string;
+  readonly subject: SubjectName;
+  readonly threads: number;
+  readonly why: string;
+}
+
+export interface Race {
+  readonly rows: readonly Row[];
+  readonly absences: readonly Absence[];
+}
+
+export interface Entry {
+  readonly subject: SubjectName;
+  readonly threads: number;
+}
+
+/** What a subject measures in one turn. */
+const turnMs = 20;
+/** Between turns: thread pools of the one before have gone to sleep. */
+const pauseMs = 30;
+
+export class RaceTrack {
+  readonly #folder: string;
+  readonly #entries: readonly (Entry & { readonly process: SubjectProcess })[];
+
+  constructor(entries: readonly Entry[], folder: string) {
+    this.#folder = folder;
+    this.#entries = entries.map((entry) => ({
+      ...entry,
+      process: processOf(entry.subject, folder),
+    }));
+  }
+
+  close(): void {
+    for (const { process } of this.#entries) process.end();
+  }
+
+  async race(work: WorkName, size: string, rounds: number): Promise<Race> {
+    const { shapeOf, resultShape, resultType } = works[work];
+    const shape = shapeOfSize(size);
+    const inputs = Object.entries(makeInputs(work, size)).map(([name, data], i) => {
+      const file = join(this.#folder, `${work}-${size}-${name}.f32`);
+      writeFileSync(file, data);
+      return { name, shape: shapeOf(shape, i), file };
+    });
+    const job = { work, shape, inputs, resultShape: resultShape(shape), resultType };
+
+    const absences: Absence[] = [];
+    const running: Running[] = [];
+    let expected: Result | undefined;
+    for (const [i, { subject, threads, process }] of this.#entries.entries()) {
+      const resultFile = join(this.#folder, `result-${i}`);
+      const reply = await process.begin({ ...job, threads, resultFile } satisfies Job);
+      const missing = (why: string): void => {
+        absences.push({ work, size, subject, threads, why });
+      };
+      if (!("ready" in reply)) {
+        missing("missing" in reply ? reply.missing : "it did not answer");
+        continue;
+      }
+      const result = readResult(resultFile, resultType);
+      expected ??= result;
+      const difference = greatestDifference(result, expected);
+      if (difference > works[work].tolerance) {
+        missing(`another result: off by ${difference.toExponential(1)} of the greatest`);
+        continue;
+      }
+      const { firstUs, callUs } = reply.ready;
+      const calls = Math.max(1, Math.round((turnMs * 1000) / Math.max(callUs, 0.05)));
+      running.push({ subject, threads, process, firstUs, calls, callUs, times: [] });
+    }
+    for (let round = 0; round < rounds; round++) {
+      // Whoever begins has the coldest machine: it is somebody else every time.
+      for (const each of rotated(running, round)) {
+        const isSlow = each.callUs > 300_000;
+        if (isSlow && each.times.length >= 3) continue;
+        await sleep(pauseMs);
+        const reply = await each.process.time(each.calls);
+        if ("us" in reply) each.times.push(reply.us);
+      }
+    }
+    const rows = running.map(
+      ({ subject, threads, firstUs, times }): Row => ({
+        work,
+        size,
+        subject,
+        threads,
+        medianUs: round(median(times)),
+        spread: round(quantile(times, 0.9) / quantile(times, 0.1)),
+        firstUs: round(firstUs),
+      }),
+    );
+    return { rows, absences };
+  }
+}
+
+interface Running extends Entry {
+  readonly process: SubjectProcess;
+  readonly firstUs: number;
+  readonly callUs: number;
+  readonly calls: number;
+  readonly times: number[];
+}
+
+const rotated = <T>(list: readonly T[], by: number): readonly T[] =>
+  list.map((_, i) => list[(i + by) % list.length]);
+const round = (x: number): number => Number(x.toPrecision(4));
+
+function readResult(file: string, type: "float32" | "int32"): Result {
+  const { buffer } = new Uint8Array(readFileSync(file));
+  return type === "int32" ? new Int32Array(buffer) : new Float32Array(buffer);
+}
+
+/** The greatest difference, relative to the greatest value. */
+function greatestDifference(result: Result, expected: Result): number {
+  if (result.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let [most, greatest] = [0, 0];
+  for (let i = 0; i < result.length; i++) {
+    most = Math.max(most, Math.abs(result[i] - expected[i]));
+    greatest = Math.max(greatest, Math.abs(expected[i]));
+  }
+  return most === 0 ? 0 : most / greatest;
+}
