@@ -9,6 +9,7 @@ import { type bitsDType, type DType, itemSize, type SortStep, type TopKStep } fr
 import { loadOp, storeOp } from "../wasm/held.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { OrderWords, wordCount } from "./order-words.ts";
+import { emitNetworkSort, fitsNetwork, networkScratch } from "./sort-network.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
 /** What leaves a sort: an operand in the new order, or the places its elements came from. */
@@ -80,9 +81,17 @@ function scratchOf(sort: RowSort): number {
   return 2 * extent * entryBytes + digits.shifts.length * histogramBytes(digits) + rows;
 }
 
+/** Whether nothing but the elements themselves moves, and a network moves them fastest. */
+const isNetwork = (step: SortStep | TopKStep): boolean =>
+  step.kind === "sort" &&
+  step.inputs.length === 1 &&
+  fitsNetwork(step.dtypes[0] as DType, step.outer * step.inner, step.extent);
+
 /** Bytes of scratch memory that a sort or topk uses. */
-export const sortScratch = (step: SortStep | TopKStep): number =>
-  scratchOf(step.kind === "sort" ? ofSort(step, () => 0) : ofTopK(step, () => 0));
+export function sortScratch(step: SortStep | TopKStep): number {
+  if (isNetwork(step)) return networkScratch(step.extent);
+  return scratchOf(step.kind === "sort" ? ofSort(step, () => 0) : ofTopK(step, () => 0));
+}
 
 export function emitSort(
   context: CodegenContext,
@@ -92,6 +101,16 @@ export function emitSort(
   const sort = step.kind === "sort" ? ofSort(step, address) : ofTopK(step, address);
   const { outer, extent, inner, taken } = sort;
   if (outer * taken * inner === 0) return undefined;
+  if (isNetwork(step)) {
+    const { dtype, from } = sort.operands[0] as RowSort["operands"][number];
+    const { to } = sort.sinks[0] as Sink;
+    const { index, groups } = emitNetworkSort(context.module, {
+      ...{ dtype, outer, extent, inner },
+      ...{ from, to, scratch: context.scratch },
+    });
+    const work = outer * extent * inner * 8;
+    return { index, extent: groups, grain: 1, how: "network", work };
+  }
   const row = new RowEmitter(context, sort).emit();
   const fn = context.module.define(["i32", "i32"], []);
   const { code } = fn;
