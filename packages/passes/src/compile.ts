@@ -3,7 +3,6 @@
  */
 import {
   bindDims,
-  cloneRegion,
   type DimSizes,
   dimNames,
   type Graph,
@@ -103,8 +102,5 @@ function programOf(graph: unknown): Program {
   );
 }
 
-/** Passes append to a program's table: they get one of their own. */
-function ownCopy(program: Program): Program {
-  const table = new Table();
-  return { ...program, table, main: cloneRegion(program.table, program.main, table, new Map()) };
-}
+/** Passes append to a program's table: they get one of their own. What is in it already stays as it is. */
+const ownCopy = (program: Program): Program => ({ ...program, table: new Table(program.table) });

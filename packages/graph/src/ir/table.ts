@@ -45,11 +45,18 @@ export type NodeNamed<K extends OpName> = NodeOf<K>;
 export const newRegion = (): Region => ({ params: [], nodes: [], results: [] });
 
 export class Table {
-  readonly nodes: Node[] = [];
+  readonly nodes: Node[];
   /** Type of each value. */
-  readonly types: ValueType[] = [];
+  readonly types: ValueType[];
   /** Node that makes each value, −1 for region params. */
-  readonly producers: NodeId[] = [];
+  readonly producers: NodeId[];
+
+  /** @param start a table whose nodes and values this one has too, under the same ids */
+  constructor(start?: Table) {
+    this.nodes = start?.nodes.slice() ?? [];
+    this.types = start?.types.slice() ?? [];
+    this.producers = start?.producers.slice() ?? [];
+  }
 
   newValue(type: ValueType, producer: NodeId = -1): ValueId {
     this.producers.push(producer);

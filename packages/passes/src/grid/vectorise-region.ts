@@ -1,10 +1,11 @@
 /** Applies `vectoriseGrid` to every grid of a region, inner ones first. */
 import { Emitter, type Node, newRegion, type Region, type Table } from "@gridfuse/graph";
 import { simplifyRegion } from "../simplify/simplify.ts";
-import { copyNode, replay, withOwnRegions } from "../tensor/rebuild.ts";
+import { copyNode, hasStructure, replay, withOwnRegions } from "../tensor/rebuild.ts";
 import { type VectoriseOptions, vectoriseGrid } from "./vectorise.ts";
 
 export function vectoriseRegion(table: Table, region: Region, options: VectoriseOptions): Region {
+  if (!hasStructure(table, region)) return region;
   const result = newRegion();
   result.params.push(...region.params);
   const e = new Emitter(table, result);

@@ -17,7 +17,7 @@ import {
   type ValueId,
 } from "@gridfuse/graph";
 import { fromBits, isInteger } from "@gridfuse/plan/scalar";
-import { structureKey } from "../simplify/key.ts";
+import { Structures } from "../simplify/key.ts";
 import { copyNode, type Environment, hasEffect, liveNodes, resolve } from "../tensor/rebuild.ts";
 
 /** Windows of one size, each a cell of a grid, written over `base` one after the other. */
@@ -59,7 +59,7 @@ export function prepare(table: Table, region: Region, inner: (region: Region) =>
   rough.params.push(...region.params);
   const e = new Emitter(table, rough);
   const env: Environment = new Map();
-  const seen = new Map<string, readonly ValueId[]>();
+  const seen: Seen = { structures: new Structures(), made: [] };
   const chains = new Chains(table);
   for (const id of region.nodes) {
     const node = table.nodes[id] as Node;
@@ -79,20 +79,24 @@ export function prepare(table: Table, region: Region, inner: (region: Region) =>
   };
 }
 
+/** What was made for each structure. */
+interface Seen {
+  readonly structures: Structures;
+  readonly made: (readonly ValueId[])[];
+}
+
 function once(
   e: Emitter,
-  seen: Map<string, readonly ValueId[]>,
+  { structures, made }: Seen,
   node: Node,
   inputs: readonly ValueId[],
   inner: (region: Region) => Region,
 ): readonly ValueId[] {
   if (node.regions.length > 0) return copyNode(e, node, inputs, node.regions.map(inner));
-  const key = hasEffect(e.table, node) ? undefined : structureKey(e.table, node, inputs);
-  const known = key === undefined ? undefined : seen.get(key);
-  if (known !== undefined) return known;
-  const outputs = copyNode(e, node, inputs);
-  if (key !== undefined) seen.set(key, outputs);
-  return outputs;
+  if (hasEffect(e.table, node)) return copyNode(e, node, inputs);
+  const structure = structures.numberOf(node, inputs);
+  made[structure] ??= copyNode(e, node, inputs);
+  return made[structure];
 }
 
 /** A slice of what was written, or a slice at a constant place. */

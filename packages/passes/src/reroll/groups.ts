@@ -19,7 +19,7 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
-import { structureKey } from "../simplify/key.ts";
+import { Structures } from "../simplify/key.ts";
 import { hasEffect } from "../tensor/rebuild.ts";
 import type { Assembled, Prepared } from "./forward.ts";
 import { expressionOf, isIdentity } from "./lanes.ts";
@@ -139,7 +139,8 @@ class Grouper {
   readonly groups: Group[] = [];
   readonly homes = new Map<ValueId, { group: Group; lane: number }>();
   readonly #table: Table;
-  readonly #structures = new Map<string, number>();
+  readonly #structures = new Structures();
+  readonly #named = new Map<string, number>();
   readonly #structureOf = new Map<ValueId, number>();
 
   constructor(table: Table) {
@@ -160,11 +161,12 @@ class Grouper {
     for (const bucket of buckets.values()) if (bucket.length >= fewest) yield bucket;
   }
 
+  /** What has a name of its own has an odd number, what is told by its operands an even one. */
   #number(text: string): number {
-    let number = this.#structures.get(text);
+    let number = this.#named.get(text);
     if (number === undefined) {
-      number = this.#structures.size;
-      this.#structures.set(text, number);
+      number = 2 * this.#named.size + 1;
+      this.#named.set(text, number);
     }
     return number;
   }
@@ -181,8 +183,8 @@ class Grouper {
       const spans = start.map((first, d) => (limit[d] as number) - first);
       return this.#number(`slice ${inputs.join()} ${spans.join()} ${strides.join()}`);
     }
-    const key = structureKey(this.#table, node, inputs);
-    return this.#number(key ?? `node ${node.id}`);
+    if (node.regions.length > 0) return this.#number(`node ${node.id}`);
+    return 2 * this.#structures.numberOf(node, inputs);
   }
 
   #structureOfValue(value: ValueId): number {

@@ -55,8 +55,7 @@ export function splatBits(e: Emitter, value: ValueId): Bits | undefined {
 
 const isSplatOf = (e: Emitter, value: ValueId, scalar: number | bigint | boolean): boolean => {
   const bits = splatBits(e, value);
-  const wanted = toBits(e.dtype(value), scalar);
-  return bits !== undefined && bits.lo === wanted.lo && bits.hi === wanted.hi;
+  return bits !== undefined && sameBits(bits, toBits(e.dtype(value), scalar));
 };
 
 const fullLike = (e: Emitter, like: ValueId, bits: Bits): ValueId => {
@@ -394,24 +393,33 @@ const rules: RuleTable = {
   dynamic_slice: [dynamicSlice],
 };
 
-const general = [
-  dropEmpty,
-  foldKnownScalars,
-  foldSplats,
-  dropMovement,
-  dropIdentity,
-  dropAbsorbed,
-  dropInvolution,
-];
+type AnyRule = (context: RuleContext, node: Node, inputs: readonly ValueId[]) => Result;
+
+/** Rules that may apply to an op, whatever its operands: found once of each. */
+const rulesByOp = new Map<OpName, readonly AnyRule[]>();
+
+function rulesOf(op: OpName): readonly AnyRule[] {
+  let found = rulesByOp.get(op);
+  if (found === undefined) {
+    const { scalar, category, facts } = definitionOf(op);
+    found = [
+      dropEmpty,
+      ...(comparisons.has(op) ? [foldKnownScalars] : []),
+      ...(scalar === undefined ? [] : [foldSplats]),
+      ...(category === "movement" ? [dropMovement] : []),
+      ...(facts === undefined ? [] : [dropIdentity]),
+      ...(absorbing[op] === undefined ? [] : [dropAbsorbed]),
+      ...(facts?.involution === true ? [dropInvolution] : []),
+      ...((rules[op] ?? []) as unknown as readonly AnyRule[]),
+    ];
+    rulesByOp.set(op, found);
+  }
+  return found;
+}
 
 export function applyRules(context: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
-  for (const rule of general) {
+  for (const rule of rulesOf(node.op)) {
     const result = rule(context, node, inputs);
-    if (result !== undefined) return result;
-  }
-  const own = rules[node.op] as readonly Rule<OpName>[] | undefined;
-  for (const rule of own ?? []) {
-    const result = rule(context, node as NodeNamed<OpName>, inputs);
     if (result !== undefined) return result;
   }
   return undefined;

@@ -17,7 +17,7 @@ import {
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { copyNode, type Environment, hasEffect, liveNodes, resolve } from "../tensor/rebuild.ts";
-import { structureKey } from "./key.ts";
+import { Structures } from "./key.ts";
 import { applyRules } from "./rules.ts";
 
 export interface Assumptions {
@@ -29,7 +29,19 @@ export interface Assumptions {
   readonly loops?: ReadonlyMap<number, IndexExpr>;
 }
 
-/** A simplified copy of `region` with the same params. */
+/** Nodes that no rule changes as long as nothing is assumed, for good: nodes are never edited. */
+const settledNodes = new WeakMap<Table, boolean[]>();
+
+function settledIn(table: Table): boolean[] {
+  let settled = settledNodes.get(table);
+  if (settled === undefined) {
+    settled = [];
+    settledNodes.set(table, settled);
+  }
+  return settled;
+}
+
+/** A simplified copy of `region` with the same params; the region itself where there is nothing to simplify. */
 export function simplifyRegion(
   table: Table,
   region: Region,
@@ -40,10 +52,14 @@ export function simplifyRegion(
   const e = new Emitter(table, rough);
   const env: Environment = new Map(assumptions.replace ?? []);
   simplifyInto(e, region, env, assumptions);
-  rough.results.push(...region.results.map((value) => resolve(env, value)));
-  const live = liveNodes(table, rough);
-  return { params: rough.params, nodes: live.map(({ id }) => id), results: rough.results };
+  for (const value of region.results) rough.results.push(resolve(env, value));
+  const nodes = liveNodes(table, rough).map(({ id }) => id);
+  const isSame = sameNumbers(nodes, region.nodes) && sameNumbers(rough.results, region.results);
+  return isSame ? region : { params: rough.params, nodes, results: rough.results };
 }
+
+const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i]);
 
 /** Appends the simplified nodes of `region` to `e`. */
 export function simplifyInto(
@@ -53,10 +69,15 @@ export function simplifyInto(
   assumptions: Assumptions,
 ): void {
   const table = e.table;
-  const seen = new Map<string, readonly ValueId[]>();
+  const { replace, loops } = assumptions;
+  const known = assumptions.known ?? new Map<ValueId, IndexExpr>();
+  const isPlain = known.size === 0 && (replace?.size ?? 0) === 0 && (loops?.size ?? 0) === 0;
+  const settled = settledIn(table);
+  const structures = new Structures();
+  const made: (readonly ValueId[])[] = [];
   const context = {
     e,
-    known: assumptions.known ?? new Map<ValueId, IndexExpr>(),
+    known,
     env,
     splice: (inner: Region, args: readonly ValueId[]): readonly ValueId[] => {
       inner.params.forEach((param, i) => {
@@ -67,40 +88,61 @@ export function simplifyInto(
     },
   };
 
+  /** The node itself where operands and regions are what they were, else a copy. */
+  const kept = (node: Node, inputs: readonly ValueId[]): readonly ValueId[] => {
+    const regions =
+      node.regions.length === 0
+        ? node.regions
+        : node.regions.map((inner) => simplifyRegion(table, inner, loopsOnly(assumptions)));
+    const isSame =
+      inputs === node.inputs &&
+      node === table.nodes[node.id] &&
+      regions.every((inner, i) => inner === node.regions[i]);
+    if (!isSame) return copyNode(e, node, inputs, regions);
+    e.region.nodes.push(node.id);
+    return node.outputs;
+  };
+
   const one = (node: Node, inputs: readonly ValueId[]): readonly ValueId[] => {
-    const rewritten = applyRules(context, node, inputs);
+    const isSettled = isPlain && inputs === node.inputs && settled[node.id] === true;
+    const rewritten = isSettled ? undefined : applyRules(context, node, inputs);
     if (rewritten !== undefined) return rewritten;
-    if (node.regions.length > 0) {
-      return copyNode(
-        e,
-        node,
-        inputs,
-        node.regions.map((inner) => simplifyRegion(table, inner, loopsOnly(assumptions))),
-      );
+    const outputs = kept(node, inputs);
+    const isNew = outputs !== node.outputs;
+    // Rules for structured ops look into their regions, which may just have changed.
+    if (isPlain && !(isNew && node.regions.length > 0)) {
+      settled[isNew ? table.nodes.length - 1 : node.id] = true;
     }
-    return copyNode(e, node, inputs);
+    return outputs;
   };
 
   const walkNodes = (inner: Region): void => {
     for (const id of inner.nodes) {
-      const node = bindLoops(table.nodes[id] as Node, assumptions.loops);
-      const inputs = node.inputs.map((value) => resolve(env, value));
-      const key = hasEffect(table, node) ? undefined : structureKey(table, node, inputs);
-      const known = key === undefined ? undefined : seen.get(key);
+      const node = bindLoops(table.nodes[id] as Node, loops);
+      const inputs = resolveAll(env, node.inputs);
+      e.origin = node.origin;
       let outputs: readonly ValueId[];
-      if (known !== undefined) {
-        outputs = known;
-      } else {
-        e.origin = node.origin;
+      if (node.regions.length > 0 || hasEffect(table, node)) {
         outputs = one(node, inputs);
-        if (key !== undefined) seen.set(key, outputs);
+      } else {
+        const structure = structures.numberOf(node, inputs);
+        outputs = made[structure] ?? one(node, inputs);
+        made[structure] = outputs;
       }
+      if (outputs === node.outputs && replace === undefined) continue;
       node.outputs.forEach((value, i) => {
-        env.set(value, assumptions.replace?.get(value) ?? (outputs[i] as ValueId));
+        env.set(value, replace?.get(value) ?? (outputs[i] as ValueId));
       });
     }
   };
   walkNodes(region);
+}
+
+/** The values as they are now: the very same list where all are as they were. */
+function resolveAll(env: Environment, values: readonly ValueId[]): readonly ValueId[] {
+  return values.every((value) => resolve(env, value) === value)
+    ? values
+    : values.map((value) => resolve(env, value));
 }
 
 const loopsOnly = ({ loops }: Assumptions): Assumptions => (loops === undefined ? {} : { loops });

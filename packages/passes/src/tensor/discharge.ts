@@ -18,10 +18,11 @@ import {
   type ValueId,
   writeView,
 } from "@gridfuse/graph";
-import { copyNode, type Environment, resolve } from "./rebuild.ts";
+import { copyNode, type Environment, hasStructure, resolve } from "./rebuild.ts";
 
-/** Region with every kernel-level grid inside brought to the tensor level. */
+/** Region with every kernel-level grid inside brought to the tensor level; itself where there is none. */
 export function dischargeRegion(table: Table, region: Region): Region {
+  if (!hasStructure(table, region)) return region;
   const result: Region = { params: [...region.params], nodes: [], results: [] };
   const e = new Emitter(table, result);
   const env: Environment = new Map();

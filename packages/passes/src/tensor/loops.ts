@@ -18,7 +18,15 @@ import {
 } from "@gridfuse/graph";
 import { type Hoisted, hoistable } from "./hoist.ts";
 import { sumOfDots } from "./loop-dots.ts";
-import { copyNode, dependencies, freeValues, hasEffect, liveNodes, replay } from "./rebuild.ts";
+import {
+  copyNode,
+  dependencies,
+  freeValues,
+  hasEffect,
+  hasStructure,
+  liveNodes,
+  replay,
+} from "./rebuild.ts";
 
 export interface LoopOptions {
   readonly reassociate: boolean;
@@ -27,6 +35,7 @@ export interface LoopOptions {
 }
 
 export function tidyLoops(table: Table, region: Region, options: LoopOptions): Region {
+  if (!hasStructure(table, region)) return region;
   const result: Region = { params: [...region.params], nodes: [], results: [] };
   const e = new Emitter(table, result);
   const live = liveNodes(table, region);

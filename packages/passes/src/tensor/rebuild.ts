@@ -197,6 +197,10 @@ export function silenced(table: Table, region: Region): Region {
   return silent;
 }
 
+/** Whether something in `region` has regions of its own: a grid, a loop, a branch. */
+export const hasStructure = (table: Table, region: Region): boolean =>
+  region.nodes.some((id) => (table.nodes[id] as Node).regions.length > 0);
+
 export function hasEffect(table: Table, node: Node): boolean {
   if (node.op === "debug_print" || node.op === "set" || node.op === "addupdate") return true;
   return node.regions.some((region) =>
