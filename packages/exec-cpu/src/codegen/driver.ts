@@ -21,7 +21,8 @@ import { type FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { dotScratch, emitDot } from "./dot.ts";
 import { emitKernel, kernelScratch } from "./kernel.ts";
 import { type KernelKey, kernelKey } from "./kernel-key.ts";
-import { emitCopy, emitScan, emitScatter } from "./small-steps.ts";
+import { emitScan } from "./scan.ts";
+import { emitCopy, emitScatter } from "./small-steps.ts";
 import { emitSort, sortScratch } from "./sort.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 

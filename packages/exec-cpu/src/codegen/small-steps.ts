@@ -1,8 +1,8 @@
-/** The steps that are one plain loop nest: scan, scatter, copy. */
-import { type CopyStep, itemSize, type ScanStep, type ScatterStep } from "@gridfuse/plan";
-import { add, axis, constant, mul } from "@gridfuse/plan/index-expr";
+/** The steps that are one plain loop nest: scatter, copy. */
+import { type CopyStep, itemSize, type ScatterStep } from "@gridfuse/plan";
+import { add, constant, mul } from "@gridfuse/plan/index-expr";
 import { heldType } from "../wasm/held.ts";
-import { emitBinary, type Push } from "../wasm/scalar-ops.ts";
+import { emitBinary } from "../wasm/scalar-ops.ts";
 import { openRanges, pushElement, pushGuard, storeElement } from "./access.ts";
 import { scalarBlock } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
@@ -12,52 +12,6 @@ import { analyseProgram, valuesIn } from "./program-facts.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
 const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
-
-/** Each element from the one before it, which was just written: out[e] = out[e − 1] ⊕ in[e]. */
-export function emitScan(context: CodegenContext, step: ScanStep): StepFunction | undefined {
-  const { outer, extent, inner, dtype, reverse, op } = step;
-  if (outer * extent * inner === 0) return undefined;
-  const fn = context.module.define(["i32", "i32"], []);
-  const nest = new Nest(fn, context.helpers, context.loopGlobals);
-  const locals = [0, 1, 2].map(() => nest.local("i32")) as [number, number, number];
-  for (const [i, local] of locals.entries()) nest.axes.set(i, { local, level: i + 1, unit: 1 });
-  const [from, to] = [step.input, step.output].map((buffer) => context.addresses[buffer] as number);
-  const along = axis(1, extent);
-  const place = reverse ? add(constant(extent - 1), mul(along, -1)) : along;
-  const index = add(mul(axis(0, outer), extent * inner), mul(place, inner), axis(2, inner));
-  const before = add(index, constant(reverse ? inner : -inner));
-  const [sum, value] = [nest.local(heldType(dtype)), nest.local(heldType(dtype))];
-
-  const element = (): void => {
-    pushElement(nest, dtype, from as number, index);
-    nest.code.set(value);
-    nest.code.get(locals[1]).if();
-    nest.code.append(
-      nest.branch(() => {
-        pushElement(nest, dtype, to as number, before);
-        nest.code.set(sum);
-        const [x, y]: [Push, Push] = [(code) => code.get(sum), (code) => code.get(value)];
-        emitBinary(nest.code, nest.helpers, op, dtype, x, y);
-        nest.code.set(value);
-      }),
-    );
-    nest.code.end();
-    storeElement(nest, dtype, to as number, index, () => nest.code.get(value));
-  };
-  const loops = (depth: number): void => {
-    const local = locals[depth];
-    if (local === undefined) {
-      element();
-      return;
-    }
-    if (depth === 0) nest.code.get(0).set(local);
-    else nest.code.i32(0).set(local);
-    const end = depth === 0 ? { local: 1 } : { constant: depth === 1 ? extent : inner };
-    blockLoop(nest, local, 1, end, true, () => loops(depth + 1));
-  };
-  loops(0);
-  return { index: fn.index, extent: outer, grain: 1, how: "scalar", work: outer * extent * inner };
-}
 
 /** One point after the other, in row-major order. */
 export function emitScatter(context: CodegenContext, step: ScatterStep): StepFunction | undefined {

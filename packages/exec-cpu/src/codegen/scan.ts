@@ -1,0 +1,321 @@
+/**
+ * `scan` as WebAssembly: running sums, products, extremes, in order.
+ *
+ * The order leaves no choice along one scan, so lanes are different scans. Where scans lie side by side (`inner` > 1)
+ * a vector holds neighbours. Where each is a contiguous row, four rows go through a 4 × 4 transposition, in and out;
+ * eight rows at a time hide the latency of one addition behind another.
+ */
+import { type DType, isFloat, type ScanStep } from "@gridfuse/plan";
+import { add, axis, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
+import { heldType, laneWord } from "../wasm/held.ts";
+import { emitBinary } from "../wasm/scalar-ops.ts";
+import { emitVectorBinary, hasLanes } from "../wasm/vector-ops.ts";
+import { type LaneQuad, pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
+import { blockLoop } from "./loops.ts";
+import { Nest } from "./nest.ts";
+import { identityOf } from "./reductions.ts";
+import type { CodegenContext, StepFunction } from "./step-function.ts";
+
+/** Rows that go through together; cuts between workers are multiples of it. */
+const rowsAtOnce = 8;
+const lanes = 4;
+
+// The element that is worked on, as an axis of index expressions.
+const place = 0;
+
+export function emitScan(context: CodegenContext, step: ScanStep): StepFunction | undefined {
+  const { outer, extent, inner, dtype } = step;
+  if (outer * extent * inner === 0) return undefined;
+  const emitter = new ScanEmitter(context, step);
+  const work = outer * extent * inner;
+  const simd = hasLanes(dtype);
+  if (inner > 1) {
+    const how = simd && inner >= lanes ? "simd" : "scalar";
+    return { index: emitter.sideBySide(), extent: outer, grain: 1, how, work };
+  }
+  if (simd && outer >= lanes && extent >= lanes) {
+    const index = emitter.rows();
+    return { index, extent: outer, grain: rowsAtOnce, how: "simd, a row a lane", work };
+  }
+  return { index: emitter.rowByRow(), extent: outer, grain: 1, how: "scalar", work: 4 * work };
+}
+
+/** x ⊕ (what leaves x as it is, signs of zeros included). */
+function neutral(op: ScanStep["op"], dtype: DType): number {
+  const word = laneWord(dtype, identityOf(op, dtype));
+  if (op !== "add" || !isFloat(dtype)) return word;
+  return dtype === "float32" ? 0x80000000 : 0x8000;
+}
+
+class ScanEmitter {
+  readonly #step: ScanStep;
+  readonly #nest: Nest;
+  readonly #from: number;
+  readonly #to: number;
+  readonly #at: number;
+
+  constructor(context: CodegenContext, step: ScanStep) {
+    const { outer, extent, inner } = step;
+    this.#step = step;
+    const fn = context.module.define(["i32", "i32"], []);
+    this.#nest = new Nest(fn, context.helpers, context.loopGlobals);
+    this.#from = context.addresses[step.input] as number;
+    this.#to = context.addresses[step.output] as number;
+    this.#at = this.#nest.local("i32");
+    this.#nest.axes.set(place, { local: this.#at, level: 9, unit: 1 });
+    this.#here = axis(place, outer * extent * inner);
+  }
+  readonly #here: IndexExpr;
+
+  #quad(distance: number): LaneQuad {
+    const at = (lane: number): IndexExpr => add(this.#here, constant(distance + lane));
+    return { index: { at, offsets: [0, 1, 2, 3] }, first: 0, valid: lanes };
+  }
+  #advance(by: number): void {
+    this.#nest.code.get(this.#at).i32(by).op("i32.add").set(this.#at);
+  }
+  /** Sets `at` to the first element of row `row` that is scanned. */
+  #start(row: number, length: number): void {
+    const { extent, reverse } = this.#step;
+    const { code } = this.#nest;
+    code.get(row).i32(extent).op("i32.mul").set(this.#at);
+    if (reverse) this.#advance(extent - length);
+  }
+
+  // ── Rows ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Eight rows while there are as many, then four, then one by one. */
+  rows(): number {
+    const nest = this.#nest;
+    const end = { local: 1 };
+    for (const count of [rowsAtOnce, lanes]) {
+      if (this.#step.outer < count) continue;
+      blockLoop(nest, 0, count, end, false, () => this.#rowsTogether(count));
+    }
+    if (this.#step.outer % lanes > 0) blockLoop(nest, 0, 1, end, false, () => this.#row());
+    return nest.fn.index;
+  }
+  rowByRow(): number {
+    blockLoop(this.#nest, 0, 1, { local: 1 }, true, () => this.#row());
+    return this.#nest.fn.index;
+  }
+
+  #rowsTogether(count: number): void {
+    const nest = this.#nest;
+    const { code } = nest;
+    const { extent, dtype, op, reverse } = this.#step;
+    const groups = Array.from({ length: count / lanes }, (_, group) => ({
+      sum: nest.local("v128"),
+      distances: Array.from({ length: lanes }, (_, row) => (group * lanes + row) * extent),
+    }));
+    const word = neutral(op, dtype);
+    for (const { sum } of groups) code.v128([word, word, word, word]).set(sum);
+    this.#start(0, lanes);
+    const rest = nest.local("i32");
+    const quads = Math.floor(extent / lanes);
+    code.i32(0).set(rest);
+    blockLoop(nest, rest, 1, { constant: quads }, true, () => {
+      for (const { sum, distances } of groups) this.#square(sum, distances);
+      this.#advance(reverse ? -lanes : lanes);
+    });
+    // The last few of each row, one by one.
+    const left = extent % lanes;
+    if (left === 0) return;
+    if (reverse) this.#advance(lanes - left);
+    for (const { sum, distances } of groups) {
+      for (const [row, distance] of distances.entries()) this.#tail(sum, row, distance, left);
+    }
+  }
+
+  /** Four elements of four rows: in, on to `sum` and out again. */
+  #square(sum: number, distances: readonly number[]): void {
+    const nest = this.#nest;
+    const { dtype, op, reverse } = this.#step;
+    const loaded = distances.map((distance) => {
+      const local = nest.local("v128");
+      pushLanes(nest, dtype, this.#from, this.#quad(distance));
+      nest.code.set(local);
+      return local;
+    });
+    const columns = this.#transposed(loaded);
+    const order = reverse ? [...columns.keys()].reverse() : [...columns.keys()];
+    let before = sum;
+    for (const column of order) {
+      const [x, y] = [before, columns[column] as number];
+      emitVectorBinary(
+        nest,
+        op,
+        dtype,
+        (code) => code.get(x),
+        (code) => code.get(y),
+      );
+      nest.code.set(y);
+      before = y;
+    }
+    nest.code.get(before).set(sum);
+    for (const [row, local] of this.#transposed(columns).entries()) {
+      const quad = this.#quad(distances[row] as number);
+      storeLanes(nest, dtype, this.#to, quad, () => nest.code.get(local));
+    }
+  }
+
+  #transposed(rows: readonly number[]): readonly number[] {
+    const nest = this.#nest;
+    const join = (a: number, b: number, order: readonly number[]): number => {
+      const local = nest.local("v128");
+      nest.code.get(a).get(b).shuffleLanes(order).set(local);
+      return local;
+    };
+    const [a, b, c, d] = rows as [number, number, number, number];
+    const [low, high] = [
+      [0, 4, 1, 5],
+      [2, 6, 3, 7],
+    ] as const;
+    const halves = [low, high].map((order) => [join(a, b, order), join(c, d, order)] as const);
+    return halves.flatMap(([x, y]) => [join(x, y, [0, 1, 4, 5]), join(x, y, [2, 3, 6, 7])]);
+  }
+
+  /** The last `left` elements of a row whose sum so far is lane `row` of `sum`. */
+  #tail(sum: number, row: number, distance: number, left: number): void {
+    const nest = this.#nest;
+    const { dtype, op, reverse } = this.#step;
+    const held = nest.local(heldType(dtype));
+    const value = nest.local(heldType(dtype));
+    const shape = dtype === "float32" ? "f32x4" : "i32x4";
+    nest.code.get(sum).lane(`${shape}.extract_lane`, row).set(held);
+    for (let i = 0; i < left; i++) {
+      const at = add(this.#here, constant(distance + (reverse ? left - 1 - i : i)));
+      pushElement(nest, dtype, this.#from, at);
+      nest.code.set(value);
+      emitBinary(
+        nest.code,
+        nest.helpers,
+        op,
+        dtype,
+        (code) => code.get(held),
+        (code) => code.get(value),
+      );
+      nest.code.set(held);
+      storeElement(nest, dtype, this.#to, at, () => nest.code.get(held));
+    }
+  }
+
+  /** One row, its sum so far in a local. */
+  #row(): void {
+    const nest = this.#nest;
+    const { extent, dtype, op, reverse } = this.#step;
+    const type = heldType(dtype);
+    const [sum, value, count] = [nest.local(type), nest.local(type), nest.local("i32")];
+    const store = (): void => {
+      storeElement(nest, dtype, this.#to, this.#here, () => nest.code.get(sum));
+    };
+    this.#start(0, 1);
+    pushElement(nest, dtype, this.#from, this.#here);
+    nest.code.set(sum);
+    store();
+    if (extent === 1) return;
+    nest.code.i32(1).set(count);
+    blockLoop(nest, count, 1, { constant: extent }, true, () => {
+      this.#advance(reverse ? -1 : 1);
+      pushElement(nest, dtype, this.#from, this.#here);
+      nest.code.set(value);
+      emitBinary(
+        nest.code,
+        nest.helpers,
+        op,
+        dtype,
+        (code) => code.get(sum),
+        (code) => code.get(value),
+      );
+      nest.code.set(sum);
+      store();
+    });
+  }
+
+  // ── Side by side ──────────────────────────────────────────────────────────────────────────
+
+  /** out[e] = out[e − 1] ⊕ in[e], one whole cross-section after the other. */
+  sideBySide(): number {
+    const nest = this.#nest;
+    const { extent, inner, reverse } = this.#step;
+    const section = nest.local("i32");
+    blockLoop(nest, 0, 1, { local: 1 }, true, () => {
+      nest.code
+        .get(0)
+        .i32(extent * inner)
+        .op("i32.mul")
+        .set(this.#at);
+      if (reverse) this.#advance((extent - 1) * inner);
+      this.#section(undefined);
+      if (extent === 1) return;
+      nest.code.i32(1).set(section);
+      blockLoop(nest, section, 1, { constant: extent }, true, () => {
+        this.#section(reverse ? inner : -inner);
+      });
+    });
+    return nest.fn.index;
+  }
+
+  /** @param before distance of the section that comes before this one; undefined for the first */
+  #section(before: number | undefined): void {
+    const nest = this.#nest;
+    const { inner, reverse, dtype } = this.#step;
+    const column = nest.local("i32");
+    nest.code.i32(0).set(column);
+    const walk = (width: number, body: () => void): void => {
+      blockLoop(nest, column, width, { constant: inner }, true, () => {
+        body();
+        this.#advance(width);
+      });
+    };
+    const wide = hasLanes(dtype) && inner >= lanes;
+    if (wide) walk(lanes, () => this.#quadBeside(before));
+    if (!wide || inner % lanes > 0) walk(1, () => this.#elementBeside(before));
+    if (reverse) this.#advance(-2 * inner);
+  }
+
+  #quadBeside(before: number | undefined): void {
+    const nest = this.#nest;
+    const { dtype, op } = this.#step;
+    const value = nest.local("v128");
+    pushLanes(nest, dtype, this.#from, this.#quad(0));
+    nest.code.set(value);
+    if (before !== undefined) {
+      const sum = nest.local("v128");
+      pushLanes(nest, dtype, this.#to, this.#quad(before));
+      nest.code.set(sum);
+      emitVectorBinary(
+        nest,
+        op,
+        dtype,
+        (code) => code.get(sum),
+        (code) => code.get(value),
+      );
+      nest.code.set(value);
+    }
+    storeLanes(nest, dtype, this.#to, this.#quad(0), () => nest.code.get(value));
+  }
+
+  #elementBeside(before: number | undefined): void {
+    const nest = this.#nest;
+    const { dtype, op } = this.#step;
+    const value = nest.local(heldType(dtype));
+    pushElement(nest, dtype, this.#from, this.#here);
+    nest.code.set(value);
+    if (before !== undefined) {
+      const sum = nest.local(heldType(dtype));
+      pushElement(nest, dtype, this.#to, add(this.#here, constant(before)));
+      nest.code.set(sum);
+      emitBinary(
+        nest.code,
+        nest.helpers,
+        op,
+        dtype,
+        (code) => code.get(sum),
+        (code) => code.get(value),
+      );
+      nest.code.set(value);
+    }
+    storeElement(nest, dtype, this.#to, this.#here, () => nest.code.get(value));
+  }
+}

@@ -1,0 +1,58 @@
+/** Scans of every shape and dtype do on vectors what they do one element after the other. */
+import type { DType } from "@gridfuse/plan";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { compareBackends, randomWords, sampleArray } from "./compare.ts";
+import { PlanBuilder } from "./plan-builder.ts";
+
+const dtypes = [
+  ...(["float32", "float64", "float16", "bfloat16"] as const),
+  ...(["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"] as const),
+] satisfies DType[];
+
+const shapes = fc.oneof(
+  // Rows of their own: squares of 4 × 4, tails, single rows.
+  fc.tuple(fc.integer({ min: 1, max: 21 }), fc.integer({ min: 1, max: 19 }), fc.constant(1)),
+  fc.tuple(
+    fc.integer({ min: 1, max: 3 }),
+    fc.integer({ min: 1, max: 9 }),
+    fc.integer({ min: 2, max: 11 }),
+  ),
+);
+
+test("any scan gives the same on both backends, also in place", () => {
+  fc.assert(
+    fc.property(
+      shapes,
+      fc.constantFrom(...dtypes),
+      fc.constantFrom("add", "mul", "max", "min"),
+      fc.boolean(),
+      fc.boolean(),
+      fc.integer(),
+      ([outer, extent, inner], dtype, op, reverse, inPlace, seed) => {
+        const p = new PlanBuilder();
+        const shape = [outer, extent, inner];
+        const length = outer * extent * inner;
+        const x = p.input("x", dtype, shape);
+        const y = p.output("y", dtype, shape);
+        const scan = {
+          kind: "scan",
+          name: "scan",
+          op,
+          reverse,
+          outer,
+          extent,
+          inner,
+          dtype,
+        } as const;
+        p.step({ ...scan, input: x, output: y });
+        if (inPlace) p.step({ ...scan, input: y, output: y });
+        const [{ wasm, js }] = compareBackends(p.build(), {
+          x: sampleArray(dtype, length, randomWords(seed)),
+        }) as [{ wasm: string[]; js: string[] }];
+        expect(wasm).toEqual(js);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
