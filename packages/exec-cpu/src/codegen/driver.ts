@@ -63,8 +63,9 @@ const mostParts = 8;
 class Driver {
   readonly module = new ModuleBuilder();
   readonly #helpers = new HelperLibrary(this.module);
-  readonly #print = this.module.import("print", ["i32"], []);
-  readonly #outOfFuel = this.module.import("fuel", ["i32"], []);
+  /** Imported where a step needs them: V8 compiles a way into JS for each, which takes half a millisecond. */
+  readonly #print: number | undefined;
+  readonly #outOfFuel: number | undefined;
   readonly #context: CodegenContext;
   readonly #run: FunctionBuilder;
   readonly #loops: number[] = [];
@@ -78,6 +79,10 @@ class Driver {
 
   constructor(plan: Plan, layout: MemoryLayout, maxFuel: number) {
     this.#maxFuel = maxFuel;
+    const kinds = new Set<Step["kind"]>();
+    forEachStep(plan.steps, ({ kind }) => kinds.add(kind));
+    if (kinds.has("print")) this.#print = this.module.import("print", ["i32"], []);
+    if (kinds.has("while")) this.#outOfFuel = this.module.import("fuel", ["i32"], []);
     forEachStep(plan.steps, (step) => {
       if (step.kind === "loop" || step.kind === "tile")
         this.#loops[step.loop] ??= this.module.global();
@@ -125,7 +130,7 @@ class Driver {
         return;
       case "print":
         this.#report(step, "js");
-        this.#run.code.i32(this.printSteps.push(step) - 1).call(this.#print);
+        this.#run.code.i32(this.printSteps.push(step) - 1).call(this.#print as number);
         return;
       case "loop":
       case "tile":
@@ -199,7 +204,7 @@ class Driver {
     code.get(rounds).i32(fuel).op("i32.ge_u").if();
     code
       .i32(this.whileSteps.push(step) - 1)
-      .call(this.#outOfFuel)
+      .call(this.#outOfFuel as number)
       .op("unreachable")
       .end();
     code.get(rounds).i32(1).op("i32.add").set(rounds);
