@@ -9,12 +9,12 @@
  * registers at a time, three substages to a pass through memory. Rows are padded to a power of two with
  * the largest key; blocks of padding alone are not visited.
  *
- * Keys are signed words whose order is that of `sort`. What they cannot say is which of several zeros or
- * NaNs came first; groups with a −0 or a NaN get these back from the input afterwards.
+ * Keys are signed words whose order is that of `sort`; groups with a −0 or a NaN are repaired afterwards.
  */
 import type { DType } from "@gridfuse/plan";
 import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
+import { emitRepair } from "./sort-repair.ts";
 
 /** `outer · inner` rows of `extent` elements, `inner` elements apart; addresses in bytes. */
 export interface NetworkSort {
@@ -53,7 +53,10 @@ export function emitNetworkSort(
   sort: NetworkSort,
 ): { readonly index: number; readonly groups: number } {
   const network = new Network(module);
-  const repair = sort.dtype === "float32" ? emitRepair(module) : undefined;
+  const repair =
+    sort.dtype === "float32"
+      ? emitRepair(module, { distance: vectorBytes, ordered: true })
+      : undefined;
   const fn = module.define(["i32", "i32"], []);
   new GroupEmitter(fn, sort, network, repair).emit();
   return { index: fn.index, groups: Math.ceil((sort.outer * sort.inner) / lanes) };
@@ -295,58 +298,6 @@ class Network {
       return fn.index;
     });
   }
-}
-
-// ── Zeros and NaNs ──────────────────────────────────────────────────────────────────────────
-
-/** Turns float bits on top of the stack into an ordered word, or back. */
-function flipNegative(code: Code, bits: number): void {
-  code.tee(bits).get(bits).i32(31).op("i32.shr_s").i32(1).op("i32.shr_u").op("i32.xor");
-}
-
-/**
- * `(input, distance, count, column)`: writes the zeros and the NaNs of a row over those of its sorted
- * column, in the order in which they came.
- */
-function emitRepair(module: ModuleBuilder): number {
-  const fn = module.define(["i32", "i32", "i32", "i32"], []);
-  const { code } = fn;
-  const [at, rest, bits] = [fn.local("i32"), fn.local("i32"), fn.local("i32")];
-  const [zeros, nans] = [fn.local("i32"), fn.local("i32")];
-  const forEachElement = (body: () => void): void => {
-    code.get(0).set(at).get(2).set(rest).loop();
-    code.get(at).memory("i32.load", 0).set(bits);
-    body();
-    code.get(at).get(1).op("i32.add").set(at);
-    code.get(rest).i32(1).op("i32.sub").tee(rest).brIf(0).end();
-  };
-  const pushIsNaN = (): Code =>
-    code.get(bits).i32(largestKey).op("i32.and").i32(infinity).op("i32.gt_u");
-  const writeTo = (pointer: number): void => {
-    code.get(pointer).get(bits);
-    flipNegative(code, bits);
-    code.memory("i32.store", 0);
-    code.get(pointer).i32(vectorBytes).op("i32.add").set(pointer);
-  };
-
-  code.get(3).set(zeros);
-  code.get(3).get(2).i32(vectorBytes).op("i32.mul").op("i32.add").set(nans);
-  forEachElement(() => {
-    pushIsNaN().if();
-    code.get(nans).i32(vectorBytes).op("i32.sub").set(nans).else();
-    // Negative numbers precede the zeros: −0 is the smallest of the words with a sign.
-    code.get(bits).i32(-0x80000000).op("i32.gt_u").i32(4).op("i32.shl");
-    code.get(zeros).op("i32.add").set(zeros).end();
-  });
-  forEachElement(() => {
-    code.get(bits).i32(1).op("i32.shl").op("i32.eqz").if();
-    writeTo(zeros);
-    code.else();
-    pushIsNaN().if();
-    writeTo(nans);
-    code.end().end();
-  });
-  return fn.index;
 }
 
 // ── Rows in, rows out ───────────────────────────────────────────────────────────────────────
