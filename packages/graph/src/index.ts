@@ -56,7 +56,7 @@ export type { VmapFunctionOptions } from "./kernel/vmap-function.ts";
 export * from "./languages.ts";
 export * from "./ops/define.ts";
 export * from "./ops/table.ts";
-export { sourceLocation } from "./origin.ts";
+export { sourceLocation, sourcePlace } from "./origin.ts";
 export { printProgram } from "./print.ts";
 export { printParams, printType } from "./print-parts.ts";
 export * from "./promote.ts";

@@ -70,24 +70,35 @@ function parseFrame(line: string): Frame | undefined {
 }
 
 /** `file:line:function` as a place; Windows drives have a colon of their own. */
-function parsePlace(place: string): SourceLocation | undefined {
+function parsePlace(place: string): Frame | undefined {
   const match = /^(.+?):(\d+)(?::|$)/.exec(place);
   if (match === null) return undefined;
-  const [file, line] = [match[1] as string, Number(match[2])];
-  const text = readLine(file, line);
-  return { file: relativeToHere(file), line, column: 1, ...(text === undefined ? {} : { text }) };
+  return { file: match[1] as string, line: Number(match[2]), column: 1 };
 }
 
 /** The first frame outside gridfuse, or undefined where the stack has none. */
-export function sourceLocation(origin: Origin | undefined): SourceLocation | undefined {
+function userFrame(origin: Origin | undefined): Frame | undefined {
   if (origin?.place !== undefined) return parsePlace(origin.place);
   for (const line of origin?.stack?.stack?.split("\n") ?? []) {
     const frame = parseFrame(line);
     if (frame === undefined || isOurs(frame.file) || frame.file.startsWith("node:")) continue;
-    const text = readLine(frame.file, frame.line);
-    return { ...frame, file: relativeToHere(frame.file), ...(text === undefined ? {} : { text }) };
+    return frame;
   }
   return undefined;
+}
+
+/** The user's line, without its text: no file is read. */
+export function sourcePlace(origin: Origin | undefined): SourceLocation | undefined {
+  const frame = userFrame(origin);
+  return frame && { ...frame, file: relativeToHere(frame.file) };
+}
+
+/** The user's line with its text, where the file is at hand. */
+export function sourceLocation(origin: Origin | undefined): SourceLocation | undefined {
+  const frame = userFrame(origin);
+  if (frame === undefined) return undefined;
+  const text = readLine(frame.file, frame.line);
+  return { ...frame, file: relativeToHere(frame.file), ...(text === undefined ? {} : { text }) };
 }
 
 interface HostProcess {

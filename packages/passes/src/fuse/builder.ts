@@ -1,4 +1,5 @@
 /** Buffers, constants and step names of the plan under construction. */
+import type { Origin } from "@gridfuse/graph";
 import type { BufferKind, OrbitReport, PlanBuffer, PlanConstant } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
@@ -17,8 +18,8 @@ export class PlanBuilder {
   readonly constants: PlanConstant[] = [];
   readonly #constantBuffers = new Map<StorageArray, number>();
   readonly #names = new Map<string, number>();
-  /** User lines that went into each step, by step name. */
-  readonly origins: Map<string, readonly string[]> = new Map();
+  /** Where each step comes from, by step name; nobody has looked yet at which line that is. */
+  readonly origins: Map<string, Origin> = new Map();
 
   /** What kernels over orbits do, by step name. */
   readonly orbits: Map<string, OrbitReport> = new Map();

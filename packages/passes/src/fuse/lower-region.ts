@@ -11,7 +11,6 @@ import {
   type NodeNamed,
   type Region,
   sizes,
-  sourceLocation,
   type Table,
   type ValueId,
 } from "@gridfuse/graph";
@@ -295,8 +294,8 @@ export class Scope implements Surroundings {
 
   /** Remembers the user's line that a step comes from. */
   noteOrigin(step: string, value: ValueId): void {
-    const at = sourceLocation(this.table.producer(value)?.origin);
-    if (at !== undefined) this.plan.origins.set(step, [`${at.file}:${at.line}`]);
+    const origin = this.table.producer(value)?.origin;
+    if (origin !== undefined) this.plan.origins.set(step, origin);
   }
 
   // ── Steps of their own ────────────────────────────────────────────────────────────────────

@@ -1,7 +1,14 @@
 /**
  * emit: the loop level written down as a plan.
  */
-import { elementCount, type Program, sizes, type ValueId } from "@gridfuse/graph";
+import {
+  elementCount,
+  type Origin,
+  type Program,
+  sizes,
+  sourcePlace,
+  type ValueId,
+} from "@gridfuse/graph";
 import {
   irVersion,
   type OrbitReport,
@@ -75,6 +82,7 @@ export function emitPlan(
 ): Plan {
   const { builder, inputs, outputs } = lowered;
   const { buffers, arenaBytes } = placeBuffers(steps, builder.buffers);
+  let lines: PlanDebug["origins"] | undefined;
   const compact = dropUnusedBuffers(buffers, steps, [...inputs, ...outputs]);
   return {
     ir: irVersion,
@@ -89,10 +97,23 @@ export function emitPlan(
     debug: {
       ...debug,
       notes: [...debug.notes, ...storeNotes(builder, steps)],
-      origins: Object.fromEntries(builder.origins),
       orbits: orbitsOf(builder, steps),
+      get origins() {
+        lines ??= sourceLines(builder.origins);
+        return lines;
+      },
     },
   };
+}
+
+/** Lines of steps: reading a stack takes about as long as making the kernel, so only who asks has it done. */
+function sourceLines(origins: ReadonlyMap<string, Origin>): PlanDebug["origins"] {
+  const lines: [string, readonly string[]][] = [];
+  for (const [step, origin] of origins) {
+    const at = sourcePlace(origin);
+    if (at !== undefined) lines.push([step, [`${at.file}:${at.line}`]]);
+  }
+  return Object.fromEntries(lines);
 }
 
 function namesOf(steps: readonly Step[], names: Set<string> = new Set()): Set<string> {
