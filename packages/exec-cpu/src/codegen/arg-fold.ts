@@ -1,6 +1,6 @@
 /**
  * `argmax` and `argmin`: the place of the first extreme element, NaN being the most extreme. Each lane keeps
- * the best it has seen and where; at the end lanes merge, the lower place winning among equals.
+ * the best it has seen and where. Lanes are points here; `ArgSearch` has them along the reduced index.
  */
 import { type DType, isFloat, type Reduction } from "@gridfuse/plan";
 import { heldType, laneWord, pushConst } from "../wasm/held.ts";
@@ -8,7 +8,7 @@ import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitCompare, emitConvert, type Push } from "../wasm/scalar-ops.ts";
 import { emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, extreme, pushSplat, pushValid } from "./reductions.ts";
+import { type Accumulator, extreme, pushSplat } from "./reductions.ts";
 
 export class ArgFold implements Accumulator {
   readonly #nest: Nest;
@@ -16,7 +16,6 @@ export class ArgFold implements Accumulator {
   readonly #result: DType;
   readonly #greatest: boolean;
   readonly #vector: boolean;
-  readonly #along: boolean;
   readonly #best: readonly number[];
   readonly #where: readonly number[];
   readonly #take: number;
@@ -24,13 +23,13 @@ export class ArgFold implements Accumulator {
 
   /**
    * @param dtype of the compared values
-   * @param mode "scalar", "quads" (v128s of outer points), or "block" (lanes along the reduced index)
+   * @param mode "scalar", or "quads" (v128s of outer points)
    */
   constructor(
     nest: Nest,
     { op, dtype: result }: Reduction,
     dtype: DType,
-    mode: "scalar" | "quads" | "block",
+    mode: "scalar" | "quads",
     parts: number,
   ) {
     this.#nest = nest;
@@ -38,7 +37,6 @@ export class ArgFold implements Accumulator {
     this.#result = result;
     this.#greatest = op === "argmax";
     this.#vector = mode !== "scalar";
-    this.#along = mode === "block";
     const type = this.#vector ? "v128" : heldType(dtype);
     const index = this.#vector ? "v128" : "i32";
     this.#best = Array.from({ length: parts }, () => nest.local(type));
@@ -99,86 +97,34 @@ export class ArgFold implements Accumulator {
     }
   }
 
-  accumulate(values: readonly Push[], valid: number, index: Push): void {
+  accumulate(values: readonly Push[], _valid: number, index: Push): void {
     const { code } = this.#nest;
     for (const [part, value] of values.entries()) {
       const best = this.#best[part] as number;
       this.#pushBeyond(value, (into) => into.get(best));
-      if (this.#along && valid - 4 * part < 4) {
-        pushValid(code, valid - 4 * part);
-        code.op("v128.and");
-      }
       code.set(this.#take);
       this.#pick(part, value, (into) => {
         index(into);
         if (this.#vector) into.op("i32x4.splat");
-        if (!this.#along) return;
-        const first = 4 * part;
-        into.v128([first, first + 1, first + 2, first + 3]).op("i32x4.add");
       });
     }
   }
 
   finish(): void {
     const { code, helpers } = this.#nest;
-    if (this.#along) this.#mergeLanes();
     for (const [part, answer] of this.#answers.entries()) {
       const where = this.#where[part] as number;
-      if (!this.#along && this.#vector) {
+      if (this.#vector) {
         emitVectorConvert(this.#nest, "int32", this.#result, (into) => into.get(where));
         code.set(answer);
         continue;
       }
       const scalar = this.#nest.local("i32");
       code.get(where);
-      if (this.#along) code.lane("i32x4.extract_lane", 0);
       code.set(scalar);
       emitConvert(code, helpers, "int32", this.#result, (into) => into.get(scalar));
       code.set(answer);
     }
-  }
-
-  /** All quads into the first, all lanes into its lane 0; among equals the lower index wins. */
-  #mergeLanes(): void {
-    const [best, ...others] = this.#best;
-    const [where, ...indices] = this.#where;
-    for (const [i, other] of others.entries()) {
-      const index = indices[i] as number;
-      this.#merge(
-        (into) => into.get(other),
-        (into) => into.get(index),
-      );
-    }
-    for (const order of [
-      [2, 3, 2, 3],
-      [1, 1, 1, 1],
-    ]) {
-      const shuffled = (local: number): number => {
-        const result = this.#nest.local("v128");
-        this.#nest.code.get(local).get(local).shuffleLanes(order).set(result);
-        return result;
-      };
-      const [value, index] = [shuffled(best as number), shuffled(where as number)];
-      this.#merge(
-        (into) => into.get(value),
-        (into) => into.get(index),
-      );
-    }
-  }
-
-  #merge(value: Push, index: Push): void {
-    const { code } = this.#nest;
-    const best: Push = (into) => into.get(this.#best[0] as number);
-    const where: Push = (into) => into.get(this.#where[0] as number);
-    this.#pushBeyond(value, best);
-    // Equal, or both NaN: neither lies beyond the other.
-    this.#pushBeyond(best, value);
-    this.#pushBeyond(value, best);
-    code.op("v128.or").op("v128.not");
-    index(code);
-    where(code);
-    code.op("i32x4.lt_s").op("v128.and").op("v128.or").set(this.#take);
-    this.#pick(0, value, index);
   }
 
   result(part: number | undefined): Push {

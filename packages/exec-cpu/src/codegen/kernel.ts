@@ -18,6 +18,7 @@ import {
   storeNeighbours,
 } from "./access.ts";
 import { ArgFold } from "./arg-fold.ts";
+import { ArgSearch } from "./arg-search.ts";
 import { BlockFold } from "./block-fold.ts";
 import { formOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
 import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
@@ -315,16 +316,9 @@ class KernelEmitter {
     return stage.reductions.map((reduction): Accumulator => {
       const { op, dtype, value } = reduction;
       if (isArg(op)) {
-        const mode = { inner: "block", outer: "quads", scalar: "scalar" } as const;
         const of = (stage.nodes[value]?.dtype ?? "float32") as typeof dtype;
-        const quads = Math.min(Math.max(Math.ceil(extent / 4), 1), accumulators / 4);
-        return new ArgFold(
-          nest,
-          reduction,
-          of,
-          mode[this.#mode],
-          this.#mode === "inner" ? quads : parts,
-        );
+        if (this.#mode === "inner") return new ArgSearch(nest, reduction, of);
+        return new ArgFold(nest, reduction, of, this.#mode === "outer" ? "quads" : "scalar", parts);
       }
       if (this.#mode === "inner") return new BlockFold(nest, reduction, extent, segments);
       const element = this.#mode === "outer" ? quadElement : scalarElement(dtype);
