@@ -1,10 +1,12 @@
 /**
- * `sort` and `topk` as WebAssembly: four rows at a time by a network where nothing but 32-bit elements moves, else
- * row by row.
+ * `sort` and `topk` as WebAssembly: rows that are not too long several at a time by a network in vector
+ * registers, the others one by one by their digits.
  */
 import type { DType, SortStep, TopKStep } from "@gridfuse/plan";
-import { emitNetworkSort, fitsNetwork, networkScratch } from "./sort-network.ts";
-import { emitRow, type RowSort, rowScratch, type Sink } from "./sort-row.ts";
+import { digitScratch, emitDigitSort } from "./sort-digits.ts";
+import { emitPlacesSort, fitsPlaces, placesScratch } from "./sort-places.ts";
+import type { RowSort, Sink } from "./sort-rows.ts";
+import { emitWordSort, fitsWords, wordScratch } from "./sort-words.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
 const ofSort = (step: SortStep, address: (buffer: number) => number): RowSort => ({
@@ -35,38 +37,62 @@ const ofTopK = (step: TopKStep, address: (buffer: number) => number): RowSort =>
   ],
 });
 
-/** Whether nothing but the elements themselves moves, and a network moves them fastest. */
-const isNetwork = (step: SortStep | TopKStep): boolean =>
-  step.kind === "sort" &&
-  step.inputs.length === 1 &&
-  fitsNetwork(step.dtypes[0] as DType, step.outer * step.inner, step.extent);
+const rowsOf = (
+  step: SortStep | TopKStep,
+  address: (buffer: number) => number = () => 0,
+): RowSort => (step.kind === "sort" ? ofSort(step, address) : ofTopK(step, address));
+
+type Way = "words" | "words and places" | "digits";
+
+/** The fastest way to sort: nothing but the elements themselves moves, places move along, or rows are long. */
+function wayOf(sort: RowSort): Way {
+  const { operands, sinks, outer, inner, extent } = sort;
+  const { dtype } = operands[0] as RowSort["operands"][number];
+  const alone = operands.length === 1 && sinks.every(({ kind }) => kind === "operand");
+  if (alone && fitsWords(dtype, outer * inner, extent)) return "words";
+  return fitsPlaces(sort) ? "words and places" : "digits";
+}
 
 /** Bytes of scratch memory that a sort or topk uses. */
 export function sortScratch(step: SortStep | TopKStep): number {
-  if (isNetwork(step)) return networkScratch(step.extent);
-  return rowScratch(step.kind === "sort" ? ofSort(step, () => 0) : ofTopK(step, () => 0));
+  const sort = rowsOf(step);
+  const way = wayOf(sort);
+  if (way === "words") return wordScratch(sort.extent);
+  return way === "digits" ? digitScratch(sort) : placesScratch(sort);
 }
 
 export function emitSort(
   context: CodegenContext,
   step: SortStep | TopKStep,
 ): StepFunction | undefined {
-  const address = (buffer: number): number => context.addresses[buffer] as number;
-  const sort = step.kind === "sort" ? ofSort(step, address) : ofTopK(step, address);
+  const sort = rowsOf(step, (buffer) => context.addresses[buffer] as number);
   const { outer, extent, inner, taken } = sort;
   if (outer * taken * inner === 0) return undefined;
-  if (isNetwork(step)) {
-    const { dtype, from } = sort.operands[0] as RowSort["operands"][number];
-    const { to } = sort.sinks[0] as Sink;
-    const { index, groups } = emitNetworkSort(context.module, {
-      ...{ dtype, outer, extent, inner },
-      ...{ from, to, scratch: context.scratch },
-    });
-    const work = outer * extent * inner * 8;
-    return { index, extent: groups, grain: 1, how: "network", work };
-  }
-  const row = emitRow(context.module, context.scratch, sort);
-  const fn = context.module.define(["i32", "i32"], []);
+  const work = outer * extent * inner * Math.ceil(Math.log2(extent + 1));
+  const way = wayOf(sort);
+  if (way === "digits") return { ...emitRows(context, sort), how: way, work };
+  const { module, scratch } = context;
+  const { index, groups } =
+    way === "words"
+      ? emitWordSort(module, wordSort(sort, scratch))
+      : emitPlacesSort(module, scratch, sort);
+  return { index, extent: groups, grain: 1, how: `network of ${way}`, work };
+}
+
+const wordSort = (sort: RowSort, scratch: number): Parameters<typeof emitWordSort>[1] => {
+  const { dtype, from } = sort.operands[0] as RowSort["operands"][number];
+  const { outer, extent, inner } = sort;
+  return { dtype, outer, extent, inner, from, to: (sort.sinks[0] as Sink).to, scratch };
+};
+
+/** All rows, one after the other. */
+function emitRows(
+  { module, scratch }: CodegenContext,
+  sort: RowSort,
+): Pick<StepFunction, "index" | "extent" | "grain"> {
+  const { outer, extent, inner, taken } = sort;
+  const row = emitDigitSort(module, scratch, sort);
+  const fn = module.define(["i32", "i32"], []);
   const { code } = fn;
   const column = fn.local("i32");
   code.loop();
@@ -87,6 +113,5 @@ export function emitSort(
   code.get(column).i32(1).op("i32.add").tee(column).i32(inner).op("i32.lt_u").brIf(0).end();
   code.get(0).i32(1).op("i32.add").set(0);
   code.get(0).get(1).op("i32.lt_u").brIf(0).end();
-  const work = outer * extent * inner * 32;
-  return { index: fn.index, extent: outer, grain: 1, how: "radix", work };
+  return { index: fn.index, extent: outer, grain: 1 };
 }

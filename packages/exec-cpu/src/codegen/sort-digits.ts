@@ -6,30 +6,19 @@
  * one reading, digits in which all entries agree skipped. Entries are a place in the row and the word, or
  * the word alone where nothing is carried. Short rows are sorted by insertion.
  */
-import { type bitsDType, type DType, itemSize } from "@gridfuse/plan";
+import { type DType, itemSize } from "@gridfuse/plan";
 import type { Code } from "../wasm/code.ts";
-import { loadOp, storeOp } from "../wasm/held.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { OrderWords, wordCount } from "./order-words.ts";
 import { emitRepair } from "./sort-repair.ts";
-
-/** What leaves a sort: an operand in the new order, or the places its elements came from. */
-export type Sink =
-  | { readonly kind: "operand"; readonly operand: number; readonly to: number }
-  | { readonly kind: "places"; readonly to: number };
-
-export interface RowSort {
-  readonly outer: number;
-  readonly extent: number;
-  readonly inner: number;
-  /** How many of the first are written. */
-  readonly taken: number;
-  readonly descending: boolean;
-  /** Keys come first. */
-  readonly keys: number;
-  readonly operands: readonly { readonly dtype: DType; readonly from: number }[];
-  readonly sinks: readonly Sink[];
-}
+import {
+  dtypeOf,
+  emitResults,
+  emitRow,
+  pushElementAt,
+  type RowSort,
+  rowsBytes,
+} from "./sort-rows.ts";
 
 const insertionLimit = 24;
 const wideDigitLimit = 4096;
@@ -43,12 +32,6 @@ const digitsOf = (extent: number): Digits =>
   extent < wideDigitLimit ? { bits: 8, shifts: [0, 8, 16, 24] } : { bits: 11, shifts: [0, 11, 22] };
 
 const histogramBytes = ({ bits }: Digits): number => 4 * 2 ** bits;
-
-const dtypeOf = ({ operands }: RowSort, operand: number): DType =>
-  (operands[operand] as RowSort["operands"][number]).dtype;
-
-const sinkSize = (sort: RowSort, sink: Sink): number =>
-  sink.kind === "places" ? 4 : itemSize(dtypeOf(sort, sink.operand));
 
 /** Dtypes whose bits a key word gives back, but for zeros and NaNs. */
 const isWord = (dtype: DType): boolean =>
@@ -66,15 +49,13 @@ const entryBytesOf = (sort: RowSort): number => (isAlone(sort) ? 4 : 8);
 const entriesBytes = (sort: RowSort): number =>
   Math.ceil((sort.extent * entryBytesOf(sort)) / vectorBytes) * vectorBytes;
 
-export function rowScratch(sort: RowSort): number {
-  const { taken, sinks } = sort;
+export function digitScratch(sort: RowSort): number {
   const digits = digitsOf(sort.extent);
-  const rows = sinks.reduce((total, sink) => total + taken * sinkSize(sort, sink) + 8, 0);
-  return 2 * entriesBytes(sort) + digits.shifts.length * histogramBytes(digits) + rows;
+  return 2 * entriesBytes(sort) + digits.shifts.length * histogramBytes(digits) + rowsBytes(sort);
 }
 
 /** A function `(first element, first element of the results)` that sorts a row; scratch memory from `scratch`. */
-export const emitRow = (module: ModuleBuilder, scratch: number, sort: RowSort): number =>
+export const emitDigitSort = (module: ModuleBuilder, scratch: number, sort: RowSort): number =>
   new RowEmitter(module, scratch, sort).emit();
 
 /** Where the entries of a pass are read. */
@@ -180,11 +161,7 @@ class RowEmitter {
 
   /** Pushes the byte distance from the operand of element `#place` of the row. */
   #pushElement(size: number): void {
-    const { code } = this.#fn;
-    code.get(0).get(this.#place);
-    if (this.#sort.inner > 1) code.i32(this.#sort.inner).op("i32.mul");
-    code.op("i32.add");
-    if (size > 1) code.i32(Math.log2(size)).op("i32.shl");
+    pushElementAt(this.#fn.code, this.#sort, size, () => this.#fn.code.get(this.#place));
   }
 
   /** Pushes a word of the key whose byte distance is on the stack. */
@@ -369,37 +346,17 @@ class RowEmitter {
 
   // ── Results ──────────────────────────────────────────────────────────────────────────────
 
-  /** Gathers all results before writing any: operands and results may share memory. */
   #collect(): void {
     const { code } = this.#fn;
-    const { sinks, taken, operands } = this.#sort;
-    let row = this.#rows;
-    const rows = sinks.map((sink) => {
-      const at = row;
-      row += Math.ceil((taken * sinkSize(this.#sort, sink)) / 8) * 8;
-      return at;
+    emitResults(this.#fn, this.#sort, this.#rows, {
+      over: (count, body) => this.#overEntries(this.#from, count, body),
+      pushPlace: () => code.get(this.#entry).memory("i32.load", 0),
+      pushOperand: (operand) => {
+        if (!this.#isKey(operand)) return false;
+        this.#pushKey();
+        return true;
+      },
     });
-    for (const [i, sink] of sinks.entries()) {
-      const size = sinkSize(this.#sort, sink);
-      const bits = bitsOfSize(size);
-      code.i32(rows[i] as number).set(this.#target);
-      this.#overEntries(this.#from, taken, () => {
-        code.get(this.#target);
-        if (sink.kind === "places") code.get(this.#entry).memory("i32.load", 0);
-        else if (this.#isKey(sink.operand)) this.#pushKey();
-        else {
-          code.get(this.#entry).memory("i32.load", 0).set(this.#place);
-          this.#pushElement(size);
-          code.memory(loadOp(bits), (operands[sink.operand] as { from: number }).from);
-        }
-        code.memory(storeOp(bits), 0);
-        code.get(this.#target).i32(size).op("i32.add").set(this.#target);
-      });
-    }
-    for (const [i, sink] of sinks.entries()) {
-      code.i32(rows[i] as number).set(this.#entry);
-      this.#writeRow(sink);
-    }
   }
 
   /** Whether the entries' words are all of this operand. */
@@ -468,45 +425,6 @@ class RowEmitter {
         .call(this.#repair)
         .end();
     }
-    for (const sink of sinks) {
-      code.get(this.#from).set(this.#entry);
-      this.#writeRow(sink);
-    }
+    for (const sink of sinks) emitRow(this.#fn, this.#sort, sink, () => code.get(this.#from));
   }
-
-  /** Copies the row at `#entry` to its place among the results. */
-  #writeRow(sink: Sink): void {
-    const { code } = this.#fn;
-    const { taken, inner } = this.#sort;
-    const size = sinkSize(this.#sort, sink);
-    const bits = bitsOfSize(size);
-    code.get(1).i32(size).op("i32.mul").i32(sink.to).op("i32.add");
-    if (inner === 1) {
-      code
-        .get(this.#entry)
-        .i32(taken * size)
-        .memoryCopy();
-      return;
-    }
-    code.set(this.#target);
-    code
-      .get(this.#entry)
-      .i32(taken * size)
-      .op("i32.add")
-      .set(this.#end)
-      .loop();
-    code.get(this.#target).get(this.#entry).memory(loadOp(bits), 0).memory(storeOp(bits), 0);
-    code
-      .get(this.#target)
-      .i32(inner * size)
-      .op("i32.add")
-      .set(this.#target);
-    code.get(this.#entry).i32(size).op("i32.add").tee(this.#entry);
-    code.get(this.#end).op("i32.lt_u").brIf(0).end();
-  }
-}
-
-function bitsOfSize(size: number): ReturnType<typeof bitsDType> {
-  const bySize = { 1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64" } as const;
-  return bySize[size as 1 | 2 | 4 | 8];
 }
