@@ -6,11 +6,12 @@
 //
 // Rollup (through Vite) makes the pieces, because it puts what they share into runtime.js, so that a start loads one
 // file. Classes whose names are seen say them themselves, so all others may be short: a start feels every kilobyte.
+// It feels every function as well, see `parsedOnce`.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
-import { build } from "vite";
+import { build, parseAst } from "vite";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
@@ -41,13 +42,36 @@ export async function bundle(entry, { pieces, conditions = [] }) {
   return Promise.all(
     output
       .filter((file) => file.type === "chunk")
-      .map(async ({ fileName, imports, code }) => ({
-        fileName,
-        imports,
-        code: (await transform(code, options)).code,
-      })),
+      .map(async ({ fileName, imports, isEntry, code }) => {
+        const { code: small } = await transform(code, options);
+        return { fileName, imports, code: isEntry && pieces ? parsedOnce(small) : small };
+      }),
   );
 }
+
+/**
+ * JavaScript engines look over a function to find its end and read it again when it is first called; one that stands in
+ * parentheses they expect to be called, and compile with the file. All that a start loads is there to be called.
+ *
+ * @param {string} code
+ */
+function parsedOnce(code) {
+  const functions = parseAst(code).body.filter(({ type }) => type === "FunctionDeclaration");
+  const bindings = [];
+  let others = "";
+  let at = 0;
+  for (const node of functions) {
+    const { id, start, end } = /** @type {Declaration} */ (node);
+    bindings.push(`${id.name}=(${code.slice(start, id.start).trim()}${code.slice(id.end, end)})`);
+    others += code.slice(at, start);
+    at = end;
+  }
+  return `var ${bindings.join(",")};${others}${code.slice(at)}`;
+}
+/**
+ * @typedef {{ start: number, end: number }} Place
+ * @typedef {import("estree").FunctionDeclaration & Place & { id: Place }} Declaration
+ */
 
 /** @type {import("esbuild").TransformOptions} */
 const options = {

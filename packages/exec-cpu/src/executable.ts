@@ -33,7 +33,6 @@ export interface CpuExecutable extends Executable {
 
 export class PreparedPlan implements CpuExecutable {
   readonly plan: Plan;
-  readonly #notes: readonly string[];
   #engine: Engine | undefined;
   #state: "ready" | "poisoned" | "disposed" = "ready";
   #running = false;
@@ -42,8 +41,7 @@ export class PreparedPlan implements CpuExecutable {
   constructor(plan: Plan, engine: Engine, notes: readonly string[]) {
     this.plan = plan;
     this.#engine = engine;
-    this.#notes = notes;
-    this.#report = { executor: "cpu", threads: 1, notes: this.#notes, ...engine.report };
+    this.#report = { executor: "cpu", threads: 1, notes, ...engine.report };
   }
 
   get state(): "ready" | "poisoned" | "disposed" {

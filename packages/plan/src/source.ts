@@ -8,10 +8,13 @@ export async function readSource(source: PlanSource): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   const files = nodeFileSystem();
-  const isRemote = /^(https?|blob|data):/i.test(String(source));
-  if (files === undefined || isRemote) return fetchBytes(source);
+  if (files === undefined || isRemote(String(source))) return fetchBytes(source);
   return readFile(files, filePath(source));
 }
+
+/** Most sources are paths, for which no expression has to be compiled. */
+const isRemote = (source: string): boolean =>
+  source.includes(":") && /^(https?|blob|data):/i.test(source);
 
 /** A path for the file system; `file:` URLs are converted, as text too. */
 export function filePath(source: string | URL): string {
