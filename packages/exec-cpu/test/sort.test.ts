@@ -1,6 +1,6 @@
 /**
- * Sorts that move nothing but their elements have code of their own. They must leave the bits that the sort
- * which carries places leaves: zeros of both signs and NaNs of any payload in the order in which they came.
+ * Rows are sorted in several ways: elements alone, with their places, by their digits. All must leave the
+ * bits of the stable order of keys, zeros of both signs and NaNs of any payload as they came.
  */
 import type { DType, StorageArray } from "@gridfuse/plan";
 import { constant } from "@gridfuse/plan/index-expr";
@@ -70,10 +70,13 @@ function expectSame(dtype: Word, shape: Shape, seed: number, inPlace: boolean): 
   const carried = runOn("js", sortPlan(dtype, shape, true, false), { x, i });
   const alone = runOn("wasm", sortPlan(dtype, shape, false, inPlace), { x });
   expect(bitsOf(alone.y as StorageArray)).toEqual(bitsOf(carried.y as StorageArray));
+  const both = runOn("wasm", sortPlan(dtype, shape, true, false), { x, i });
+  expect(bitsOf(both.y as StorageArray)).toEqual(bitsOf(carried.y as StorageArray));
+  expect(both.j).toEqual(carried.j);
 }
 
-describe("a sort of elements alone", () => {
-  test("leaves the bits of the sort that carries places", () => {
+describe("every way to sort", () => {
+  test("leaves the same bits", () => {
     const shape = fc.tuple(
       fc.integer({ min: 1, max: 9 }),
       fc.oneof(fc.integer({ min: 1, max: 70 }), fc.constantFrom(127, 128, 129, 300, 513)),

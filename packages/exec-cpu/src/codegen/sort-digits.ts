@@ -6,7 +6,7 @@
  * one reading, digits in which all entries agree skipped. Entries are a place in the row and the word, or
  * the word alone where nothing is carried. Short rows are sorted by insertion.
  */
-import { type DType, itemSize } from "@gridfuse/plan";
+import { itemSize } from "@gridfuse/plan";
 import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { OrderWords, wordCount } from "./order-words.ts";
@@ -15,6 +15,7 @@ import {
   dtypeOf,
   emitResults,
   emitRow,
+  isWord,
   pushElementAt,
   type RowSort,
   rowsBytes,
@@ -32,10 +33,6 @@ const digitsOf = (extent: number): Digits =>
   extent < wideDigitLimit ? { bits: 8, shifts: [0, 8, 16, 24] } : { bits: 11, shifts: [0, 11, 22] };
 
 const histogramBytes = ({ bits }: Digits): number => 4 * 2 ** bits;
-
-/** Dtypes whose bits a key word gives back, but for zeros and NaNs. */
-const isWord = (dtype: DType): boolean =>
-  dtype === "float32" || dtype === "int32" || dtype === "uint32";
 
 /** Whether words are all there is to sort. */
 const isAlone = (sort: RowSort): boolean =>

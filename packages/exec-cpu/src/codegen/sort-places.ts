@@ -6,10 +6,11 @@
  * vectors of two, and the order is stable without anything said about it.
  */
 import { itemSize } from "@gridfuse/plan";
+import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { emitPadding, type LaneOrder, Network, networkBytes, vectorBytes } from "./network.ts";
 import { OrderWords, wordCount } from "./order-words.ts";
-import { dtypeOf, emitResults, type RowSort, rowsBytes } from "./sort-rows.ts";
+import { dtypeOf, emitResults, isWord, type RowSort, rowsBytes } from "./sort-rows.ts";
 
 const lanes = 2;
 const laneBytes = 8;
@@ -85,7 +86,29 @@ function emitRead(module: ModuleBuilder, sort: RowSort): number {
   const { code } = fn;
   const place = fn.local("i32");
   const words = new OrderWords(fn);
-  code.get(0).i32(size).op("i32.mul").set(0).loop();
+  const next = (places: number): void => {
+    code
+      .get(0)
+      .i32(places * inner * size)
+      .op("i32.add")
+      .set(0);
+    code
+      .get(1)
+      .i32(places * vectorBytes)
+      .op("i32.add")
+      .set(1);
+    code.get(place).i32(places).op("i32.add").tee(place);
+  };
+  code.get(0).i32(size).op("i32.mul").set(0);
+  const inQuads = inner === 1 && isWord(dtype) ? extent - (extent % 4) : 0;
+  if (inQuads > 0) {
+    code.loop();
+    emitQuad(fn, sort, place);
+    next(4);
+    code.i32(inQuads).op("i32.lt_u").brIf(0).end();
+  }
+  if (inQuads === extent) return fn.index;
+  code.loop();
   code.get(1).get(0);
   words.push(dtype, 0, from);
   // Words are unsigned; an exclusive or with the sign makes them signed, one with the rest turns them round.
@@ -100,14 +123,51 @@ function emitRead(module: ModuleBuilder, sort: RowSort): number {
     .op("f64.convert_i32_s")
     .op("f64.add");
   code.memory("f64.store", 0);
-  code
-    .get(0)
-    .i32(inner * size)
-    .op("i32.add")
-    .set(0);
-  code.get(1).i32(vectorBytes).op("i32.add").set(1);
-  code.get(place).i32(1).op("i32.add").tee(place).i32(extent).op("i32.lt_u").brIf(0).end();
+  next(1);
+  code.i32(extent).op("i32.lt_u").brIf(0).end();
   return fn.index;
+}
+
+/** Four neighbouring elements of the row at local 0, from `place` on, into the column at local 1. */
+function emitQuad(fn: FunctionBuilder, sort: RowSort, place: number): void {
+  const { code } = fn;
+  const { dtype, from } = sort.operands[0] as RowSort["operands"][number];
+  const [keys, pair] = [fn.local("v128"), fn.local("v128")];
+  code.get(0).memory("v128.load", from).set(keys);
+  if (dtype === "uint32")
+    code.get(keys).i32(-0x80000000).op("i32x4.splat").op("v128.xor").set(keys);
+  if (dtype === "float32") emitFloatKeys(fn, keys);
+  if (sort.descending) code.get(keys).op("v128.not").set(keys);
+  for (const first of [0, 2]) {
+    code.get(keys);
+    if (first > 0) code.get(keys).shuffleLanes([2, 3, 2, 3]);
+    code
+      .op("f64x2.convert_low_i32x4_s")
+      .f64(2 ** placeBits)
+      .op("f64x2.splat")
+      .op("f64x2.mul");
+    code.get(place).op("f64.convert_i32_s").op("f64x2.splat");
+    code.f64(first).op("f64x2.splat").op("f64x2.add").op("f64x2.add");
+    code.v128([0, 0, 0, 0x3ff00000]).op("f64x2.add").set(pair);
+    for (const lane of [0, 1] as const) {
+      code
+        .get(1)
+        .get(pair)
+        .memoryLane("v128.store64_lane", (first + lane) * vectorBytes, lane);
+    }
+  }
+}
+
+/** Float bits become signed words in order, those of `OrderWords`: zeros of either sign 0, NaNs the largest. */
+function emitFloatKeys({ code }: FunctionBuilder, bits: number): void {
+  const splat = (word: number): Code => code.i32(word).op("i32x4.splat");
+  splat(0x7fffffff);
+  code.get(bits).get(bits).i32(31).op("i32x4.shr_s").i32(1).op("i32x4.shr_u").op("v128.xor");
+  code.get(bits);
+  splat(-0x80000000).op("i32x4.eq").op("i32x4.sub");
+  code.get(bits);
+  splat(0x7fffffff).op("v128.and");
+  splat(0x7f800000).op("i32x4.gt_s").op("v128.bitselect").set(bits);
 }
 
 /** `(first element, first element of the results, column)`: a row's results in the order of the column. */

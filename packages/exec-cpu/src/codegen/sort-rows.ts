@@ -31,6 +31,10 @@ export const dtypeOf = ({ operands }: RowSort, operand: number): DType =>
 const sinkSize = (sort: RowSort, sink: Sink): number =>
   sink.kind === "places" ? 4 : itemSize(dtypeOf(sort, sink.operand));
 
+/** Dtypes whose bits a key word gives back, but for zeros and NaNs. */
+export const isWord = (dtype: DType): boolean =>
+  dtype === "float32" || dtype === "int32" || dtype === "uint32";
+
 /** Bytes of a row of each result, one after the other. */
 export const rowsBytes = (sort: RowSort): number =>
   sort.sinks.reduce((total, sink) => total + rowBytes(sort, sink), 0);

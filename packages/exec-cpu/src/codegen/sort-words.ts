@@ -8,6 +8,7 @@ import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { emitPadding, type LaneOrder, Network, networkBytes, vectorBytes } from "./network.ts";
 import { emitRepair } from "./sort-repair.ts";
+import { isWord } from "./sort-rows.ts";
 
 /** `outer · inner` rows of `extent` elements, `inner` elements apart; addresses in bytes. */
 export interface WordSort {
@@ -29,9 +30,6 @@ const infinity = 0x7f800000;
 const longestRow = 8192;
 /** From here on the lanes that a single row leaves idle cost more than counting its digits. */
 const longestLonelyRow = 256;
-
-const isWord = (dtype: DType): boolean =>
-  dtype === "float32" || dtype === "int32" || dtype === "uint32";
 
 export const fitsWords = (dtype: DType, rows: number, extent: number): boolean =>
   isWord(dtype) && extent <= (rows === 1 ? longestLonelyRow : longestRow);
