@@ -3,10 +3,12 @@
  * so that what a program is made of and what its scalars mean come through one door.
  */
 export {
+  BuildError,
   GridfuseError,
   InputError,
   InternalError,
   KernelTimeoutError,
+  type SourceLocation,
 } from "@gridfuse/plan/errors";
 export { evaluate as evaluateIndex, type IndexExpr } from "@gridfuse/plan/index-expr";
 export {

@@ -3,6 +3,7 @@ import { codes as cpuCodes } from "@gridfuse/exec-cpu";
 import { codes as gpuCodes } from "@gridfuse/exec-gpu";
 import { codes as graphCodes } from "@gridfuse/graph";
 import { codes as interpretCodes } from "@gridfuse/interpret";
+import { codes as jaxprCodes } from "@gridfuse/jaxpr";
 import { codes as passesCodes } from "@gridfuse/passes";
 import { codes as planCodes } from "@gridfuse/plan/error-codes";
 import { codes as commandCodes, type ErrorCode } from "./error-codes.ts";
@@ -13,6 +14,7 @@ export const codeTables: readonly Readonly<Record<string, ErrorCode>>[] = [
   graphCodes,
   interpretCodes,
   passesCodes,
+  jaxprCodes,
   cpuCodes,
   gpuCodes,
   commandCodes,

@@ -13,6 +13,13 @@ export {
 export { type GpuExecutable, type WebGpuSource, webgpu } from "@gridfuse/exec-gpu";
 export * from "@gridfuse/graph";
 export {
+  type ImportOptions,
+  importJaxpr,
+  inspectJaxpr,
+  type JaxprSummary,
+  type PrimitiveUse,
+} from "@gridfuse/jaxpr";
+export {
   type CompileOptions,
   compile,
   type KernelReport,

@@ -1,0 +1,69 @@
+/** From bytes to a graph: what `pallas-ir/1` says, as the front end would have traced it. */
+import {
+  type FillMode,
+  Graph,
+  newRegion,
+  type Program,
+  Table,
+  type ValueId,
+} from "@gridfuse/graph";
+import { Body, Importing } from "./body.ts";
+import { readContainer } from "./container.ts";
+import { malformed } from "./errors.ts";
+import { ruleOf } from "./primitives/table.ts";
+import { Scope } from "./scope.ts";
+
+export interface ImportOptions {
+  /** Name of the graph; else the program's own. */
+  readonly name?: string;
+  /**
+   * What memory holds that nobody wrote, and what lies outside of an array: "hlo" as with `interpret=True`,
+   * "tpu" and "zero" as TPU interpret mode has them.
+   */
+  readonly fill?: FillMode;
+}
+
+/**
+ * A program exported from JAX (`gridfuse.export`) as a graph, to compile, save as a plan and run.
+ *
+ * @param bytes the file: FORMAT.md describes it
+ * @throws BuildError GF2601 where it is no such file, GF2602 where it is damaged, GF2603 for an unknown
+ *   primitive and GF2604 for a form that is not supported, with the line of the Python source
+ */
+export function importJaxpr(bytes: Uint8Array, options: ImportOptions = {}): Graph {
+  return new Graph(importProgram(bytes, options));
+}
+
+/** The dense form of `importJaxpr`. */
+export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): Program {
+  const container = readContainer(bytes);
+  const { program } = container;
+  const table = new Table();
+  const importing = new Importing(container, table, options.fill ?? "hlo", ruleOf);
+  const scope = new Scope(table, undefined, newRegion());
+  const main = importing.jaxpr(program.main);
+  const params = main.in.map((v): ValueId => {
+    const type = importing.typeOfVar(v);
+    if (type?.kind !== "tensor") throw malformed("an input of the program is no array");
+    return scope.param(type);
+  });
+  const results = new Body(importing, scope).run(program.main, params);
+  scope.region.results.push(...results);
+  return {
+    name: options.name ?? program.name ?? main.name ?? "jaxpr",
+    table,
+    main: scope.region,
+    inputs: portNames(program.inputs, "in", params.length),
+    outputs: portNames(program.outputs, "out", results.length),
+  };
+}
+
+function portNames(
+  names: readonly string[] | undefined,
+  prefix: string,
+  count: number,
+): readonly string[] {
+  if (names === undefined) return Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+  if (names.length !== count) throw malformed(`${names.length} ${prefix}put names for ${count}`);
+  return names;
+}

@@ -1,0 +1,262 @@
+/**
+ * `pallas_call` into a `grid` node: blocks, index maps and body become its regions, at the kernel level, just
+ * as the front end makes them.
+ */
+import {
+  type BlockDim,
+  type BlockMapping,
+  type FillMode,
+  type GridParams,
+  newRegion,
+  type RefType,
+  type Region,
+  refType,
+  type ValueId,
+  type ValueType,
+} from "@gridfuse/graph";
+import { Body } from "./body.ts";
+import { malformed } from "./errors.ts";
+import type { Eqn, PallasCall, WireBlock, WireBlockDim } from "./format.ts";
+import { type Extent, type KernelScope, NOTHING, Scope } from "./scope.ts";
+
+const coordinate: ValueType = { kind: "tensor", dtype: "int32", shape: [] };
+
+type Scratch = GridParams["scratch"][number];
+
+/** A region of a grid while it is filled: its params stand in groups, memory can be added. */
+export class KernelRegion implements KernelScope {
+  readonly scope: Scope;
+  readonly scratch: Scratch[] = [];
+  ids: readonly ValueId[] = [];
+  extents: readonly Extent[] = [];
+  readonly #params: ValueId[] = [];
+  readonly #memory: ValueId[] = [];
+
+  /** @param around where its captures come from; without it nothing outside can be reached */
+  constructor(around: Scope, captures: boolean) {
+    this.scope = new Scope(around.table, captures ? around : undefined);
+    this.scope.e.origin = around.e.origin;
+    this.scope.kernel = this;
+  }
+
+  param(type: ValueType): ValueId {
+    const value = this.scope.param(type);
+    this.#params.push(value);
+    return value;
+  }
+
+  allocate(name: string, { dtype, shape, kind, ...rest }: ValueType): ValueId {
+    const space = kind === "ref" ? (rest as RefType).space : "vmem";
+    const value = this.scope.param(refType(dtype, shape, space));
+    this.#memory.push(value);
+    this.scratch.push({ name: `${name}${this.scratch.length}`, dtype, shape, space });
+    return value;
+  }
+
+  /** Brings the params into order; the outer values that the region captures. */
+  finish(): readonly ValueId[] {
+    const { params } = this.scope.region;
+    const { captures } = this.scope;
+    params.length = 0;
+    params.push(...this.#params, ...this.#memory, ...captures.values());
+    return [...captures.keys()];
+  }
+}
+
+export function kernelCall(
+  body: Body,
+  args: readonly ValueId[],
+  call: PallasCall,
+  eqn: Eqn,
+  fill: FillMode,
+): readonly ValueId[] {
+  const { importing } = body;
+  const { nclosed = 0, ndyn = 0, nindex, nin, nout } = call;
+  if (nclosed > 0) throw body.unsupported(eqn, "a kernel that closes over refs from outside");
+  const dynamic = args.slice(0, ndyn);
+  const index = args.slice(ndyn, ndyn + nindex);
+  const inputs = args.slice(ndyn + nindex, ndyn + nindex + nin);
+  const name = call.name ?? "kernel";
+  const axes = axesOf(body, call, dynamic, nindex, eqn);
+  const prefetch = [...index, ...dynamic].map((value) => {
+    const { dtype, shape } = body.e.type(value);
+    return refType(dtype, shape, "smem");
+  });
+
+  // Aliased prefetch operands come as inputs of their own: only those share memory with outputs.
+  const extra = (call.aliases ?? []).filter(([from]) => from < nindex);
+  const aliases = (call.aliases ?? []).map(([from, to]): readonly [number, number] =>
+    from < nindex ? [nin + extra.findIndex(([other]) => other === from), to] : [from - nindex, to],
+  );
+  const blocks = [
+    ...call.blocks.slice(0, nin),
+    ...extra.map(([, to]) => call.blocks[nin + to] as WireBlock),
+    ...call.blocks.slice(nin),
+  ];
+  const names = uniqueNames(blocks);
+  const mappings = blocks.map((block, i) => mappingOf(body, block, names[i] as string, eqn));
+  const maps = blocks.map((block) => indexMap(body, block, axes.length, prefetch));
+
+  const kernel = new KernelRegion(body.scope, false);
+  const ids = axes.map(() => kernel.param(coordinate));
+  const prefetched = prefetch.map((type) => kernel.param(type));
+  const refs = mappings.map((mapping) =>
+    kernel.param(refType(mapping.dtype, blockShape(mapping), mapping.space)),
+  );
+  nameAxes(kernel, call, ids, prefetched, nindex);
+  const scratch = call.scratch.map((aval) => {
+    const type = importing.typeOf(aval);
+    return type === undefined ? NOTHING : kernel.allocate("scratch", type);
+  });
+  new Body(importing, kernel.scope).run(call.kernel, [
+    ...prefetched.slice(0, nindex),
+    ...refs.slice(0, nin),
+    ...refs.slice(nin + extra.length),
+    ...scratch,
+  ]);
+  kernel.finish();
+  const params: GridParams = {
+    name,
+    axes,
+    level: "kernel",
+    prefetch: prefetch.length,
+    inputs: mappings.slice(0, nin + extra.length),
+    outputs: mappings.slice(nin + extra.length),
+    scratch: kernel.scratch,
+    aliases,
+    fill,
+    mutated: [],
+  };
+  if (nout === 0 && (eqn.o?.length ?? 0) > 0) throw malformed(`${name} has no outputs`);
+  const operands = [
+    ...index,
+    ...dynamic,
+    ...inputs,
+    ...extra.map(([from]) => index[from] as ValueId),
+  ];
+  return body.e.emitAll("grid", operands, params, [kernel.scope.region, ...maps]);
+}
+
+// ── The grid ────────────────────────────────────────────────────────────────────────────────
+
+function axesOf(
+  body: Body,
+  call: PallasCall,
+  dynamic: readonly ValueId[],
+  nindex: number,
+  eqn: Eqn,
+): GridParams["axes"] {
+  const semantics = call.cp?.dimension_semantics ?? [];
+  const skipped = semantics.length === call.grid.length ? 0 : (call.vmapped?.length ?? 0);
+  let next = 0;
+  return call.grid.map((size, d) => {
+    const promise = semanticsOf(semantics[d - skipped]);
+    const name = call.grid_names?.[d] ?? `${d}`;
+    const promised = promise === undefined ? {} : { semantics: promise };
+    if (size !== null) return { name, size, ...promised };
+    const at = next++;
+    const known = constantOf(body, dynamic[at] as ValueId);
+    if (known !== undefined) return { name, size: known, ...promised };
+    const most = call.grid_max?.[d];
+    if (most == null)
+      throw body.unsupported(eqn, "a grid whose extent is computed and has no bound");
+    return { name, size: most, count: nindex + at, ...promised };
+  });
+}
+
+function semanticsOf(given: string | null | undefined): "parallel" | "arbitrary" | undefined {
+  if (given == null) return undefined;
+  return /parallel/i.test(given) ? "parallel" : /arbitrary/i.test(given) ? "arbitrary" : undefined;
+}
+
+/** The number that a value surely is. */
+function constantOf(body: Body, value: ValueId): number | undefined {
+  const node = body.e.table.producer(value);
+  return node?.op === "full" ? node.params.bits.lo | 0 : undefined;
+}
+
+/** Coordinates as the kernel numbers its axes: those that vmap added are not among them. */
+function nameAxes(
+  kernel: KernelRegion,
+  call: PallasCall,
+  ids: readonly ValueId[],
+  prefetched: readonly ValueId[],
+  nindex: number,
+): void {
+  let next = 0;
+  const extents = call.grid.map(
+    (size): Extent => (size === null ? { ref: prefetched[nindex + next++] as ValueId } : size),
+  );
+  const own = call.grid.flatMap((_, d) => (call.vmapped?.includes(d) === true ? [] : [d]));
+  kernel.ids = own.map((d) => ids[d] as ValueId);
+  kernel.extents = own.map((d) => extents[d] as Extent);
+  kernel.scope.axes = own.flatMap((d) => {
+    const name = call.grid_names?.[d];
+    if (name == null) return [];
+    return [{ name, index: ids[d] as ValueId, size: call.grid[d] ?? 0, owner: kernel.scope }];
+  });
+}
+
+// ── Blocks ──────────────────────────────────────────────────────────────────────────────────
+
+const blockShape = ({ block }: BlockMapping): readonly number[] =>
+  block.flatMap((dim) => (dim.kind === "squeezed" ? [] : [dim.size]));
+
+function uniqueNames(blocks: readonly WireBlock[]): readonly string[] {
+  const seen = new Map<string, number>();
+  return blocks.map(({ origin = "ref" }) => {
+    const count = seen.get(origin) ?? 0;
+    seen.set(origin, count + 1);
+    return count === 0 ? origin : `${origin}#${count}`;
+  });
+}
+
+function mappingOf(body: Body, block: WireBlock, name: string, eqn: Eqn): BlockMapping {
+  const array = body.importing.typeOf(block.array);
+  const ref = body.importing.typeOf(block.ref);
+  if (array === undefined || ref === undefined) {
+    throw body.unsupported(eqn, `a semaphore as operand "${name}"`);
+  }
+  return {
+    name,
+    dtype: array.dtype,
+    shape: array.shape,
+    block: block.shape.map((dim) => blockDim(body, dim, eqn)),
+    space: ref.kind === "ref" ? ref.space : "vmem",
+  };
+}
+
+function blockDim(body: Body, dim: WireBlockDim, eqn: Eqn): BlockDim {
+  switch (dim.k) {
+    case "blk":
+      return { kind: "blocked", size: dim.n };
+    case "sq":
+      return { kind: "squeezed" };
+    case "el":
+      return { kind: "element", size: dim.n, padding: dim.pad ?? [0, 0] };
+    case "bs":
+      return { kind: "bounded", size: dim.n };
+    case "ind":
+      throw body.unsupported(eqn, "a block that gathers by indices");
+    default:
+      throw malformed(`there is no block dimension "${(dim satisfies never as WireBlockDim).k}"`);
+  }
+}
+
+function indexMap(
+  body: Body,
+  { index_map }: WireBlock,
+  axes: number,
+  prefetch: readonly RefType[],
+): Region {
+  const scope = new Scope(body.scope.table, undefined, newRegion());
+  scope.e.origin = body.e.origin;
+  const params = [
+    ...Array.from({ length: axes }, () => scope.param(coordinate)),
+    ...prefetch.map((type) => scope.param(type)),
+  ];
+  const taken = body.importing.jaxpr(index_map).in.length;
+  const results = new Body(body.importing, scope).run(index_map, params.slice(0, taken));
+  scope.region.results.push(...results.map((value) => scope.e.convert(value, "int32")));
+  return scope.region;
+}

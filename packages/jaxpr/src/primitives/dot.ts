@@ -1,0 +1,48 @@
+/** Contractions. Sums of 16-bit floats are taken in float32 and rounded once. */
+import { type DType, isFloat, type ValueId } from "@gridfuse/graph";
+import type { Body } from "../body.ts";
+import { dtypeOf } from "../dtypes.ts";
+import type { WireDType } from "../format.ts";
+import type { Rules } from "./table.ts";
+
+type Sides = readonly [readonly number[], readonly number[]];
+
+interface DotParams {
+  readonly contract: Sides;
+  readonly batch: Sides;
+  readonly pref?: WireDType | null;
+}
+
+function accumulator(operands: DType, result: DType): DType {
+  if (isFloat(result)) return result === "float64" ? "float64" : "float32";
+  return operands === "int64" || operands === "uint64" ? operands : result;
+}
+
+/** The dtype that holds the values of both. */
+function common(a: DType, b: DType, result: DType): DType {
+  if (a === b && (isFloat(a) || !isFloat(result))) return a;
+  return isFloat(a) && isFloat(b) && !isFloat(result) ? "float32" : result;
+}
+
+export function dot(
+  body: Body,
+  [a, b]: readonly [ValueId, ValueId],
+  contract: Sides,
+  batch: Sides,
+  dtype: DType,
+): ValueId {
+  const operands = common(body.dtype(a), body.dtype(b), dtype);
+  return body.e.emit("dot_general", [body.e.convert(a, operands), body.e.convert(b, operands)], {
+    contract,
+    batch,
+    dtype,
+    accumulate: accumulator(operands, dtype),
+  });
+}
+
+export const dots: Rules = {
+  "lax:dot_general": (body, [a, b], { contract, batch, pref }: DotParams, eqn) => {
+    const result = pref == null ? body.resultType(eqn).dtype : dtypeOf(pref);
+    return dot(body, [a as ValueId, b as ValueId], contract, batch, result);
+  },
+};

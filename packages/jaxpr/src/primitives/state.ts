@@ -1,0 +1,97 @@
+/** Reading and writing memory. */
+import type { ValueId } from "@gridfuse/graph";
+import type { Body, Rule } from "../body.ts";
+import type { Atom, View } from "../format.ts";
+import { uninitialised } from "../memory.ts";
+import { addToRef, type OpenWindow, openWindow, readRef, writeRef } from "../views.ts";
+import type { Rules } from "./table.ts";
+
+interface Access {
+  readonly view: View;
+  readonly val?: Atom;
+  readonly mask?: Atom;
+  readonly other?: Atom;
+}
+
+const wantsOld = ({ o }: { readonly o?: readonly unknown[] }): boolean => o?.[0] != null;
+
+const swap: Rule = (body, _, { view, val }: Access, eqn) =>
+  writeRef(body, view, body.atom(val as Atom), wantsOld(eqn));
+
+/** Loads and stores under a mask do not move a window that overhangs: what lies outside nobody wrote. */
+const maskedLoad: Rule = (body, _, { view, mask, other }: Access) => {
+  const window = openWindow(body, view);
+  const loaded = window === undefined ? readRef(body, view) : readOpen(body, window);
+  if (mask === undefined || other === undefined) return loaded;
+  return chosen(body, body.atom(mask), loaded, body.atom(other));
+};
+
+const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
+  const window = openWindow(body, view);
+  const value = body.atom(val as Atom);
+  if (window === undefined) {
+    if (mask === undefined) return writeRef(body, view, value, wantsOld(eqn));
+    const old = readRef(body, view);
+    writeRef(body, view, chosen(body, body.atom(mask), old, value, true));
+    return old;
+  }
+  const padded = padWhole(body, window);
+  const old = windowOf(body, window, padded);
+  const written = mask === undefined ? value : chosen(body, body.atom(mask), old, value, true);
+  const update = body.e.reshape(written, window.sizes);
+  const whole = body.e.emit("dynamic_update_slice", [padded, update, ...window.starts], {});
+  const { shape } = window;
+  const cropped = body.e.emit("slice", [whole], {
+    start: shape.map(() => 0),
+    limit: shape,
+    strides: shape.map(() => 1),
+  });
+  writeRef(body, window.outer, cropped);
+  return old;
+};
+
+/** `yes` where the mask holds (`onFalse` first where `storing`), all brought to one shape. */
+function chosen(
+  body: Body,
+  mask: ValueId,
+  loaded: ValueId,
+  other: ValueId,
+  storing = false,
+): ValueId {
+  const shape = body.shape(loaded);
+  const condition = body.e.broadcastTo(mask, shape);
+  const alternative = body.e.broadcastTo(body.e.convert(other, body.dtype(loaded)), shape);
+  const cases = storing ? [loaded, alternative] : [alternative, loaded];
+  return body.e.emit("select_n", [condition, ...cases], {});
+}
+
+function padWhole(body: Body, { outer, sizes }: OpenWindow): ValueId {
+  const whole = readRef(body, outer);
+  const config = sizes.map((size) => ({ lo: 0, hi: size, interior: 0 }));
+  return body.e.emit("pad", [whole, uninitialised(body, body.dtype(whole), [])], { config });
+}
+
+function windowOf(body: Body, { starts, sizes, result }: OpenWindow, padded: ValueId): ValueId {
+  return body.e.reshape(body.e.emit("dynamic_slice", [padded, ...starts], { sizes }), result);
+}
+
+const readOpen = (body: Body, window: OpenWindow): ValueId =>
+  windowOf(body, window, padWhole(body, window));
+
+export const state: Rules = {
+  "state:get": (body, _, { view }: Access) => readRef(body, view),
+  "state:swap": swap,
+  "state:addupdate": (body, _, { view, val }: Access) => {
+    addToRef(body, view, body.atom(val as Atom));
+    return undefined;
+  },
+  "state:broadcast_to": (body, [x], { shape }: { shape: readonly number[] }) =>
+    body.e.broadcastTo(x as ValueId, shape),
+  "pl:masked_load": maskedLoad,
+  "pl:masked_swap": maskedStore,
+  "tpu:load": maskedLoad,
+  "tpu:store": maskedStore,
+  "tpu:swap": maskedStore,
+  "pl:load": maskedLoad,
+  "pl:swap": maskedStore,
+};

@@ -1,0 +1,62 @@
+/** Every primitive that has a meaning here, by module and name. */
+import { BuildError, type SourceLocation } from "@gridfuse/graph";
+import type { Rule } from "../body.ts";
+import type { Eqn, WireProgram } from "../format.ts";
+import { control } from "./control.ts";
+import { dots } from "./dot.ts";
+import { elementwise } from "./elementwise.ts";
+import { indexing } from "./indexing.ts";
+import { movement } from "./movement.ts";
+import { pallas } from "./pallas.ts";
+import { random } from "./random.ts";
+import { reductions } from "./reduction.ts";
+import { state } from "./state.ts";
+import { tpu } from "./tpu.ts";
+import { windows } from "./windows.ts";
+
+/** Names are `module:name`; no module is `lax`. */
+export type Rules = { readonly [name: string]: Rule };
+
+const rules: Map<string, Rule> = new Map(
+  [
+    elementwise,
+    movement,
+    indexing,
+    reductions,
+    windows,
+    dots,
+    random,
+    control,
+    state,
+    pallas,
+    tpu,
+  ].flatMap((family) => Object.entries(family)),
+);
+
+/** What a primitive is called in messages and in the table. */
+export const keyOf = ({ p, m = "lax" }: Eqn): string => `${m}:${p.replaceAll("-", "_")}`;
+
+export const isKnown = (eqn: Eqn): boolean => rules.has(keyOf(eqn));
+
+/** Names of all known primitives, for the documentation. */
+export const knownPrimitives = (): readonly string[] => [...rules.keys()].sort();
+
+/** @throws BuildError GF2603 where there is none, naming every unknown primitive of the program */
+export function ruleOf(
+  eqn: Eqn,
+  program: WireProgram,
+  place: () => SourceLocation | undefined,
+): Rule {
+  const rule = rules.get(keyOf(eqn));
+  if (rule !== undefined) return rule;
+  const others = new Set(
+    program.jaxprs.flatMap(({ eqns }) => eqns.filter((other) => !isKnown(other)).map(keyOf)),
+  );
+  others.delete(keyOf(eqn));
+  throw new BuildError("GF2603", `primitive ${keyOf(eqn)} is unknown`, {
+    path: keyOf(eqn),
+    at: place(),
+    notes: others.size === 0 ? [] : [`so are ${[...others].join(", ")}`],
+    help: "`gridfuse doctor --jaxpr FILE` lists all of them with their lines",
+  });
+}

@@ -1,0 +1,127 @@
+/**
+ * Where equations become nodes: one scope a region.
+ *
+ * Bodies in a jaxpr are closed, but a few things reach through them in JAX without being operands: grid
+ * coordinates, and memory that the importer allocates. Those a scope takes in by `reach`: as a param of its
+ * region and an operand of the node that owns it.
+ */
+import {
+  type DType,
+  Emitter,
+  newRegion,
+  type Region,
+  type ScalarValue,
+  type Shape,
+  type Table,
+  type ValueId,
+  type ValueType,
+} from "@gridfuse/graph";
+
+/** A variable that stands for nothing here: a token, or a semaphore that nobody reads. */
+export const NOTHING: ValueId = -1;
+
+/** A coordinate by the name of its axis, for `axis_index`. */
+export interface NamedAxis {
+  readonly name: string;
+  readonly index: ValueId;
+  readonly size: number;
+}
+
+/** A number of steps, or the prefetched ref that holds it. */
+export type Extent = number | { readonly ref: ValueId };
+
+/** What a kernel's body can ask for: coordinates and memory. */
+export interface KernelScope {
+  readonly scope: Scope;
+  /** Coordinates as `program_id` counts axes. */
+  readonly ids: readonly ValueId[];
+  readonly extents: readonly Extent[];
+  /** Adds memory that lives for the whole call; its contents are what nobody wrote. */
+  allocate(name: string, type: ValueType): ValueId;
+}
+
+export class Scope {
+  readonly parent: Scope | undefined;
+  readonly e: Emitter;
+  /** Outer value → param. */
+  readonly captures: Map<ValueId, ValueId> = new Map();
+  kernel: KernelScope | undefined;
+  axes: readonly (NamedAxis & { readonly owner: Scope })[];
+  readonly #fulls: Map<string, ValueId> = new Map();
+  readonly #constants: Map<number, ValueId> = new Map();
+
+  constructor(table: Table, parent?: Scope, region: Region = newRegion()) {
+    this.parent = parent;
+    this.e = new Emitter(table, region);
+    if (parent !== undefined) this.e.origin = parent.e.origin;
+    this.kernel = parent?.kernel;
+    this.axes = parent?.axes ?? [];
+  }
+
+  get region(): Region {
+    return this.e.region;
+  }
+  get table(): Table {
+    return this.e.table;
+  }
+
+  inside(): Scope {
+    return new Scope(this.table, this);
+  }
+
+  param(type: ValueType): ValueId {
+    return this.table.newParam(this.region, type);
+  }
+
+  /** A value of the scope around, as a param of this one. */
+  capture(outer: ValueId): ValueId {
+    if (outer === NOTHING) return NOTHING;
+    let inner = this.captures.get(outer);
+    if (inner === undefined) {
+      inner = this.table.newParam(this.region, this.table.types[outer] as ValueType);
+      this.captures.set(outer, inner);
+    }
+    return inner;
+  }
+
+  /** A value of `owner`, which is this scope or around it. */
+  reach(value: ValueId, owner: Scope): ValueId {
+    if (this === owner || this.parent === undefined) return value;
+    return this.capture(this.parent.reach(value, owner));
+  }
+
+  /** A constant of the dtype; the same node for the same constant. */
+  full(dtype: DType, shape: Shape, value: ScalarValue): ValueId {
+    const shown = Object.is(value, -0) ? "-0" : String(value);
+    const key = `${dtype} ${shown} ${shape.join()}`;
+    let known = this.#fulls.get(key);
+    if (known === undefined) {
+      known = this.e.full(dtype, shape, value);
+      this.#fulls.set(key, known);
+    }
+    return known;
+  }
+
+  constant(i: number, make: () => ValueId): ValueId {
+    let known = this.#constants.get(i);
+    if (known === undefined) {
+      known = make();
+      this.#constants.set(i, known);
+    }
+    return known;
+  }
+}
+
+/** Gives the scopes of one node the same captures in the same order; the outer values. */
+export function alignCaptures(scopes: readonly Scope[]): readonly ValueId[] {
+  const outers = [...new Set(scopes.flatMap(({ captures }) => [...captures.keys()]))];
+  for (const scope of scopes) {
+    const { params } = scope.region;
+    params.length -= scope.captures.size;
+    for (const outer of outers) {
+      const type = scope.table.types[outer] as ValueType;
+      params.push(scope.captures.get(outer) ?? scope.table.newValue(type));
+    }
+  }
+  return outers;
+}

@@ -1,0 +1,285 @@
+/**
+ * Views of refs as JAX chains them. Indexers at the front of the chain the graph knows itself; from the first
+ * other transform on, the rest is arithmetic on what those give, and a write goes through it and back.
+ * (JAX's own interpreters do not write through bitcasts, reshapes and transposes.)
+ */
+import {
+  type DType,
+  type RefIndexer as Indexer,
+  type IndexSource,
+  itemSize,
+  type RefTransforms,
+  readView,
+  type ValueId,
+  writeView,
+} from "@gridfuse/graph";
+import { type Body, staticInt } from "./body.ts";
+import { dtypeOf } from "./dtypes.ts";
+import { malformed } from "./errors.ts";
+import type { Atom, IndexEntry, Transform, View } from "./format.ts";
+import { NOTHING } from "./scope.ts";
+
+/** A view of one ref, ready to be read and written. */
+export interface Place {
+  readonly ref: ValueId;
+  readonly transforms: RefTransforms;
+  readonly operands: readonly ValueId[];
+  /** What follows the last indexer that the graph applies. */
+  readonly rest: readonly Transform[];
+}
+
+/** One of several refs, chosen by a value. */
+interface Choice {
+  readonly which: ValueId;
+  readonly views: readonly View[];
+}
+
+type Target = { readonly place: Place } | { readonly choice: Choice };
+
+function targetOf(body: Body, { ref, t }: View): Target {
+  const at = t.findIndex(({ k }) => k === "select");
+  if (at < 0) return { place: placeOf(body, ref, t) };
+  const { a, refs } = t[at] as Extract<Transform, { k: "select" }>;
+  const after = t.slice(at + 1);
+  const views = refs.map((view): View => ({ ref: view.ref, t: [...view.t, ...after] }));
+  return { choice: { which: body.e.convert(body.atom(a), "int32"), views } };
+}
+
+function placeOf(body: Body, ref: Atom, transforms: readonly Transform[]): Place {
+  const operands: ValueId[] = [];
+  const levels: Indexer[][] = [];
+  let next = 0;
+  for (; next < transforms.length; next++) {
+    const transform = transforms[next] as Transform;
+    if (transform.k !== "idx") break;
+    if (isWhole(transform)) continue;
+    levels.push(indexersOf(body, transform, operands));
+  }
+  return { ref: body.atom(ref), transforms: levels, operands, rest: transforms.slice(next) };
+}
+
+type IndexTransform = Extract<Transform, { k: "idx" }>;
+
+const isWhole = ({ shape, ix }: IndexTransform): boolean =>
+  ix.every(
+    (entry, d) =>
+      entry.k === "s" &&
+      entry.size === shape[d] &&
+      (entry.stride ?? 1) === 1 &&
+      staticInt(entry.start) === 0,
+  );
+
+/** One link of the graph's; what is computed is appended to `operands`. */
+export function indexersOf(
+  body: Body,
+  { shape, ix }: IndexTransform,
+  operands: ValueId[],
+): Indexer[] {
+  const operand = (atom: Atom): { readonly operand: number } => ({
+    operand: operands.push(indexValue(body, atom)) - 1,
+  });
+  return ix.map((entry, d): Indexer => {
+    const extent = shape[d] as number;
+    switch (entry.k) {
+      case "arr":
+        return { kind: "array", ...operand(entry.a) };
+      case "i":
+        return { kind: "int", index: sourceOf(entry.a, extent - 1, operand) };
+      case "s": {
+        const { size, stride = 1 } = entry;
+        const reach = size === 0 ? 0 : (size - 1) * stride + 1;
+        return {
+          kind: "slice",
+          start: sourceOf(entry.start, extent - reach, operand),
+          size,
+          stride,
+        };
+      }
+      default:
+        throw malformed(`there is no indexer "${(entry satisfies never as IndexEntry).k}"`);
+    }
+  });
+}
+
+/** Indices are int32 in the graph; wider ones are clamped by whoever reads with them. */
+const indexValue = (body: Body, atom: Atom): ValueId => body.e.convert(body.atom(atom), "int32");
+
+/** A number where it is known and inside; else a value, which gets clamped. */
+function sourceOf(
+  atom: Atom,
+  last: number,
+  operand: (atom: Atom) => { readonly operand: number },
+): IndexSource {
+  const known = staticInt(atom);
+  return known !== undefined && known >= 0 && known <= last ? known : operand(atom);
+}
+
+// ── Reading and writing ─────────────────────────────────────────────────────────────────────
+
+export function readRef(body: Body, view: View): ValueId {
+  const target = targetOf(body, view);
+  if ("place" in target) return readPlace(body, target.place);
+  const { which, views } = target.choice;
+  return body.e.emit("select_n", [which, ...views.map((one) => readRef(body, one))], {});
+}
+
+/** Writes `value`; gives what was there where `wantsOld`. */
+export function writeRef(
+  body: Body,
+  view: View,
+  value: ValueId,
+  wantsOld = false,
+): ValueId | undefined {
+  const target = targetOf(body, view);
+  if ("place" in target) {
+    const old = wantsOld ? readPlace(body, target.place) : undefined;
+    writePlace(body, target.place, value);
+    return old;
+  }
+  const { which, views } = target.choice;
+  const old = wantsOld ? readRef(body, view) : undefined;
+  for (const [i, one] of views.entries()) {
+    const chosen = body.e.emit("eq", [which, body.full("int32", [], i)], {});
+    writeRef(body, one, body.e.emit("select_n", [chosen, readRef(body, one), value], {}));
+  }
+  return old;
+}
+
+/** Adds `value` to the view; an element that is named twice gets both. */
+export function addToRef(body: Body, view: View, value: ValueId): void {
+  const target = targetOf(body, view);
+  if ("place" in target && target.place.rest.length === 0) {
+    const { ref, transforms, operands } = target.place;
+    body.e.emitAll("addupdate", [ref, value, ...operands], { transforms });
+    return;
+  }
+  writeRef(body, view, body.e.emit("add", [readRef(body, view), value], {}));
+}
+
+export function readPlace(body: Body, { ref, transforms, operands, rest }: Place): ValueId {
+  if (ref === NOTHING) throw malformed("a semaphore is read as an array");
+  const value = body.e.emit("get", [ref, ...operands], { transforms });
+  return rest.reduce((seen, transform) => applied(body, seen, transform), value);
+}
+
+function writePlace(body: Body, place: Place, value: ValueId): void {
+  const { ref, transforms, operands, rest } = place;
+  let written = value;
+  if (rest.length > 0) {
+    const before = body.e.emit("get", [ref, ...operands], { transforms });
+    written = writtenThrough(body, before, rest, value);
+  }
+  body.e.emitAll("set", [ref, written, ...operands], { transforms });
+}
+
+/** The value seen through one transform. */
+function applied(body: Body, value: ValueId, transform: Transform): ValueId {
+  switch (transform.k) {
+    case "idx": {
+      const operands: ValueId[] = [];
+      const level = indexersOf(body, transform, operands);
+      return readView(body.e, value, [level], operands);
+    }
+    case "bitcast":
+      return repacked(body, value, dtypeOf(transform.d));
+    case "reshape":
+      return body.e.reshape(value, transform.s);
+    case "transpose":
+      return body.e.transpose(value, transform.perm);
+    default:
+      throw malformed(`a view goes through "${transform.k}" after another transform`);
+  }
+}
+
+/** What `whole` becomes when `value` is written to it through `transforms`. */
+function writtenThrough(
+  body: Body,
+  whole: ValueId,
+  transforms: readonly Transform[],
+  value: ValueId,
+): ValueId {
+  const [transform, ...rest] = transforms;
+  if (transform === undefined) return value;
+  const inner = writtenThrough(body, applied(body, whole, transform), rest, value);
+  switch (transform.k) {
+    case "idx": {
+      const operands: ValueId[] = [];
+      const level = indexersOf(body, transform, operands);
+      return writeView(body.e, whole, [level], operands, inner);
+    }
+    case "bitcast":
+      return repacked(body, inner, body.dtype(whole));
+    case "reshape":
+      return body.e.reshape(inner, body.shape(whole));
+    case "transpose":
+      return body.e.transpose(
+        inner,
+        transform.perm.map((_, d) => transform.perm.indexOf(d)),
+      );
+    default:
+      throw malformed(`a view goes through "${transform.k}" after another transform`);
+  }
+}
+
+/**
+ * The same bits in elements of another width, packed along the second-minor dimension as in a TPU's
+ * registers: float32[8, 128] is bfloat16[16, 128].
+ */
+export function repacked(body: Body, value: ValueId, dtype: DType): ValueId {
+  const { e } = body;
+  const from = e.dtype(value);
+  if (from === dtype) return value;
+  const [wide, narrow] = [itemSize(from), itemSize(dtype)];
+  if (wide === narrow) return e.emit("bitcast_convert_type", [value], { dtype });
+  const shape = body.shape(value);
+  const rank = shape.length;
+  const lead = shape.slice(0, -2);
+  const rows = shape[rank - 2] as number;
+  const columns = shape[rank - 1] as number;
+  const swapped = [...lead.map((_, d) => d), rank - 2, rank, rank - 1];
+  if (wide > narrow) {
+    const parts = e.emit("bitcast_convert_type", [value], { dtype });
+    return e.reshape(e.transpose(parts, swapped), [...lead, rows * (wide / narrow), columns]);
+  }
+  const ratio = narrow / wide;
+  const apart = e.reshape(value, [...lead, rows / ratio, ratio, columns]);
+  return e.emit("bitcast_convert_type", [e.transpose(apart, swapped)], { dtype });
+}
+
+// ── Windows that may overhang ───────────────────────────────────────────────────────────────
+
+/** The last link of a view as a window whose start may lie anywhere. */
+export interface OpenWindow {
+  /** The view without its last link. */
+  readonly outer: View;
+  readonly shape: readonly number[];
+  readonly starts: readonly ValueId[];
+  /** 1 along dimensions that an int drops. */
+  readonly sizes: readonly number[];
+  /** Shape of what is read. */
+  readonly result: readonly number[];
+}
+
+/** Undefined where the window surely fits, or is none. */
+export function openWindow(body: Body, view: View): OpenWindow | undefined {
+  const last = view.t.at(-1);
+  if (last?.k !== "idx") return undefined;
+  if (last.ix.some((entry) => entry.k === "arr" || (entry.k === "s" && (entry.stride ?? 1) > 1)))
+    return undefined;
+  const sizes = last.ix.map((entry) => (entry.k === "s" ? entry.size : 1));
+  const atoms = last.ix.map((entry) => (entry.k === "s" ? entry.start : (entry as { a: Atom }).a));
+  const fits = atoms.every((atom, d) => {
+    const start = staticInt(atom);
+    return (
+      start !== undefined && start >= 0 && start + (sizes[d] as number) <= (last.shape[d] as number)
+    );
+  });
+  if (fits) return undefined;
+  return {
+    outer: { ref: view.ref, t: view.t.slice(0, -1) },
+    shape: last.shape,
+    starts: atoms.map((atom) => indexValue(body, atom)),
+    sizes,
+    result: last.ix.flatMap((entry) => (entry.k === "s" ? [entry.size] : [])),
+  };
+}
