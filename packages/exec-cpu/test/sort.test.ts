@@ -36,6 +36,7 @@ function sortPlan(dtype: DType, [outer, extent, inner]: Shape, carried: boolean,
     ...{ kind: "sort", name: "sort", outer, extent, inner, keys: 1 },
     dtypes: [dtype, ...(carried ? (["int32"] as const) : [])],
     inputs: [inPlace ? sorted : x, ...places],
+    sources: carried ? [0, 1] : [0],
     outputs: [sorted, ...(carried ? [p.output("j", "int32", shape)] : [])],
   });
   if (inPlace) p.step({ ...copy, from: sorted, to: y });

@@ -142,6 +142,7 @@ describe.each(["wasm", "js"] as const)("on %s", (backend) => {
         keys: 1,
         dtypes: [dtype, "int32"],
         inputs: [x, i],
+        sources: [0, 1],
         outputs: [y, j],
       });
       const xs = sampleArray(dtype, size, randomWords(size + 1));
@@ -189,6 +190,7 @@ describe.each(["wasm", "js"] as const)("on %s", (backend) => {
       keys: 2,
       dtypes: ["int32", "int32", "int32"],
       inputs: [a, b, c],
+      sources: [0, 1, 2],
       outputs: [a, b, c],
     });
     for (const [i, from] of [a, b, c].entries()) {

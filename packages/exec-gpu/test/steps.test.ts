@@ -44,6 +44,7 @@ describe.each([
     ...{ outer, extent, inner, keys },
     dtypes: ["float32", "uint8", "int32"],
     inputs: [0, 1, 2],
+    sources: [0, 1, 2],
     outputs: [3, 4, 5],
   });
   const port = (name: string, dtype: "float32" | "uint8" | "int32") => ({ name, dtype, length });

@@ -80,10 +80,13 @@ function printStep(step: Step, names: BufferNames): readonly string[] {
         `${head} ${names(out.buffer)} = ${names(lhs.buffer)} · ${names(rhs.buffer)}, batch ${box(batch)} m ${box(m)} n ${box(n)} k ${box(k)}, ${dtype} in ${accumulate}`,
       ];
     }
-    case "sort":
+    case "sort": {
+      const operandOf = (source: number): string =>
+        source === step.inputs.length ? "places" : names(step.inputs[source] as number);
       return [
-        `${head} ${step.inputs.map(names).join(", ")} → ${step.outputs.map(names).join(", ")}, ${box([step.outer, step.extent, step.inner])} by ${step.keys}`,
+        `${head} ${step.inputs.map(names).join(", ")} → ${step.outputs.map((to, i) => `${names(to)} = ${operandOf(step.sources[i] as number)}`).join(", ")}, ${box([step.outer, step.extent, step.inner])} by ${step.keys}`,
       ];
+    }
     case "topk":
       return [
         `${head} ${step.k} of ${names(step.input)} ${box([step.outer, step.extent])} → ${names(step.values)}, ${names(step.indices)}`,

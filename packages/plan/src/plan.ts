@@ -10,7 +10,7 @@ import type { IndexExpr } from "./index-expr/expr.ts";
 import type { IndexRange, ScalarNode } from "./scalar/node.ts";
 
 /** Raised with every change of meaning or shape of anything below. */
-export const irVersion = 2;
+export const irVersion = 3;
 
 export type BufferKind = "input" | "output" | "constant" | "temporary";
 
@@ -143,7 +143,8 @@ export interface DotStep {
 /**
  * lax.sort along the middle axis of [outer, extent, inner] arrays (row-major, contiguous): the first `keys`
  * operands are compared lexicographically, the rest is carried. −0 equals +0, NaNs are equal and last, stable.
- * `outputs[i]` receives operand i; it may be the same buffer.
+ * `outputs[i]` receives operand `sources[i]`, or as int32 the places along the axis that the elements came from
+ * where that is the number of operands; it may be an operand's buffer.
  */
 export interface SortStep {
   readonly kind: "sort";
@@ -154,6 +155,7 @@ export interface SortStep {
   readonly keys: number;
   readonly dtypes: readonly DType[];
   readonly inputs: readonly number[];
+  readonly sources: readonly number[];
   readonly outputs: readonly number[];
 }
 

@@ -196,6 +196,7 @@ export function everythingPlan(): Plan {
         keys: 1,
         dtypes: [f32],
         inputs: [5],
+        sources: [0],
         outputs: [5],
       },
       {

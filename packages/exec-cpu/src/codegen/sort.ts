@@ -20,7 +20,12 @@ const ofSort = (step: SortStep, address: (buffer: number) => number): RowSort =>
     dtype: step.dtypes[i] as DType,
     from: address(buffer),
   })),
-  sinks: step.outputs.map((buffer, operand) => ({ kind: "operand", operand, to: address(buffer) })),
+  sinks: step.outputs.map((buffer, i) => {
+    const [operand, to] = [step.sources[i] as number, address(buffer)];
+    return operand === step.inputs.length
+      ? { kind: "places", to }
+      : { kind: "operand", operand, to };
+  }),
 });
 
 const ofTopK = (step: TopKStep, address: (buffer: number) => number): RowSort => ({

@@ -21,7 +21,9 @@ export function runSort(step: SortStep, view: BufferView): void {
   if (extent === 0) return;
   const inputs = step.inputs.map(view);
   const from = inputs.map((array, i) => asBits(dtypes[i] as DType, array));
-  const to = step.outputs.map((buffer, i) => asBits(dtypes[i] as DType, view(buffer)));
+  const to = step.outputs.map((buffer, i) =>
+    asBits(dtypes[step.sources[i] as number] ?? "int32", view(buffer)),
+  );
   const rows = from.map(
     (_, i) => storageArray(bitsDType(dtypes[i] as DType), extent) as Uint8Array,
   );
@@ -35,7 +37,10 @@ export function runSort(step: SortStep, view: BufferView): void {
       // Inputs and outputs may share memory in any combination: read every row before writing one.
       for (const [i, source] of from.entries())
         gather(source, start, inner, order, rows[i] as Uint8Array);
-      for (const [i, target] of to.entries()) spread(rows[i] as Uint8Array, target, start, inner);
+      for (const [i, target] of to.entries()) {
+        const row = rows[step.sources[i] as number] ?? order;
+        spread(row, target, start, inner);
+      }
     }
   }
 }
@@ -52,7 +57,12 @@ function gather(
   }
 }
 
-function spread(row: Uint8Array, to: Uint8Array, start: number, stride: number): void {
+function spread(
+  row: Uint8Array | Uint32Array,
+  to: Uint8Array,
+  start: number,
+  stride: number,
+): void {
   for (let i = 0; i < row.length; i++) to[start + i * stride] = row[i] as number;
 }
 

@@ -34,8 +34,8 @@ interface Lines {
   readonly descending: boolean;
   readonly keys: readonly { readonly buffer: number; readonly dtype: DType }[];
   readonly moves: readonly Move[];
-  /** A buffer for the int32 permutation itself. */
-  readonly indices?: number;
+  /** Buffers for the int32 permutation itself. */
+  readonly places: readonly number[];
 }
 
 export function sortLaunches(
@@ -43,16 +43,16 @@ export function sortLaunches(
   layout: MemoryLayout,
   subnormals: Subnormals,
 ): Launches {
-  const { name, outer, extent, inner, dtypes, inputs, outputs } = step;
+  const { name, outer, extent, inner, dtypes, inputs, sources, outputs } = step;
   const operands = dtypes.map((dtype, i) => ({ dtype, buffer: inputs[i] as number }));
   const lines: Lines = {
     ...{ name, outer, extent, inner, count: extent, descending: false },
     keys: operands.slice(0, step.keys),
-    moves: operands.map(({ dtype, buffer }, i) => ({
-      dtype,
-      from: buffer,
-      to: outputs[i] as number,
-    })),
+    moves: outputs.flatMap((to, i): Move[] => {
+      const operand = operands[sources[i] as number];
+      return operand === undefined ? [] : [{ dtype: operand.dtype, from: operand.buffer, to }];
+    }),
+    places: outputs.filter((_, i) => sources[i] === inputs.length),
   };
   return orderLaunches(lines, layout, subnormals);
 }
@@ -64,7 +64,7 @@ export function topKLaunches(
 ): Launches {
   const { name, outer, extent, k, dtype, input, values, indices } = step;
   const lines: Lines = {
-    ...{ name, outer, extent, inner: 1, count: k, descending: true, indices },
+    ...{ name, outer, extent, inner: 1, count: k, descending: true, places: [indices] },
     keys: [{ buffer: input, dtype }],
     moves: [{ dtype, from: input, to: values }],
   };
@@ -125,9 +125,9 @@ function orderLaunches(lines: Lines, layout: MemoryLayout, subnormals: Subnormal
     const body = [...place, storeText(layout, to, dtype, target, fromBitsText(dtype, held))];
     launches.push({ dispatch: elementwise(`place ${i}`, rows * count, body) });
   }
-  if (lines.indices !== undefined) {
-    const body = [...place, storeText(layout, lines.indices, "int32", target, "i32(source)")];
-    launches.push({ dispatch: elementwise("indices", rows * count, body) });
+  for (const buffer of lines.places) {
+    const body = [...place, storeText(layout, buffer, "int32", target, "i32(source)")];
+    launches.push({ dispatch: elementwise("places", rows * count, body) });
   }
   return { dispatches, launches, scratchWords: spare + moves.length * rows * extent };
 }

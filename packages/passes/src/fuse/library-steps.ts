@@ -52,18 +52,32 @@ function wholeResult(scope: Scope, value: ValueId): { buffer: number; settle: ()
   return { buffer: own.buffer, settle: () => scope.copy(own, place, value) };
 }
 
+const isIntegerAlong = (iota: NodeNamed<"iota">["params"], dimension: number): boolean =>
+  iota.dtype === "int32" && iota.dimension === dimension;
+
+/** Carried positions are no operand: a sort knows the places that it takes elements from. */
 export function lowerSort(scope: Scope, node: NodeNamed<"sort">): void {
   const shape = sizes(scope.table.tensor(node.inputs[0] as ValueId).shape);
-  const inputs = node.inputs.map((value) => wholeBuffer(scope, value));
+  const { dimension, keys } = node.params;
+  const isPlaces = (value: ValueId, i: number): boolean => {
+    const made = scope.table.producer(value);
+    return i >= keys && made?.op === "iota" && isIntegerAlong(made.params, dimension);
+  };
+  const operands = node.inputs.filter((value, i) => !isPlaces(value, i));
+  const inputs = operands.map((value) => wholeBuffer(scope, value));
+  const sources = node.inputs.map((value, i) =>
+    isPlaces(value, i) ? operands.length : operands.indexOf(value),
+  );
   const outputs = node.outputs.map((value) => wholeResult(scope, value));
   if (product(shape) === 0) return;
   scope.steps.push({
     kind: "sort",
     name: scope.plan.name("sort"),
-    ...splitAt(shape, node.params.dimension),
-    keys: node.params.keys,
-    dtypes: node.inputs.map((value) => scope.table.tensor(value).dtype),
+    ...splitAt(shape, dimension),
+    keys,
+    dtypes: operands.map((value) => scope.table.tensor(value).dtype),
     inputs,
+    sources,
     outputs: outputs.map(({ buffer }) => buffer),
   });
   for (const { settle } of outputs) settle();

@@ -4,7 +4,7 @@
  * Siblings that read the same arrays share the loads; a kernel that reads what the other wrote, at
  * the very place it was written, takes the value instead. What nobody reads any more is not written.
  */
-import type { KernelStep, PlanBuffer, Stage, Step } from "@gridfuse/plan";
+import type { DType, KernelStep, PlanBuffer, SortStep, Stage, Step } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
 import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
 import { areRelated, joinStages } from "./join-stages.ts";
@@ -118,6 +118,11 @@ export function dropDeadWrites(
         changed = true;
         return [];
       }
+      if (step.kind === "sort") {
+        const kept = keepOutputs(step, wanted);
+        changed ||= kept !== step;
+        return [kept];
+      }
       if (step.kind !== "kernel") return [step];
       if (step.stages.every((stage) => stage.writes.every((write) => wanted(write.buffer)))) {
         return [step];
@@ -133,6 +138,24 @@ export function dropDeadWrites(
     });
   const result = prune(steps);
   return changed ? dropDeadWrites(result, buffers) : result;
+}
+
+/** A sort without the results that nobody wants, and without the operands that only those carried. */
+function keepOutputs(step: SortStep, wanted: (buffer: number) => boolean): SortStep {
+  const { keys, inputs, dtypes, sources, outputs } = step;
+  const kept = [...outputs.keys()].filter((i) => wanted(outputs[i] as number));
+  if (kept.length === outputs.length) return step;
+  const keptSources = kept.map((i) => sources[i] as number);
+  const operands = [...inputs.keys()].filter((i) => i < keys || keptSources.includes(i));
+  return {
+    ...step,
+    inputs: operands.map((i) => inputs[i] as number),
+    dtypes: operands.map((i) => dtypes[i] as DType),
+    sources: keptSources.map((source) =>
+      source === inputs.length ? operands.length : operands.indexOf(source),
+    ),
+    outputs: kept.map((i) => outputs[i] as number),
+  };
 }
 
 function prints(step: Step): boolean {

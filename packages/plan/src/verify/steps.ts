@@ -86,10 +86,16 @@ function usesOf(step: Step): readonly Use[] {
       ];
     case "sort": {
       const length = pointsOf([step.outer, step.extent, step.inner]);
-      return step.dtypes.flatMap((dtype, i): Use[] => [
-        { name: `inputs[${i}]`, buffer: step.inputs[i]!, dtype, length },
-        { name: `outputs[${i}]`, buffer: step.outputs[i]!, dtype, length, writes: true },
-      ]);
+      const { dtypes, inputs, sources, outputs } = step;
+      return [
+        ...dtypes.map(
+          (dtype, i): Use => ({ name: `inputs[${i}]`, buffer: inputs[i]!, dtype, length }),
+        ),
+        ...sources.map((source, i): Use => {
+          const dtype = dtypes[source] ?? "int32";
+          return { name: `outputs[${i}]`, buffer: outputs[i]!, dtype, length, writes: true };
+        }),
+      ];
     }
     case "topk": {
       const { outer, extent, k, dtype, input, values, indices } = step;
@@ -174,10 +180,13 @@ function shapeFault(step: Step): string | undefined {
     case "dot":
       return dotFault(step);
     case "sort": {
-      const { dtypes, inputs, outputs, keys } = step;
-      if (inputs.length !== dtypes.length || outputs.length !== dtypes.length) {
-        return `${inputs.length} inputs and ${outputs.length} outputs of ${dtypes.length} dtypes`;
-      }
+      const { dtypes, inputs, sources, outputs, keys } = step;
+      if (inputs.length !== dtypes.length)
+        return `${inputs.length} inputs of ${dtypes.length} dtypes`;
+      if (outputs.length !== sources.length)
+        return `${outputs.length} outputs from ${sources.length} sources`;
+      const beyond = sources.find((source) => source > inputs.length);
+      if (beyond !== undefined) return `source ${beyond} of ${inputs.length} operands`;
       return keys >= 1 && keys <= dtypes.length ? undefined : `${keys} keys of ${dtypes.length}`;
     }
     case "topk":

@@ -132,6 +132,7 @@ const sort = tuple<Kindless<SortStep>>({
   keys: natural,
   dtypes: list(dtype),
   inputs: list(bufferId),
+  sources: list(natural),
   outputs: list(bufferId),
 });
 const topk = tuple<Kindless<TopKStep>>({
