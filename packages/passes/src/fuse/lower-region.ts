@@ -30,9 +30,10 @@ import {
   lowerSort,
   lowerTopK,
 } from "./library-steps.ts";
+import { isFusable } from "./op-kinds.ts";
 import { findOrbits, type Orbit, pointsOf } from "./orbits.ts";
 import { OrbitBroken, Puller, type Surroundings } from "./pull.ts";
-import { decideRoots, isFusable, type Roots } from "./roots.ts";
+import { decideRoots, type Roots } from "./roots.ts";
 import { KernelBuilder } from "./stage.ts";
 import { prepareWindow, windowKernels, windowsInto } from "./window-writes.ts";
 

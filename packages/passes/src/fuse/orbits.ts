@@ -20,7 +20,8 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { operationsOf, orbitPays } from "./cost.ts";
 import { AffineFit, preimage, Span } from "./gf2.ts";
-import { isFusable, isMovement, type Roots } from "./roots.ts";
+import { isFusable, isMovement } from "./op-kinds.ts";
+import type { Roots } from "./roots.ts";
 import { describeCone, type Element, PointTracer } from "./trace-point.ts";
 
 /** Positions of the last layer: (high · 2^bits + vector) · low + rest. */

@@ -31,7 +31,7 @@ import { symbolicValue, truth } from "../tensor/symbolic.ts";
 import { flatten, viewOf } from "../tensor/views.ts";
 import type { Place } from "./builder.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
-import { isReduction } from "./roots.ts";
+import { isReduction } from "./op-kinds.ts";
 import { type KernelBuilder, placeKey, StageBuilder } from "./stage.ts";
 
 /** What pulling needs to know about the world around a kernel. */

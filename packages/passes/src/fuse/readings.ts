@@ -5,14 +5,16 @@
  * read straight by one step and transposed by the next, and after a few of those at every turn of the square. So maps are
  * carried on from what is stored towards memory, through whatever computes in between.
  */
-import type { Node, Table, ValueId } from "@gridfuse/graph";
-import { sizes } from "@gridfuse/graph";
+import { type Node, sizes, type Table, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { coordinates, viewOf } from "../tensor/views.ts";
+import { kindOf } from "./op-kinds.ts";
 
 /** Coordinates of a value as functions of those of the kernel that reads it. */
 interface ReadingMap {
+  /** Shape of what the kernel makes. */
+  readonly domain: string;
   /** What index expressions do not say: the nodes on the way that are no plain movement. */
   readonly detour: string;
   readonly index: readonly IndexExpr[];
@@ -20,10 +22,21 @@ interface ReadingMap {
   readonly isFolded: boolean;
 }
 
+/** How one value is read. */
+interface Reading {
+  /** Numbers of maps, from the kernels on. */
+  readonly turned: number[];
+  /** The same, from the nearest readers on that compute something or are stored. */
+  readonly direct: number[];
+}
+const nobody: Reading = { turned: [], direct: [] };
+const straightMap = -1;
+
 /** So many maps of one value say as much as more. */
-const mostMaps = 4;
+const mostMaps = 8;
+const mostMapNumbers = 2 ** 26;
 /** Axes that a reduction folds have names that no coordinate has. */
-const foldedAxis = 1 << 20;
+const foldedAxis = 2 ** 20;
 
 export class Readings {
   readonly #table: Table;
@@ -31,41 +44,78 @@ export class Readings {
   readonly #numbers = new Map<string, number>();
   readonly #views = new Map<string, number>();
   readonly #moved = new Map<number, number>();
-  readonly #byValue = new Map<ValueId, number[]>();
+  readonly #chains = new Map<string, number>();
+  readonly #known: (Reading | undefined)[];
+  readonly #numberOf: (value: ValueId) => number;
 
-  constructor(table: Table) {
+  /** @param numberOf a number below `count` for each value of the region */
+  constructor(table: Table, count: number, numberOf: (value: ValueId) => number) {
     this.#table = table;
+    this.#known = new Array<undefined>(count).fill(undefined);
+    this.#numberOf = numberOf;
   }
 
-  /** Different maps through which points of kernels read `value`, or through which stages that fold do. */
-  countOf(value: ValueId): number {
-    let folded = 0;
-    const all = this.#byValue.get(value) ?? [];
-    for (const map of all) if (this.#maps[map]?.isFolded) folded += 1;
-    return Math.max(folded, all.length - folded);
+  /** Different maps through which points of kernels over one domain read `value`, or stages that fold over it do. */
+  mapsOf(value: ValueId): number {
+    const { turned, direct } = this.#of(value);
+    if (turned.length < 2) return Math.max(turned.length, direct.length);
+    const counts = new Map<string, number>();
+    let most = direct.length;
+    for (const map of turned) {
+      const { domain, isFolded } = this.#maps[map] as ReadingMap;
+      const group = isFolded ? `+${domain}` : domain;
+      const count = (counts.get(group) ?? 0) + 1;
+      counts.set(group, count);
+      most = Math.max(most, count);
+    }
+    return most;
+  }
+
+  #of(value: ValueId): Reading {
+    const number = this.#numberOf(value);
+    let reading = this.#known[number];
+    if (reading === undefined) {
+      reading = { turned: [], direct: [] };
+      this.#known[number] = reading;
+    }
+    return reading;
   }
 
   /** Carries the readings of what `node` makes on to its operands; anew from there where that is stored. */
-  passOn(node: Node, isStored: boolean, kind: "elementwise" | "reduction" | "other"): void {
+  passOn(node: Node, isStored: boolean): void {
+    if (node.inputs.length === 0) return;
     const result = node.outputs[0] as ValueId;
-    const known = isStored ? undefined : this.#byValue.get(result);
+    const own = isStored ? nobody : this.#of(result);
+    const kind = kindOf(node);
     // A reduction that is wanted at different places gets a kernel of its own, whatever is planned.
-    const isOwn = known === undefined || (kind === "reduction" && known.length > 1);
-    const from = isOwn ? [this.#straight(result)] : known;
-    const view = kind === "other" ? viewOf(this.#table, node) : undefined;
+    const isAnew = own.turned.length === 0 || (own.turned.length > 1 && kind === "reduction");
+    const from = isAnew ? [this.#straight(result)] : own.turned;
+    const view = kind === "movement" ? viewOf(this.#table, node) : undefined;
+    const viewNumber = view === undefined ? -1 : this.#view(view.index);
     for (const [i, value] of node.inputs.entries()) {
-      for (const map of from) this.#add(value, this.#through(node, i, map, kind, view?.index));
+      const reading = this.#of(value);
+      for (const map of from) addMap(reading.turned, this.#through(node, i, map));
+      if (kind === "elementwise" || kind === "reduction") addMap(reading.direct, straightMap);
+      else if (view === undefined) addMap(reading.direct, -2 - node.id);
+      else if (own.direct.length === 0)
+        addMap(reading.direct, this.#after(viewNumber, straightMap));
+      else for (const map of own.direct) addMap(reading.direct, this.#after(viewNumber, map));
     }
   }
 
-  #add(value: ValueId, map: number): void {
-    const maps = this.#byValue.get(value);
-    if (maps === undefined) this.#byValue.set(value, [map]);
-    else if (maps.length < mostMaps && !maps.includes(map)) maps.push(map);
+  /** A number for movement through a view before the movement `map`. */
+  #after(view: number, map: number): number {
+    const key = `${view};${map}`;
+    let number = this.#chains.get(key);
+    if (number === undefined) {
+      number = this.#chains.size;
+      this.#chains.set(key, number);
+    }
+    return number;
   }
 
   #number(map: ReadingMap): number {
-    const key = `${map.isFolded ? "+" : ""}${map.detour}[${map.index.map((e) => e.key).join()}]`;
+    const key = `${map.isFolded ? "+" : ""}${map.domain}${map.detour}[${keyOf(map.index)}]`;
     let number = this.#numbers.get(key);
     if (number === undefined) {
       number = this.#maps.push(map) - 1;
@@ -79,48 +129,60 @@ export class Readings {
   }
 
   #straight(value: ValueId): number {
-    return this.#number({ detour: "", index: coordinates(this.#shape(value)), isFolded: false });
+    const shape = this.#shape(value);
+    const domain = shape.join();
+    return this.#number({ domain, detour: "", index: coordinates(shape), isFolded: false });
   }
 
-  #through(
-    node: Node,
-    operand: number,
-    map: number,
-    kind: "elementwise" | "reduction" | "other",
-    view: readonly IndexExpr[] | undefined,
-  ): number {
-    const { detour, index, isFolded } = this.#maps[map] as ReadingMap;
+  #through(node: Node, operand: number, map: number): number {
+    const reading = this.#maps[map] as ReadingMap;
+    const { index } = reading;
     const shape = this.#shape(node.inputs[operand] as ValueId);
-    if (kind === "elementwise") {
-      return shape.length === index.length ? map : this.#number({ detour, index: [], isFolded });
+    switch (kindOf(node)) {
+      case "elementwise":
+        if (shape.length === index.length) return map;
+        if (shape.length === 0) return this.#number({ ...reading, index: [] });
+        return this.#around(node, operand, map);
+      case "movement": {
+        const view = viewOf(this.#table, node);
+        return view === undefined ? this.#around(node, operand, map) : this.#moves(view.index, map);
+      }
+      case "reduction": {
+        const folded = foldedDims(node);
+        let kept = 0;
+        const through = shape.map((extent, d) =>
+          folded.includes(d) ? ix.axis(foldedAxis + d, extent) : (index[kept++] as IndexExpr),
+        );
+        return this.#number({ ...reading, index: through, isFolded: true });
+      }
+      default:
+        return this.#around(node, operand, map);
     }
-    if (kind === "reduction") {
-      const folded = foldedDims(node);
-      let kept = 0;
-      const through = shape.map((extent, d) =>
-        folded.includes(d) ? ix.axis(foldedAxis + d, extent) : (index[kept++] as IndexExpr),
-      );
-      return this.#number({ detour, index: through, isFolded: true });
-    }
-    if (view === undefined) {
-      return this.#number({
-        detour: `${detour}${node.id}.${operand};${index.map((e) => e.key).join()};`,
-        index: coordinates(shape),
-        isFolded,
-      });
-    }
-    const key = this.#view(view) * 2 ** 26 + map;
+  }
+
+  #moves(view: readonly IndexExpr[], map: number): number {
+    const key = this.#view(view) * mostMapNumbers + map;
     let moved = this.#moved.get(key);
     if (moved === undefined) {
-      const after = view.map((e) => ix.substituteAxes(e, index));
-      moved = this.#number({ detour, index: after, isFolded });
+      const reading = this.#maps[map] as ReadingMap;
+      const index = view.map((e) => ix.substituteAxes(e, reading.index));
+      moved = this.#number({ ...reading, index });
       this.#moved.set(key, moved);
     }
     return moved;
   }
 
+  #around(node: Node, operand: number, map: number): number {
+    const reading = this.#maps[map] as ReadingMap;
+    return this.#number({
+      ...reading,
+      detour: `${reading.detour};${node.id}.${operand};${keyOf(reading.index)}`,
+      index: coordinates(this.#shape(node.inputs[operand] as ValueId)),
+    });
+  }
+
   #view(index: readonly IndexExpr[]): number {
-    const key = index.map((e) => e.key).join();
+    const key = keyOf(index);
     let number = this.#views.get(key);
     if (number === undefined) {
       number = this.#views.size;
@@ -128,6 +190,16 @@ export class Readings {
     }
     return number;
   }
+}
+
+function addMap(maps: number[], map: number): void {
+  if (maps.length < mostMaps && !maps.includes(map)) maps.push(map);
+}
+
+function keyOf(index: readonly IndexExpr[]): string {
+  let key = "";
+  for (const e of index) key += `${e.key},`;
+  return key;
 }
 
 const foldedDims = (node: Node): readonly number[] =>

@@ -6,15 +6,7 @@
  * that is dear and wanted by several kernels, or repeated along a broadcast. Everything else is
  * computed where it is read.
  */
-import {
-  definitionOf,
-  elementCount,
-  type Node,
-  type Region,
-  type Table,
-  type ValueId,
-} from "@gridfuse/graph";
-import { viewOf } from "../tensor/views.ts";
+import { elementCount, type Node, type Region, type Table, type ValueId } from "@gridfuse/graph";
 import {
   explainStore,
   longestChain,
@@ -24,82 +16,8 @@ import {
   type StoreReason,
   storeOrRecompute,
 } from "./cost.ts";
+import { isFusable, isMovement, kindOf } from "./op-kinds.ts";
 import { Readings } from "./readings.ts";
-
-/** Ops whose result a kernel can compute at any point; the others make a step of their own. */
-export function isFusable(node: Node): boolean {
-  switch (node.op) {
-    case "full":
-    case "iota":
-    case "pad":
-    case "concatenate":
-    case "dynamic_slice":
-    case "dynamic_update_slice":
-    case "gather":
-    case "reduce_sum":
-    case "reduce_prod":
-    case "reduce_max":
-    case "reduce_min":
-    case "reduce_and":
-    case "reduce_or":
-    case "reduce_xor":
-    case "argmax":
-    case "argmin":
-    case "bitcast_convert_type":
-      return true;
-    default: {
-      const { scalar, indexMap } = definitionOf(node.op);
-      return scalar !== undefined || indexMap !== undefined || node.op === "view";
-    }
-  }
-}
-
-export const isReduction = (node: Node): boolean =>
-  node.op === "argmax" ||
-  node.op === "argmin" ||
-  (node.op.startsWith("reduce_") && node.op !== "reduce_precision");
-
-export const isMovement = (node: Node): boolean =>
-  node.op === "view" || (definitionOf(node.op).indexMap !== undefined && node.inputs.length === 1);
-
-interface Summary {
-  /** Scalar operations to compute one element, all producers inlined. */
-  readonly cost: number;
-  /** Contains a reduction: such values are hoisted per row and never worth a kernel of their own. */
-  readonly reduces: boolean;
-}
-
-function summarise(table: Table, region: Region): Map<ValueId, Summary> {
-  const known = new Map<ValueId, Summary>();
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    let cost = 0;
-    let reduces = false;
-    if (isReduction(node)) {
-      reduces = true;
-    } else if (isFusable(node)) {
-      if (definitionOf(node.op).scalar !== undefined) cost += operationsOf(node.op);
-      if (node.op === "gather") cost += 2;
-      for (const input of node.inputs) {
-        const from = known.get(input);
-        if (from === undefined) continue;
-        cost += from.cost;
-        reduces ||= from.reduces;
-      }
-    }
-    for (const value of node.outputs) {
-      known.set(value, { cost: Math.min(cost, 1e6), reduces });
-    }
-  }
-  return known;
-}
-
-interface Use {
-  /** Composition of the movement between the value and its reader. */
-  readonly map: string;
-  /** Elements of the reader per element of the value. */
-  readonly repeat: number;
-}
 
 export interface Roots {
   /** Values that get memory of their own. */
@@ -109,113 +27,189 @@ export interface Roots {
 }
 
 export function decideRoots(table: Table, region: Region): Roots {
-  const roots = new Set<ValueId>(region.results);
-  const stored = new Map<ValueId, { reason: StoreReason; why: string }>();
-  const summaries = summarise(table, region);
-  const uses = new Map<ValueId, Use[]>();
-  /** Values with memory that each value flows into; three say as much as more. */
-  const sinks = new Map<ValueId, Set<ValueId>>();
-  const addUse = (value: ValueId, use: Use): void => {
-    const list = uses.get(value);
-    if (list === undefined) uses.set(value, [use]);
-    else list.push(use);
-  };
-  const addSinks = (value: ValueId, from: Iterable<ValueId>): void => {
-    let own = sinks.get(value);
-    if (own === undefined) {
-      own = new Set();
-      sinks.set(value, own);
+  const decision = new Decision(table, region);
+  decision.store();
+  decision.cutLongChains();
+  return decision;
+}
+
+/** Costs beyond this are all the same. */
+const highestCost = 1e6;
+/** Arrays with memory that a value flows into: three say as much as more. */
+const mostSinks = 3;
+
+/** Values of a region have numbers in order of appearance, and what is known of them lies in arrays. */
+class Decision implements Roots {
+  readonly roots: Set<ValueId>;
+  readonly stored = new Map<ValueId, { reason: StoreReason; why: string }>();
+  readonly #table: Table;
+  readonly #nodes: readonly Node[];
+  readonly #numbers = new Map<ValueId, number>();
+  readonly #readings: Readings;
+  /** Scalar operations to compute one element, all producers inlined. */
+  readonly #costs: Float64Array;
+  /** Contains a reduction: such values are hoisted per row and never worth a kernel of their own. */
+  readonly #reduces: Uint8Array;
+  readonly #sizes: Float64Array;
+  /** Elements of a reader per element of the value, at most. */
+  readonly #repeats: Float64Array;
+  readonly #sinks: Int32Array;
+
+  constructor(table: Table, region: Region) {
+    this.#table = table;
+    this.roots = new Set(region.results);
+    this.#nodes = region.nodes.map((id) => table.nodes[id] as Node);
+    const numbers = this.#numbers;
+    for (const param of region.params) numbers.set(param, numbers.size);
+    for (const node of this.#nodes) {
+      // Regions are closed, but those under construction need not be.
+      for (const value of node.inputs) if (!numbers.has(value)) numbers.set(value, numbers.size);
+      for (const value of node.outputs) numbers.set(value, numbers.size);
     }
-    for (const sink of from) if (own.size < 3) own.add(sink);
-  };
-  const readings = new Readings(table);
-  const sizeOf = (value: ValueId): number => elementCount(table.tensor(value).shape);
+    const count = numbers.size;
+    this.#costs = new Float64Array(count);
+    this.#reduces = new Uint8Array(count);
+    this.#repeats = new Float64Array(count);
+    this.#sinks = new Int32Array(count * mostSinks).fill(-1);
+    this.#sizes = new Float64Array(count);
+    for (const [value, number] of numbers) this.#sizes[number] = sizeOf(table, value);
+    this.#readings = new Readings(table, count, (value) => this.#numberOf(value));
+    this.#summarise();
+  }
+
+  #numberOf(value: ValueId): number {
+    return this.#numbers.get(value) as number;
+  }
+
+  #summarise(): void {
+    for (const node of this.#nodes) {
+      const kind = kindOf(node);
+      let cost = 0;
+      let reduces = 0;
+      if (kind === "reduction") {
+        reduces = 1;
+      } else if (kind !== "apart") {
+        if (kind === "elementwise") cost += operationsOf(node.op);
+        if (node.op === "gather") cost += 2;
+        for (const input of node.inputs) {
+          const from = this.#numberOf(input);
+          cost += this.#costs[from] as number;
+          reduces |= this.#reduces[from] as number;
+        }
+      }
+      for (const value of node.outputs) {
+        const number = this.#numberOf(value);
+        this.#costs[number] = Math.min(cost, highestCost);
+        this.#reduces[number] = reduces;
+      }
+    }
+  }
+
+  /** From results to params: by the time a value is looked at, its readers have been. */
+  store(): void {
+    const { roots } = this;
+    for (let i = this.#nodes.length - 1; i >= 0; i -= 1) {
+      const node = this.#nodes[i] as Node;
+      if (!isFusable(node)) {
+        for (const value of node.inputs) roots.add(value);
+        continue;
+      }
+      const result = node.outputs[0] as ValueId;
+      if (!roots.has(result) && mayBeStored(node)) this.#storeWhereItPays(result);
+      const isStored = roots.has(result);
+      this.#readings.passOn(node, isStored);
+      this.#passOn(node, isStored);
+    }
+  }
+
+  #storeWhereItPays(result: ValueId): void {
+    const number = this.#numberOf(result);
+    const readers: Readers = {
+      cost: this.#costs[number] as number,
+      reduces: this.#reduces[number] === 1,
+      maps: this.#readings.mapsOf(result),
+      repeat: Math.max(1, this.#repeats[number] as number),
+      severalDomains: this.#severalDomains(number),
+    };
+    const reason = storeOrRecompute(readers);
+    if (reason === undefined) return;
+    this.roots.add(result);
+    this.stored.set(result, { reason, why: explainStore(reason, readers) });
+  }
 
   /** Flows into several arrays that cannot be outputs of one kernel, for want of one domain. */
-  const severalDomains = (value: ValueId): boolean => {
-    const targets = [...(sinks.get(value) ?? [])];
-    return targets.length > 1 && targets.some((sink) => sizeOf(sink) !== sizeOf(value));
-  };
+  #severalDomains(number: number): boolean {
+    const first = number * mostSinks;
+    if (this.#sinks[first + 1] === -1) return false;
+    for (let i = first; i < first + mostSinks; i += 1) {
+      const sink = this.#sinks[i] as number;
+      if (sink >= 0 && this.#sizes[sink] !== this.#sizes[number]) return true;
+    }
+    return false;
+  }
 
-  for (const id of [...region.nodes].reverse()) {
-    const node = table.nodes[id] as Node;
-    if (!isFusable(node)) {
-      for (const value of node.inputs) roots.add(value);
-      continue;
+  #addSink(number: number, sink: number): void {
+    const first = number * mostSinks;
+    for (let i = first; i < first + mostSinks; i += 1) {
+      if (this.#sinks[i] === sink) return;
+      if (this.#sinks[i] !== -1) continue;
+      this.#sinks[i] = sink;
+      return;
     }
-    const result = node.outputs[0] as ValueId;
-    const own = uses.get(result) ?? [];
-    if (!roots.has(result) && mayBeStored(node)) {
-      const readers: Readers = {
-        ...(summaries.get(result) as Summary),
-        maps: Math.max(new Set(own.map(({ map }) => map)).size, readings.countOf(result)),
-        repeat: own.reduce((most, { repeat }) => Math.max(most, repeat), 1),
-        severalDomains: severalDomains(result),
-      };
-      const reason = storeOrRecompute(readers);
-      if (reason !== undefined) {
-        roots.add(result);
-        stored.set(result, { reason, why: explainStore(reason, readers) });
-      }
-    }
-    readings.passOn(node, roots.has(result), kindOf(node));
-    const flowsTo = roots.has(result) ? [result] : (sinks.get(result) ?? []);
-    const passThrough = isMovement(node) && !roots.has(result);
-    const view = isMovement(node) ? viewOf(table, node) : undefined;
-    for (const value of new Set(node.inputs)) {
-      addSinks(value, flowsTo);
-      const ratio = sizeOf(value) === 0 ? 1 : sizeOf(result) / sizeOf(value);
-      if (view !== undefined) {
-        const map = view.index.map(({ key }) => key).join();
-        if (passThrough) {
-          for (const use of own) {
-            addUse(value, { map: `${map};${use.map}`, repeat: use.repeat * ratio });
-          }
-          if (own.length === 0) addUse(value, { map, repeat: ratio });
-        } else {
-          addUse(value, { map, repeat: ratio });
-        }
+  }
+
+  /** Tells operands where the result goes, and how often each of their elements is asked for. */
+  #passOn(node: Node, isStored: boolean): void {
+    const kind = kindOf(node);
+    const result = this.#numberOf(node.outputs[0] as ValueId);
+    // What is only moved asks as often as whoever reads it.
+    const often = kind === "movement" && !isStored ? this.#repeats[result] || 1 : 1;
+    for (const value of node.inputs) {
+      const number = this.#numberOf(value);
+      if (isStored) {
+        this.#addSink(number, result);
       } else {
-        // Pad, concatenate and friends shift their operands: a map of their own.
-        const map =
-          definitionOf(node.op).scalar === undefined && !isReduction(node) ? `n${id}` : "";
-        addUse(value, { map, repeat: isReduction(node) ? 1 : ratio });
+        for (let i = result * mostSinks; i < (result + 1) * mostSinks; i += 1) {
+          const sink = this.#sinks[i] as number;
+          if (sink >= 0) this.#addSink(number, sink);
+        }
       }
+      const size = this.#sizes[number] as number;
+      const ratio = size === 0 ? 1 : (this.#sizes[result] as number) / size;
+      const repeat = kind === "reduction" ? 1 : often * ratio;
+      if (repeat > (this.#repeats[number] as number)) this.#repeats[number] = repeat;
     }
   }
-  cutLongChains(table, region, roots);
-  return { roots, stored };
-}
 
-const kindOf = (node: Node): "elementwise" | "reduction" | "other" =>
-  isReduction(node)
-    ? "reduction"
-    : definitionOf(node.op).scalar === undefined
-      ? "other"
-      : "elementwise";
-
-/** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
-function cutLongChains(table: Table, region: Region, roots: Set<ValueId>): void {
-  const weights = new Map<ValueId, number>();
-  const weightOf = (value: ValueId): number => weights.get(value) ?? 0;
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    const [value] = node.outputs;
-    if (value === undefined || !isFusable(node)) continue;
-    let weight = Math.max(1, operationsOf(node.op));
-    if (isReduction(node)) {
-      const source = computedSource(table, node.inputs[0] as ValueId);
-      if (weightOf(source) + reductionWeight > longestChain) {
-        roots.add(source);
-        weights.set(source, 0);
+  /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
+  cutLongChains(): void {
+    const { roots } = this;
+    const weights = new Float64Array(this.#numbers.size);
+    for (const node of this.#nodes) {
+      const [value] = node.outputs;
+      if (value === undefined || !isFusable(node)) continue;
+      let weight = Math.max(1, operationsOf(node.op));
+      if (kindOf(node) === "reduction") {
+        const source = computedSource(this.#table, node.inputs[0] as ValueId);
+        const number = this.#numberOf(source);
+        if ((weights[number] as number) + reductionWeight > longestChain) {
+          roots.add(source);
+          weights[number] = 0;
+        }
+        weight = reductionWeight;
       }
-      weight = reductionWeight;
+      let longest = 0;
+      for (const input of node.inputs) {
+        longest = Math.max(longest, weights[this.#numberOf(input)] as number);
+      }
+      weight += longest;
+      if (weight > longestChain && !isMovement(node)) roots.add(value);
+      weights[this.#numberOf(value)] = roots.has(value) ? 0 : weight;
     }
-    weight += node.inputs.reduce((most, input) => Math.max(most, weightOf(input)), 0);
-    if (weight > longestChain && !isMovement(node)) roots.add(value);
-    weights.set(value, roots.has(value) ? 0 : weight);
   }
 }
+
+const sizeOf = (table: Table, value: ValueId): number => elementCount(table.tensor(value).shape);
 
 /** What `value` is moved from. */
 function computedSource(table: Table, value: ValueId): ValueId {
@@ -228,4 +222,4 @@ function computedSource(table: Table, value: ValueId): ValueId {
 }
 
 const mayBeStored = (node: Node): boolean =>
-  !isMovement(node) && !isReduction(node) && node.outputs.length === 1;
+  !isMovement(node) && kindOf(node) !== "reduction" && node.outputs.length === 1;

@@ -14,7 +14,7 @@ import {
 import * as ix from "@gridfuse/plan/index-expr";
 import { fromBits, isInteger } from "@gridfuse/plan/scalar";
 import { viewOf } from "../tensor/views.ts";
-import { isFusable, isReduction } from "./roots.ts";
+import { isFusable, isReduction } from "./op-kinds.ts";
 
 export interface Element {
   readonly value: ValueId;
