@@ -110,7 +110,7 @@ export class Importing {
       case "token":
         return undefined;
       case "key":
-        return tensorType("uint32", [...aval.s, 2]);
+        return tensorType("uint64", aval.s);
       case "ref": {
         if (isSemaphore(aval.d) && !this.countsSemaphores) return undefined;
         const space =
@@ -121,6 +121,11 @@ export class Importing {
         if (isSemaphore(aval.d) && !this.countsSemaphores) return undefined;
         return tensorType(dtypeOf(aval.d), aval.s);
     }
+  }
+
+  isKey(v: Var): boolean {
+    const aval = "v" in v ? v.a : v[1];
+    return (typeof aval === "number" ? this.program.avals?.[aval] : aval)?.k === "key";
   }
 
   typeOfVar(v: Var): ValueType | undefined {
@@ -174,7 +179,7 @@ export class Importing {
 const placeOf = (origin: Origin | undefined): SourceLocation | undefined =>
   origin === undefined ? undefined : sourceLocation(origin);
 
-const variableOf = (v: Var): number => ("v" in v ? v.v : v[0]);
+export const variableOf = (v: Var): number => ("v" in v ? v.v : v[0]);
 
 /** One jaxpr at one place: its variables, and the scope that its equations append to. */
 export class Body {

@@ -5,9 +5,11 @@ import {
   newRegion,
   type Program,
   Table,
+  type TensorType,
+  tensorType,
   type ValueId,
 } from "@gridfuse/graph";
-import { Body, Importing } from "./body.ts";
+import { Body, Importing, variableOf } from "./body.ts";
 import { readContainer } from "./container.ts";
 import { malformed } from "./errors.ts";
 import { ruleOf } from "./primitives/table.ts";
@@ -45,10 +47,21 @@ export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): P
   const params = main.in.map((v): ValueId => {
     const type = importing.typeOfVar(v);
     if (type?.kind !== "tensor") throw malformed("an input of the program is no array");
-    return scope.param(type);
+    return importing.isKey(v) ? keyInput(scope, type) : scope.param(type);
   });
   const results = new Body(importing, scope).run(program.main, params);
-  scope.region.results.push(...results);
+  const keys = new Set(
+    main.eqns
+      .flatMap(({ o = [] }) => o.filter((v) => v !== null))
+      .filter((v) => importing.isKey(v))
+      .map(variableOf),
+  );
+  for (const v of main.in) if (importing.isKey(v)) keys.add(variableOf(v));
+  main.out.forEach((atom, i) => {
+    const isKey = typeof atom === "number" && keys.has(atom);
+    const value = results[i] as ValueId;
+    scope.region.results.push(isKey ? keyOutput(scope, value) : value);
+  });
   return {
     name: options.name ?? program.name ?? main.name ?? "jaxpr",
     table,
@@ -57,6 +70,14 @@ export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): P
     outputs: portNames(program.outputs, "out", results.length),
   };
 }
+
+/** Keys come and go as their words: uint32[…, 2]. */
+function keyInput(scope: Scope, { shape }: TensorType): ValueId {
+  const words = scope.param(tensorType("uint32", [...shape, 2]));
+  return scope.e.emit("bitcast_convert_type", [words], { dtype: "uint64" });
+}
+const keyOutput = (scope: Scope, key: ValueId): ValueId =>
+  scope.e.emit("bitcast_convert_type", [key], { dtype: "uint32" });
 
 function portNames(
   names: readonly string[] | undefined,

@@ -8,27 +8,30 @@ import type { Rules } from "./table.ts";
 type None = { [K in OpName]: OpParams[K] extends Record<string, never> ? K : never }[OpName] &
   string;
 
-/** Operands of one shape: literals and scalars stand for arrays of the others' shape. */
+/** Operands of one shape: literals, scalars and dimensions of 1 stretch to the others. */
 export function meet(
   body: Body,
   args: readonly ValueId[],
   inputs: readonly Atom[],
 ): readonly ValueId[] {
-  const first = args[0] as ValueId;
-  let shape = body.shape(first);
-  let same = true;
-  for (let i = 1; i < args.length; i++) {
-    const other = body.shape(args[i] as ValueId);
-    if (sameShape(shape, other)) continue;
-    same = false;
-    if (other.length > shape.length) shape = other;
-  }
-  if (same) return args;
+  const shape = commonShape(args.map((arg) => body.shape(arg)));
+  if (shape === undefined) return args;
   return args.map((arg, i) => {
     const atom = inputs[i];
     return typeof atom === "object" && "lit" in atom
       ? body.full(dtypeOf(atom.d), shape, literalValue(atom))
       : body.e.broadcastTo(arg, shape);
+  });
+}
+
+/** Undefined where all have it already. */
+function commonShape(shapes: readonly (readonly number[])[]): readonly number[] | undefined {
+  const [first = []] = shapes;
+  if (shapes.every((shape) => sameShape(shape, first))) return undefined;
+  const rank = Math.max(...shapes.map(({ length }) => length));
+  return Array.from({ length: rank }, (_, d) => {
+    const sizes = shapes.map((shape) => shape[d - rank + shape.length] ?? 1);
+    return sizes.find((size) => size !== 1) ?? 1;
   });
 }
 

@@ -22,13 +22,6 @@ export function sliceAxis(
   });
 }
 
-const toResult = (
-  body: Body,
-  [x]: readonly ValueId[],
-  _: unknown,
-  eqn: Parameters<Body["resultType"]>[0],
-): ValueId => body.e.reshape(x as ValueId, body.resultType(eqn).shape);
-
 export const movement: Rules = {
   "lax:iota": (body, _, { d, s, dim }: { d: WireDType; s: readonly number[]; dim: number }) => {
     const dtype = dtypeOf(d);
@@ -51,8 +44,19 @@ export const movement: Rules = {
     [x],
     { s, dims }: { s: readonly number[]; dims?: readonly number[] | null },
   ) => body.e.reshape(dims == null ? (x as ValueId) : body.e.transpose(x as ValueId, dims), s),
-  "lax:squeeze": toResult,
-  "lax:expand_dims": toResult,
+  "lax:squeeze": (body, [x], { dims }: { dims: readonly number[] }) => {
+    const shape = body.shape(x as ValueId);
+    const dropped = dims.map((d) => (d + shape.length) % shape.length);
+    return body.e.reshape(
+      x as ValueId,
+      shape.filter((_, d) => !dropped.includes(d)),
+    );
+  },
+  "lax:expand_dims": (body, [x], { dims }: { dims: readonly number[] }) => {
+    const shape = [...body.shape(x as ValueId)];
+    for (const d of [...dims].sort((a, b) => a - b)) shape.splice(d, 0, 1);
+    return body.e.reshape(x as ValueId, shape);
+  },
   "lax:transpose": (body, [x], { perm }: { perm: readonly number[] }) =>
     body.e.transpose(x as ValueId, perm),
   "lax:slice": (

@@ -1,11 +1,11 @@
 /**
- * Random numbers of JAX: keys are two words, bits are Threefry-2x32 of counters (the partitionable form,
- * JAX's default), so they are the same bits.
+ * Random numbers of JAX: bits are Threefry-2x32 of counters (the partitionable form, JAX's default), so they
+ * are the same bits. A key is two words; here it is one element of 64 bits, the first word in the lower half, so
+ * that an array of keys is moved about like any other.
  */
 import type { ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import { meet } from "./elementwise.ts";
-import { sliceAxis } from "./movement.ts";
 import type { Rules } from "./table.ts";
 
 export type Pair = readonly [ValueId, ValueId];
@@ -17,24 +17,22 @@ export function threefry(body: Body, key: Pair, counter: Pair): Pair {
   return [word(0), word(1)];
 }
 
-/** The words of keys, without their last dimension. */
+/** The words of keys. */
 export function keyWords(body: Body, key: ValueId): Pair {
-  const shape = body.shape(key);
-  const last = shape.length - 1;
-  const word = (i: number): ValueId =>
-    body.e.reshape(sliceAxis(body, key, last, i, i + 1), shape.slice(0, -1));
-  return [word(0), word(1)];
+  const by = body.full("uint64", body.shape(key), 32);
+  const upper = body.e.emit("shift_right_logical", [key, by], {});
+  return [body.e.convert(key, "uint32"), body.e.convert(upper, "uint32")];
 }
 
-const joinWords = (body: Body, words: Pair): ValueId => {
-  const shape = [...body.shape(words[0]), 1];
-  const parts = words.map((word) => body.e.reshape(word, shape));
-  return body.e.emit("concatenate", parts, { dimension: shape.length - 1 });
-};
+function joinWords(body: Body, [first, second]: Pair): ValueId {
+  const by = body.full("uint64", body.shape(first), 32);
+  const upper = body.e.emit("shift_left", [body.e.convert(second, "uint64"), by], {});
+  return body.e.emit("or", [body.e.convert(first, "uint64"), upper], {});
+}
 
 /** Row-major numbers of `shape` under every key: keys in front. */
 function counted(body: Body, key: ValueId, shape: readonly number[]): Pair {
-  const keys = body.shape(key).slice(0, -1);
+  const keys = body.shape(key);
   const full = [...keys, ...shape];
   const count = shape.reduce((product, size) => product * size, 1);
   const numbers = body.e.reshape(body.e.iota("uint32", [count], 0), shape);
@@ -84,8 +82,10 @@ export const random: Rules = {
     threefry(body, ...splitWords(meet(body, args, eqn.i ?? []))),
   "random:random_bits": (body, [key], p: { bit_width: number; shape: readonly number[] }) =>
     randomBits(body, key as ValueId, p.bit_width, p.shape),
-  "random:random_wrap": (_, [words]) => words,
-  "random:random_unwrap": (_, [key]) => key,
+  "random:random_wrap": (body, [words]) =>
+    body.e.emit("bitcast_convert_type", [words as ValueId], { dtype: "uint64" }),
+  "random:random_unwrap": (body, [key]) =>
+    body.e.emit("bitcast_convert_type", [key as ValueId], { dtype: "uint32" }),
   "random:random_clone": (_, [key]) => key,
   "random:random_seed": (body, [seed]) => joinWords(body, seeded(body, seed as ValueId)),
   "random:random_split": (body, [key], { shape }: { shape: readonly number[] }) =>

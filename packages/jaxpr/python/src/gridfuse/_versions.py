@@ -1,0 +1,109 @@
+"""Where the versions of JAX differ, in one place.
+
+Closed jaxprs became plain ones with `consts` in 0.11, `scan` names its groups by trees from then on, and the
+modules that define primitives have moved now and then.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from jax._src import core
+
+Primitive = core.Primitive
+Literal = core.Literal
+
+# The longest prefix wins. What a primitive's defining module makes of its name: `swap` exists four times.
+_NAMESPACES: dict[str, str] = {
+    "jax._src.lax": "lax",
+    "jax._src.ad_util": "lax",
+    "jax._src.debugging": "lax",
+    "jax._src.checkify": "lax",
+    "jax._src.callback": "core",
+    "jax._src.prng": "random",
+    "jax._src.random": "random",
+    "jax._src.state": "state",
+    "jax._src.pallas": "pl",
+    "jax._src.pallas.mosaic": "tpu",
+    "jax._src.pallas.einshape": "tpu",
+    "jax._src.pallas.mosaic.sc_primitives": "sc",
+    "jax._src.pallas.mosaic.sc_core": "sc",
+    "jax._src.pallas.mosaic_gpu": "gpu",
+    "jax._src.pallas.triton": "gpu",
+}
+
+
+def closed(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
+    """The open jaxpr and its constants, whichever of the two kinds it is."""
+    inner = getattr(jaxpr, "jaxpr", None)
+    if inner is not None:
+        return inner, jaxpr.consts
+    return jaxpr, getattr(jaxpr, "consts", ())
+
+
+def scan_groups(params: dict[str, Any]) -> tuple[int, int]:
+    """How many operands of a scan are constants, and how many are carried."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carry, _ = params["ft_in"].unpack()
+    return len(consts), len(carry)
+
+
+def is_dropped(variable: Any) -> bool:
+    return type(variable).__name__ == "DropVar"
+
+
+@functools.cache
+def _namespace_of_module(module: str) -> str:
+    while module:
+        if module in _NAMESPACES:
+            return _NAMESPACES[module]
+        module = module.rpartition(".")[0]
+    return "core"
+
+
+_known: dict[int, tuple[Primitive, str]] = {}
+_modules_seen = 0
+
+
+def _look_around() -> None:
+    """Finds every primitive that a loaded module of JAX holds; the module nearest to the root owns it."""
+    global _modules_seen
+    modules = [name for name in list(sys.modules) if name.startswith("jax._src")]
+    _modules_seen = len(sys.modules)
+    # Front ends import each other's primitives: the deepest path is the one that says most.
+    for name in sorted(modules, key=lambda name: (name.count("."), len(name))):
+        namespace = _namespace_of_module(name)
+        for value in list(vars(sys.modules[name]).values()):
+            if isinstance(value, Primitive) and id(value) not in _known:
+                _known[id(value)] = (value, namespace)
+
+
+# Primitives whose first importer is not their home.
+_HOMES: dict[str, str] = {
+    "jit": "core",
+    "get": "state",
+    "swap": "state",
+    "addupdate": "state",
+    "reshard": "lax",
+    "emit_pipeline": "tpu",
+}
+
+
+def namespace(primitive: Primitive) -> str:
+    """Which family a primitive is of: lax, core, state, pl, tpu, random, sc or gpu."""
+    known = _known.get(id(primitive))
+    if known is None:
+        if len(sys.modules) != _modules_seen:
+            _look_around()
+            known = _known.get(id(primitive))
+        if known is None:
+            known = (primitive, "core")
+            _known[id(primitive)] = known
+    home = _HOMES.get(primitive.name)
+    if home is not None and known[1] in ("lax", "core", "state", home):
+        return home
+    return known[1]
