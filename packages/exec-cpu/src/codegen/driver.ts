@@ -21,6 +21,7 @@ import { type FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { dotScratch, emitDot } from "./dot.ts";
 import { emitKernel, kernelScratch } from "./kernel.ts";
 import { type KernelKey, kernelKey } from "./kernel-key.ts";
+import { isInPlace } from "./kernel-late.ts";
 import { emitScan } from "./scan.ts";
 import { emitCopy, emitScatter } from "./small-steps.ts";
 import { emitSort, sortScratch } from "./sort.ts";
@@ -72,6 +73,8 @@ class Driver {
   readonly #maxFuel: number;
   readonly #keys = new Map<KernelStep, KernelKey>();
   readonly #uses = new Map<string, number>();
+  /** Kernels of which some have results where their operands lie. */
+  readonly #inPlace = new Set<string>();
   readonly #shared = new Map<string, StepFunction | undefined>();
   readonly printSteps: PrintStep[] = [];
   readonly whileSteps: WhileStep[] = [];
@@ -90,6 +93,7 @@ class Driver {
       const key = kernelKey(step);
       this.#keys.set(step, key);
       this.#uses.set(key.text, (this.#uses.get(key.text) ?? 0) + 1);
+      if (isInPlace(step, layout.addresses, plan.buffers)) this.#inPlace.add(key.text);
     });
     this.#context = {
       module: this.module,
@@ -150,13 +154,14 @@ class Driver {
   /** Kernels that differ only in their buffers are one function. */
   #kernel(step: KernelStep): void {
     const key = this.#keys.get(step) as KernelKey;
+    const isSafe = !this.#inPlace.has(key.text);
     if ((this.#uses.get(key.text) as number) === 1) {
-      this.#call(step, emitKernel(this.#context, step));
+      this.#call(step, emitKernel(this.#context, step, isSafe));
       return;
     }
     let fn = this.#shared.get(key.text);
     if (fn === undefined && !this.#shared.has(key.text)) {
-      fn = emitKernel(this.#context, step, key.buffers);
+      fn = emitKernel(this.#context, step, isSafe, key.buffers);
       this.#shared.set(key.text, fn);
     }
     const addresses = key.buffers.map((buffer) => this.#context.addresses[buffer] as number);

@@ -20,6 +20,8 @@ export interface StageForm {
   readonly nodes: readonly ScalarNode[];
   readonly reductions: readonly Reduction[];
   readonly writes: readonly Write[];
+  /** Conditions that must hold nowhere, where the stage was written as if they never did (kernel-late.ts). */
+  readonly late?: readonly number[];
 }
 
 export interface KernelForm {
@@ -187,5 +189,12 @@ export function formOf(step: Pick<KernelStep, "axes" | "stages">): KernelForm {
     if (empty !== undefined) return { inner: [empty], nodes: [], reductions, writes: [] };
     return reductions.length > 0 ? flattenInner(form) : mergeInner(form);
   });
+  const [only] = stages;
+  // Axes of a single stage that folds nothing are as parallel as the others.
+  if (stages.length === 1 && only !== undefined && only.reductions.length === 0 && !isEmpty(only)) {
+    return mergeOuter({ outer: [...outer, ...only.inner], stages: [{ ...only, inner: [] }] });
+  }
   return mergeOuter({ outer, stages });
 }
+
+const isEmpty = ({ inner }: StageForm): boolean => inner.some(({ extent }) => extent === 0);

@@ -7,6 +7,7 @@
  * the reduced index (column sums, windows). Kernels with dtypes that have no lanes run point by point.
  */
 import { InternalError, type KernelStep } from "@gridfuse/plan";
+import type { ValueType } from "../wasm/code.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import {
   guardQuad,
@@ -21,7 +22,9 @@ import { ArgFold } from "./arg-fold.ts";
 import { ArgSearch } from "./arg-search.ts";
 import { BlockFold } from "./block-fold.ts";
 import { formOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
+import { withoutRares } from "./kernel-late.ts";
 import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
+import { withStash } from "./kernel-stash.ts";
 import {
   type Block,
   blockAxis,
@@ -44,12 +47,16 @@ import type { CodegenContext, StepFunction } from "./step-function.ts";
 /** What a reduction of a single value runs over. */
 const noAxis: LoopAxis = { axis: -1, extent: 1 };
 
-/** More nodes than this are not worth two quads at a time. */
+/** Up to so many nodes four quads at a time hide latencies, though constants no longer fit into registers; beyond, two. */
+const widestLimit = 64;
 const wideLimit = 160;
 /** More results than this at one point keep the machine busy, and its registers full, by themselves: two quads only spill. */
 const wideWrites = 4;
 /** The same for four quads, where lanes run across points that reduce: whole cache lines of columns. */
 const crossingLimit = 24;
+
+const countComputed = ({ nodes }: StageForm): number =>
+  nodes.reduce((total, { op }) => total + (op === "const" ? 0 : 1), 0);
 
 class KernelEmitter {
   readonly #context: CodegenContext;
@@ -58,6 +65,10 @@ class KernelEmitter {
   readonly #mode: Mode;
   readonly #nest: Nest;
   readonly #results: (readonly Accumulator[])[] = [];
+  /** Whether this runs only where another function could not. */
+  readonly #isFallback: boolean;
+  /** Collects conditions that must not hold. */
+  readonly #late: number | undefined;
   /** The block of outer points being written, where lanes run across points. */
   #across: Block = scalarBlock;
 
@@ -67,12 +78,16 @@ class KernelEmitter {
     form: KernelForm,
     mode: Mode,
     nest: Nest,
+    isFallback: boolean,
   ) {
+    this.#isFallback = isFallback;
     this.#context = context;
     this.#addresses = addresses;
     this.#form = form;
     this.#mode = mode;
     this.#nest = nest;
+    const isOptimistic = form.stages.some(({ late }) => late !== undefined);
+    this.#late = isOptimistic ? nest.local("v128") : undefined;
   }
 
   get #lanesAcross(): LaneAxis | undefined {
@@ -93,6 +108,19 @@ class KernelEmitter {
       this.#place(axis, nest.local("i32"), i + 1);
     }
     this.#outerLoop(0);
+    if (this.#late !== undefined) this.#nest.code.get(this.#late).op("v128.any_true");
+  }
+
+  /** Notes where a condition holds, in lanes that count or not. */
+  #noteLate(stage: StageForm, program: Program, block: Block): void {
+    const { code } = this.#nest;
+    for (const condition of stage.late ?? []) {
+      for (const part of partsOf(block)) {
+        code.get(this.#late as number);
+        program.vector(condition, part)(code);
+        code.op("v128.or").set(this.#late as number);
+      }
+    }
   }
 
   #outerLoop(depth: number): void {
@@ -143,11 +171,12 @@ class KernelEmitter {
   }
 
   #wideWidth(): 4 | 8 | 16 {
-    const nodes = this.#form.stages.reduce((total, stage) => total + stage.nodes.length, 0);
+    const nodes = this.#form.stages.reduce((total, stage) => total + countComputed(stage), 0);
     const crossing = this.#mode === "outer" && reduces(this.#form);
     if (crossing) return nodes > crossingLimit ? 4 : 16;
     const writes = Math.max(...this.#form.stages.map((stage) => stage.writes.length));
-    return nodes > wideLimit || writes > wideWrites ? 4 : 8;
+    if (nodes > wideLimit || writes > wideWrites || this.#isFallback) return 4;
+    return nodes > widestLimit ? 8 : 16;
   }
 
   #stages(across: Block): void {
@@ -183,6 +212,7 @@ class KernelEmitter {
     const nest = this.#nest;
     const lanes = this.#lanesOf(stage);
     const roots = [
+      ...(stage.late ?? []),
       ...stage.reductions.map(({ value }) => value),
       ...stage.writes.flatMap(({ value, index, guard }) => [
         value,
@@ -246,6 +276,7 @@ class KernelEmitter {
 
   #body(stage: StageForm, program: Program, block: Block): void {
     program.emitAll(block);
+    this.#noteLate(stage, program, block);
     this.#writes(program, stage.writes, block);
   }
 
@@ -397,6 +428,7 @@ class KernelEmitter {
     const group = this.#mode === "inner" ? accumulators : 1;
     const accumulate = (block: Block): void => {
       program.emitAll(block);
+      this.#noteLate(stage, program, block);
       for (const [i, { value }] of stage.reductions.entries()) {
         const values =
           block.width === 1
@@ -431,38 +463,132 @@ class KernelEmitter {
   }
 }
 
+// ── Steps ───────────────────────────────────────────────────────────────────────────────────
+
+/** A kernel that is made ready: its loops, and rows that stages leave to later ones. */
+interface Prepared {
+  readonly form: KernelForm;
+  readonly mode: Mode;
+  readonly rows: readonly number[];
+}
+
+const prepared = new WeakMap<KernelStep, Prepared>();
+
+/** Rows that are kept are buffers beyond all others. */
+const firstRow = 1_000_000;
+
+function prepare(step: KernelStep): Prepared {
+  let known = prepared.get(step);
+  if (known === undefined) {
+    const form = formOf(step);
+    const mode = modeOf(form);
+    known =
+      mode === "inner" && form.stages.length > 1
+        ? { mode, ...withStash(form, firstRow) }
+        : { mode, form, rows: [] };
+    prepared.set(step, known);
+  }
+  return known;
+}
+
+/** Bytes of the accumulators that stages keep in scratch memory. */
+const foldScratch = ({ stages }: Pick<KernelStep, "stages">): number =>
+  Math.max(0, ...stages.map(({ reductions }) => reductions.length * slotBytes(4)));
+
+/** A row, and what a vector may read beyond it. */
+const rowScratch = (bytes: number): number => Math.ceil(bytes / 16) * 16 + 16;
+
 /** Bytes of scratch memory that a kernel may use. */
 export function kernelScratch(step: KernelStep): number {
-  return Math.max(0, ...step.stages.map(({ reductions }) => reductions.length * slotBytes(4)));
+  if (step.axes.includes(0)) return 0;
+  return prepare(step).rows.reduce((total, row) => total + rowScratch(row), foldScratch(step));
 }
 
 /**
  * Emits a kernel; undefined where it has no points.
  *
+ * @param isSafe whether points may be done over: no result lies where an operand lay
  * @param parameters buffers whose addresses are arguments of the function, after lo and hi
  */
 export function emitKernel(
   context: CodegenContext,
   step: KernelStep,
+  isSafe: boolean,
   parameters: readonly number[] = [],
 ): StepFunction | undefined {
   if (step.axes.includes(0)) return undefined;
-  const form = formOf(step);
-  const mode = modeOf(form);
-  const fn = context.module.define(["i32", "i32", ...parameters.map(() => "i32" as const)], []);
+  const { form, mode, rows } = prepare(step);
   const addresses: Address[] = [...context.addresses];
   for (const [i, buffer] of parameters.entries()) addresses[buffer] = { local: 2 + i };
-  const nest = new Nest(fn, context.helpers, context.loopGlobals);
-  new KernelEmitter(context, addresses, form, mode, nest).emit();
+  let end = context.scratch + foldScratch(step);
+  for (const [i, bytes] of rows.entries()) {
+    addresses[firstRow + i] = end;
+    end += rowScratch(bytes);
+  }
+  const params = ["i32", "i32", ...parameters.map(() => "i32" as const)] as const;
+  const emit = (of: KernelForm, results: readonly ValueType[], isFallback: boolean): number => {
+    const fn = context.module.define(params, results);
+    const nest = new Nest(fn, context.helpers, context.loopGlobals);
+    new KernelEmitter(context, addresses, of, mode, nest, isFallback).emit();
+    return fn.index;
+  };
+  const extent = form.outer[0]?.extent ?? 1;
+  const points = form.stages.reduce((total, { inner }) => total + product(inner), 0);
   const work = form.stages.reduce(
     (total, { inner, nodes }) => total + product(inner) * (nodes.length + 1),
     0,
   );
+  const grain = mode === "outer" && form.outer.length === 1 ? 16 : 1;
+  const hasLoop = form.outer.length > 0 && mode !== "scalar";
+  const optimistic = isSafe && hasLoop ? withoutRares(form) : undefined;
+  let index = emit(form, [], optimistic !== undefined);
+  if (optimistic !== undefined) {
+    const inner = points * product(form.outer.slice(1));
+    const part = Math.max(grain, Math.ceil(latePoints / inner / grain) * grain);
+    const [first, second] = [emit(optimistic, ["i32"], false), index];
+    index = emitAttempts(context, params, first, second, Math.min(part, extent));
+  }
   return {
-    index: fn.index,
-    extent: form.outer[0]?.extent ?? 1,
-    grain: mode === "outer" && form.outer.length === 1 ? 16 : 1,
+    index,
+    extent,
+    grain,
     how: mode === "scalar" ? "scalar" : mode === "inner" ? "simd" : "simd, lanes across points",
     work: work * product(form.outer),
   };
+}
+
+/** How many points are done before anybody asks whether they have to be done over. */
+const latePoints = 512;
+/** After a part that had to be, so many are done with their rare sides at once. */
+const doubts = 7;
+
+/** `(lo, hi, …)`: part by part, by `attempt` where it can, else by `whole`. */
+function emitAttempts(
+  { module }: CodegenContext,
+  params: readonly ValueType[],
+  attempt: number,
+  whole: number,
+  part: number,
+): number {
+  const fn = module.define(params, []);
+  const { code } = fn;
+  const [end, doubt] = [fn.local("i32"), fn.local("i32")];
+  const call = (index: number): void => {
+    code.get(0).get(end);
+    for (const [i] of params.slice(2).entries()) code.get(2 + i);
+    code.call(index);
+  };
+  code.loop();
+  code.get(0).i32(part).op("i32.add").tee(end).get(1).get(end).get(1);
+  code.op("i32.lt_u").op("select").set(end);
+  code.get(doubt).if();
+  code.get(doubt).i32(1).op("i32.sub").set(doubt);
+  call(whole);
+  code.else();
+  call(attempt);
+  code.if().i32(doubts).set(doubt);
+  call(whole);
+  code.end().end();
+  code.get(end).tee(0).get(1).op("i32.lt_u").brIf(0).end();
+  return fn.index;
 }

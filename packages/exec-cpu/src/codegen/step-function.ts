@@ -5,7 +5,7 @@ import type { ModuleBuilder } from "../wasm/module.ts";
 export interface CodegenContext {
   readonly module: ModuleBuilder;
   readonly helpers: HelperLibrary;
-  /** Byte address of each buffer of the plan. */
+  /** Byte address of each buffer of the plan; longer where a step has buffers of its own. */
   readonly addresses: readonly number[];
   /** Byte address of the scratch space, which every step may use from its start. */
   readonly scratch: number;
