@@ -7,7 +7,15 @@
  * `when(k == n-1)` the body is specialised to the first, the other, and the last coordinate, folded,
  * and looked at. Anything else is *sequential*. `dimension_semantics` is never consulted.
  */
-import { definitionOf, elementCount, type Node, type Region, type ValueId } from "@gridfuse/graph";
+import {
+  type Category,
+  definitionOf,
+  elementCount,
+  type Node,
+  type Region,
+  type Table,
+  type ValueId,
+} from "@gridfuse/graph";
 import * as ix from "@gridfuse/plan/index-expr";
 import { dependencies, freeValues, hasEffect, withoutEffects } from "../tensor/rebuild.ts";
 import {
@@ -21,6 +29,7 @@ import {
 } from "./axis-view.ts";
 import type { State } from "./body.ts";
 import { changesWithOrder, hasPrefixes } from "./fold.ts";
+import { withoutMasks } from "./masked.ts";
 import { type FoldRole, foldRole, isFold, type Needs, type StateRole, termsOf } from "./roles.ts";
 
 export interface Verdict {
@@ -29,7 +38,28 @@ export interface Verdict {
   readonly roles: readonly StateRole[];
 }
 
-export function classifyAxis(view: AxisView, reassociate: boolean): Verdict {
+/**
+ * The verdict on an axis, and the body of which it holds: with updates under a condition made unconditional where
+ * that makes the axis a reduction.
+ */
+export function classifyAxis(
+  view: AxisView,
+  reassociate: boolean,
+): { readonly view: AxisView; readonly verdict: Verdict } {
+  const verdict = judgeBody(view, reassociate);
+  if (verdict.verdict !== "sequential") return { view, verdict };
+  const other = withoutMasks(view, (s) => verdict.roles[s]?.kind === "carried");
+  if (other === undefined) return { view, verdict };
+  const anew = judgeBody(other.view, reassociate);
+  // What points read of a sum is the sum in order.
+  const isExact = anew.roles.every(
+    (role, s) => role.kind !== "reduced" || role.prefixes === undefined || !other.reordered.has(s),
+  );
+  if (anew.verdict === "reduction" && isExact) return { view: other.view, verdict: anew };
+  return { view, verdict: { ...verdict, reason: anew.reason } };
+}
+
+function judgeBody(view: AxisView, reassociate: boolean): Verdict {
   const { body, axis, region, table } = view;
   const { states } = body;
   const n = extentOf(view);
@@ -84,7 +114,7 @@ function judge(
     roles: given.map((role) => (isFold(role) ? { kind: "carried" } : role)),
   });
   const blocked = given.findIndex(({ kind }) => kind === "carried");
-  if (blocked >= 0) return sequential(carriedReason(view, blocked));
+  if (blocked >= 0) return sequential(carriedReason(view, blocked, needs));
   if (shown) return sequential("what it prints depends on state left by earlier points");
   const crowded = given.findIndex((role) => isCrowded(view, role));
   if (crowded >= 0) {
@@ -120,18 +150,47 @@ function judge(
 
 /**
  * Whether the contributions of all points, which a scatter and a pick need side by side, take many times the
- * space of what the kernel reads and writes. (Those of a reduction are never side by side.)
+ * space of what the kernel reads and writes. Those of a reduction are computed where they are added, unless a
+ * product, a sort or a loop makes them; a sum of products is a product.
  */
 function isCrowded({ table, body, axis, region }: AxisView, role: StateRole): boolean {
-  if (role.kind !== "scattered" && role.kind !== "picked") return false;
+  if (!isFold(role) || (role.kind === "reduced" && !isHeld(table, region, role.term))) return false;
   const n = body.extents[axis] as number;
+  // Products of all points of the axes outside are there at once as well, scatters of theirs in one state.
+  const outside = role.kind === "reduced" ? elementCount(body.extents.slice(0, axis)) : 1;
   const sizeOf = (value: ValueId): number => elementCount(table.tensor(value).shape);
   const states = region.params.slice(axis + 1);
-  const written = states.map((value, s) => sizeOf(value) * (isOwn(body.states[s]!, axis) ? n : 1));
+  const written = states.map(
+    (value, s) => sizeOf(value) * (isOwn(body.states[s]!, axis) ? n : 1) * outside,
+  );
   const around = [...freeValues(table, region).map(sizeOf), ...written].reduce((a, b) => a + b, 0);
-  const contributed = n * termsOf(role).reduce((sum, value) => sum + sizeOf(value), 0);
+  const contributed = n * outside * termsOf(role).reduce((sum, value) => sum + sizeOf(value), 0);
   return contributed > Math.max(smallEnough, contributionRoom * around);
 }
+
+/** Whether a term has to be in memory before it is folded. */
+function isHeld(table: Table, region: Region, term: ValueId): boolean {
+  if (table.producer(term)?.op === "dot_general") return false;
+  const inside = new Set(region.nodes);
+  const seen = new Set<ValueId>([term]);
+  for (const value of seen) {
+    const node = table.producer(value);
+    if (node === undefined || !inside.has(node.id)) continue;
+    const { category } = definitionOf(node.op);
+    if (heldCategories.has(category)) return true;
+    // What a reduction leaves is small beside what it folds.
+    if (category !== "reduction") for (const input of node.inputs) seen.add(input);
+  }
+  return false;
+}
+
+/** Ops whose results a step of their own puts into memory. */
+const heldCategories: ReadonlySet<Category> = new Set([
+  "linear algebra",
+  "sorting",
+  "cumulative",
+  "control flow",
+]);
 
 /** Contributions may take this many times the space of the kernel's arrays, or this many elements. */
 const contributionRoom = 4;
@@ -250,14 +309,20 @@ function foldWords(role: FoldRole): string {
   }
 }
 
-function carriedReason(view: AxisView, s: number): string {
+function carriedReason(view: AxisView, s: number, needs: Needs): string {
   const { table, region, body } = view;
   const state = body.states[s] as State;
-  const made = table.producer(region.results[s] as ValueId);
+  if (state.mapping !== undefined && state.tiling === undefined) {
+    return `blocks of "${state.name}" of different grid points may overlap: its index map is not injective`;
+  }
+  const result = region.results[s] as ValueId;
+  const made = table.producer(result);
   const by = made === undefined ? "" : ` (made by ${describe(made)})`;
-  return state.mapping !== undefined && state.tiling === undefined
-    ? `blocks of "${state.name}" of different grid points may overlap: its index map is not injective`
-    : `"${state.name}" is read before it is written, and its update${by} is not an associative reduction`;
+  const others = body.states.flatMap((_, i) =>
+    i !== s && needs(result).has(stateParam(view, i)) ? [i] : [],
+  );
+  const also = others.length === 0 ? "" : `: it depends on ${quote(body.states, others)} as well`;
+  return `"${state.name}" is read before it is written, and its update${by} is not an associative reduction${also}`;
 }
 
 const describe = (node: Node): string =>

@@ -18,6 +18,7 @@ import { type AxisView, isStateAfterFirst, stateParam } from "./axis-view.ts";
 
 export type ReduceOp = Extract<OpName, "add" | "mul" | "max" | "min" | "and" | "or" | "xor">;
 const reduceOps: ReadonlySet<string> = new Set(["add", "mul", "max", "min", "and", "or", "xor"]);
+export const isReduceOp = (op: OpName): op is ReduceOp => reduceOps.has(op);
 
 /** In all of them `start` is the value whose meaning at the first point is the initial value. */
 export type FoldRole =
@@ -73,7 +74,7 @@ export function foldRole(view: AxisView, s: number, needs: Needs): FoldRole | un
   if (node === undefined) return undefined;
   if (node.op === "scatter") return scatteredRole(view, s, node, needs);
   if (node.op === "select_n") return pickedRole(view, s, needs);
-  return reduceOps.has(node.op) ? reducedRole(view, s, node, needs) : undefined;
+  return isReduceOp(node.op) ? reducedRole(view, s, node, needs) : undefined;
 }
 
 /** The node of the body that makes the state's new value. */

@@ -111,9 +111,9 @@ function removeAxes(
   const notes: string[] = [];
   const overwrites: boolean[] = [];
   for (let axis = body.extents.length - 1; axis >= 0; axis -= 1) {
-    const view: AxisView = { table: e.table, body, axis, region: tidy(e, body, axis, current) };
-    const classified = classifyAxis(view, options.reassociate);
-    const { region: next, verdict } = removeAxis(view, classified);
+    const given: AxisView = { table: e.table, body, axis, region: tidy(e, body, axis, current) };
+    const { view, verdict: classified } = classifyAxis(given, options.reassociate);
+    const { region: next, verdict } = removeAxis(view, classified, given);
     current = next;
     reports.unshift({
       kernel: body.name,
@@ -161,7 +161,12 @@ function noteContradiction(
   );
 }
 
-function removeAxis(view: AxisView, classified: Verdict): { region: Region; verdict: Verdict } {
+/** @param given the body as it was, where `view` has other updates that come to the same */
+function removeAxis(
+  view: AxisView,
+  classified: Verdict,
+  given: AxisView,
+): { region: Region; verdict: Verdict } {
   switch (classified.verdict) {
     case "parallel":
     case "last":
@@ -176,7 +181,7 @@ function removeAxis(view: AxisView, classified: Verdict): { region: Region; verd
           isFold(role) || role.kind === "published" ? { kind: "carried" } : role,
         ),
       };
-      return { region: loopAxis(view, fallback.roles), verdict: fallback };
+      return { region: loopAxis(given, fallback.roles), verdict: fallback };
     }
     case "sequential":
       return { region: loopAxis(view, classified.roles), verdict: classified };

@@ -10,6 +10,7 @@ import {
   cloneRegion,
   Emitter,
   type Node,
+  type NodeNamed,
   type Region,
   type Table,
   type ValueId,
@@ -100,7 +101,7 @@ export function closeRegion(e: Emitter, open: Region): { region: Region; capture
   return { region, captures };
 }
 
-/** Which of `sources` each result of `region` depends on, through any node. */
+/** Which of `sources` each value of `region` depends on; of a branch's result, through what makes that one. */
 export function dependencies(
   table: Table,
   region: Region,
@@ -109,19 +110,36 @@ export function dependencies(
   const none: ReadonlySet<ValueId> = new Set();
   const known = new Map<ValueId, ReadonlySet<ValueId>>();
   for (const source of sources) known.set(source, new Set([source]));
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
+  const unionOf = (values: readonly ValueId[]): ReadonlySet<ValueId> | undefined => {
     let union: Set<ValueId> | undefined;
-    for (const input of node.inputs) {
-      const from = known.get(input);
+    for (const value of values) {
+      const from = known.get(value);
       if (from === undefined) continue;
       union ??= new Set();
       for (const source of from) union.add(source);
     }
-    if (union === undefined) continue;
-    for (const output of node.outputs) known.set(output, union);
+    return union;
+  };
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    const all = unionOf(node.inputs);
+    if (all === undefined) continue;
+    for (const [i, output] of node.outputs.entries()) {
+      const own = node.op === "cond" ? unionOf(operandsBehind(table, node, i)) : all;
+      if (own !== undefined) known.set(output, own);
+    }
   }
   return (value) => known.get(value) ?? none;
+}
+
+/** The selector of a branch, and the operands that its result number `i` depends on in any region. */
+function operandsBehind(table: Table, node: NodeNamed<"cond">, i: number): readonly ValueId[] {
+  const [which, ...operands] = node.inputs as readonly [ValueId, ...ValueId[]];
+  const needed = node.regions.flatMap((region) => {
+    const needs = dependencies(table, region, new Set(region.params))(region.results[i] as ValueId);
+    return operands.filter((_, p) => needs.has(region.params[p] as ValueId));
+  });
+  return [which, ...needed];
 }
 
 /** Nodes of `region` that its results or (unless told otherwise) an effect need, in order. */
