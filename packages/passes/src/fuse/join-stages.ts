@@ -12,7 +12,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { argsOf, type LoadNode, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
 import { accessesOf } from "../plan/accesses.ts";
 import { countDivisions } from "./collapse.ts";
-import { appendNodes, movedWrite, rebuildStage, sameExtents } from "./stage.ts";
+import { appendNodes, movedWrite, rebuildStage, remembered, sameExtents } from "./stage.ts";
 
 const maxNodes = 512;
 /** Loads and operations that are cheaper done twice than not joining at all. */
@@ -29,13 +29,14 @@ export function joinStages(earlier: KernelStep, later: KernelStep): KernelStep |
   if (!areRelated(earlier, later)) return undefined;
   if (nodeCount(earlier) + nodeCount(later) > maxNodes) return undefined;
   const pair = onSameRows(earlier, later);
-  if (pair === undefined) return undefined;
-  const joined = new JoinedStages(pair[0]);
-  for (const [s, stage] of pair[1].stages.entries()) if (!joined.add(stage, s)) return undefined;
-  const stages = joined.finish();
+  const seats = pair && new Seating(pair[0]).seatAll(pair[1].stages);
+  if (pair === undefined || seats === undefined) return undefined;
   // Stages one behind the other share only the rows: without many of them nothing is won.
-  if (stages.length > pair[0].stages.length && product(pair[0].axes) < fewRows) return undefined;
-  return { ...earlier, axes: pair[0].axes, stages };
+  const isLonger = seats.some((seat) => seat >= pair[0].stages.length);
+  if (isLonger && product(pair[0].axes) < fewRows) return undefined;
+  const joined = new JoinedStages(pair[0]);
+  for (const [s, stage] of pair[1].stages.entries()) joined.add(stage, s, seats[s] as number);
+  return { ...earlier, axes: pair[0].axes, stages: joined.finish() };
 }
 
 const isElementwise = ({ stages }: KernelStep): boolean =>
@@ -90,7 +91,7 @@ function axisMap(
     (sum, extent, axis) => ix.add(ix.mul(sum, extent), ix.axis(axis, extent)),
     ix.zero,
   );
-  return (e) => ix.substitute(e, (leaf) => (leaf.k === "axis" ? flat : leaf));
+  return remembered((e) => ix.substitute(e, (leaf) => (leaf.k === "axis" ? flat : leaf)));
 }
 
 function costsNoDivision(stage: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
@@ -108,6 +109,86 @@ function costsNoDivision(stage: Stage, map: (e: IndexExpr) => IndexExpr): boolea
 
 // ── Stages ──────────────────────────────────────────────────────────────────────────────────
 
+interface Source {
+  readonly stage: number;
+  readonly write: Write;
+}
+
+/** What a kernel writes, by place. */
+class Sources {
+  readonly #byPlace = new Map<string, Source>();
+  readonly #written = new Set<number>();
+
+  constructor(stages: readonly Pick<Stage, "writes">[]) {
+    for (const [s, { writes }] of stages.entries()) {
+      for (const write of writes) {
+        this.#written.add(write.buffer);
+        if (write.guard.length === 0 && !isComputed(write.index)) {
+          this.#byPlace.set(placeKey(write), { stage: s, write });
+        }
+      }
+    }
+  }
+
+  /** Whether `load` reads a buffer that the kernel writes, wherever. */
+  touches(load: LoadNode): boolean {
+    return this.#written.has(load.buffer);
+  }
+
+  find(load: LoadNode): Source | undefined {
+    return this.touches(load) ? this.#byPlace.get(placeKey(load)) : undefined;
+  }
+}
+
+/** Which stage of the earlier kernel each stage of the later one joins, found before anything is built. */
+class Seating {
+  readonly #stages: readonly Stage[];
+  readonly #axes: (readonly number[])[];
+  readonly #sources: Sources;
+
+  constructor({ stages }: KernelStep) {
+    this.#stages = stages;
+    this.#axes = stages.map(({ axes }) => axes);
+    this.#sources = new Sources(stages);
+  }
+
+  /** Undefined where a stage reads something of the earlier kernel that is not at hand. */
+  seatAll(stages: readonly Stage[]): readonly number[] | undefined {
+    const seats: number[] = [];
+    for (const stage of stages) {
+      const seat = this.#seat(stage, seats);
+      if (seat === undefined) return undefined;
+      this.#axes[seat] ??= stage.axes;
+      seats.push(seat);
+    }
+    return seats;
+  }
+
+  /**
+   * The first stage that `stage` can join, behind the reductions and writes that it takes from; or a new one.
+   * A value of a stage with axes is at hand in that stage only; cheap ones are computed again behind it.
+   */
+  #seat(stage: Stage, seats: readonly number[]): number | undefined {
+    let earliest = 0;
+    const dear = new Set<number>();
+    for (const node of stage.nodes) {
+      if (node.op === "reduced") earliest = Math.max(earliest, (seats[node.stage] ?? 0) + 1);
+      if (node.op !== "load" || !this.#sources.touches(node)) continue;
+      const source = this.#sources.find(node);
+      if (source === undefined || node.guard.length > 0) return undefined;
+      const { axes, nodes } = this.#stages[source.stage] as Stage;
+      if (axes.length > 0 && !sameExtents(axes, stage.axes)) return undefined;
+      if (axes.length > 0 && workOf(nodes, source.write.value) > cheapAgain) {
+        dear.add(source.stage);
+      }
+      earliest = Math.max(earliest, source.stage);
+    }
+    const found = this.#axes.findIndex((axes, s) => s >= earliest && sameExtents(axes, stage.axes));
+    const seat = found < 0 ? this.#axes.length : found;
+    return [...dear].every((source) => source === seat) ? seat : undefined;
+  }
+}
+
 interface OpenStage {
   readonly axes: readonly number[];
   readonly builder: ScalarBuilder;
@@ -115,45 +196,30 @@ interface OpenStage {
   readonly writes: Write[];
 }
 
-interface Source {
-  readonly stage: number;
-  readonly write: Write;
-}
-
 const identity = (e: IndexExpr): IndexExpr => e;
 
 class JoinedStages {
   readonly #stages: OpenStage[];
-  /** What the earlier kernel writes, by place. */
-  readonly #sources = new Map<string, Source>();
-  readonly #written = new Set<number>();
+  readonly #sources: Sources;
   /** `stage.reduction` of the later kernel → where it is now. */
   readonly #reductions = new Map<string, { readonly stage: number; readonly reduction: number }>();
 
   constructor({ stages }: KernelStep) {
-    this.#stages = stages.map(({ axes, nodes, reductions, writes }, s) => {
+    this.#stages = stages.map(({ axes, nodes, reductions, writes }) => {
       const builder = new ScalarBuilder();
       const moved = appendNodes(builder, nodes, identity);
-      const placed = writes.map((write) => movedWrite(write, moved));
-      for (const write of placed) {
-        this.#written.add(write.buffer);
-        if (write.guard.length === 0 && !isComputed(write.index)) {
-          this.#sources.set(placeKey(write), { stage: s, write });
-        }
-      }
       return {
         axes,
         builder,
         reductions: reductions.map((each) => ({ ...each, value: moved[each.value] as number })),
-        writes: placed,
+        writes: writes.map((write) => movedWrite(write, moved)),
       };
     });
+    this.#sources = new Sources(this.#stages.map(({ writes }) => ({ writes: [...writes] })));
   }
 
-  /** False where the stage reads something of the earlier kernel that is not at hand. */
-  add(stage: Stage, number: number): boolean {
-    const at = this.#placeOf(stage);
-    if (at === undefined) return false;
+  /** Stage `number` of the later kernel joins stage `at`. */
+  add(stage: Stage, number: number, at: number): void {
     this.#stages[at] ??= {
       axes: stage.axes,
       builder: new ScalarBuilder(),
@@ -173,43 +239,13 @@ class JoinedStages {
       if (found < 0) found = into.reductions.push(wanted) - 1;
       this.#reductions.set(`${number}.${r}`, { stage: at, reduction: found });
     });
-    into.writes.push(...stage.writes.map((write) => movedWrite(write, moved)));
-    return true;
+    for (const write of stage.writes) into.writes.push(movedWrite(write, moved));
   }
 
   finish(): readonly Stage[] {
     return this.#stages.map(({ axes, builder, reductions, writes }) =>
       rebuildStage({ axes, nodes: builder.nodes, reductions, writes }, identity),
     );
-  }
-
-  /**
-   * The first stage that `stage` can join, behind the reductions and writes that it takes from; or a new one.
-   * A value of a stage with axes is at hand in that stage only; cheap ones are computed again behind it.
-   */
-  #placeOf(stage: Stage): number | undefined {
-    let earliest = 0;
-    const dear = new Set<number>();
-    for (const node of stage.nodes) {
-      if (node.op === "reduced") {
-        const made = this.#reductions.get(`${node.stage}.${node.reduction}`);
-        earliest = Math.max(earliest, (made?.stage ?? 0) + 1);
-      }
-      if (node.op !== "load" || !this.#written.has(node.buffer)) continue;
-      const source = this.#sources.get(placeKey(node));
-      if (source === undefined || node.guard.length > 0) return undefined;
-      const { axes, builder } = this.#stages[source.stage] as OpenStage;
-      if (axes.length > 0 && !sameExtents(axes, stage.axes)) return undefined;
-      if (axes.length > 0 && workOf(builder.nodes, source.write.value) > cheapAgain) {
-        dear.add(source.stage);
-      }
-      earliest = Math.max(earliest, source.stage);
-    }
-    const found = this.#stages.findIndex(
-      ({ axes }, s) => s >= earliest && sameExtents(axes, stage.axes),
-    );
-    const at = found < 0 ? this.#stages.length : found;
-    return [...dear].every((source) => source === at) ? at : undefined;
   }
 
   /** Node `at` for one of the later kernel that changes: values are taken where they were computed. */
@@ -220,7 +256,7 @@ class JoinedStages {
       return made && builder.reduced(node.dtype, made.stage, made.reduction);
     }
     if (node.op !== "load") return undefined;
-    const source = this.#written.has(node.buffer) ? this.#sources.get(placeKey(node)) : undefined;
+    const source = this.#sources.find(node);
     if (source === undefined) return undefined;
     if (source.stage === at) return source.write.value;
     const from = this.#stages[source.stage] as OpenStage;

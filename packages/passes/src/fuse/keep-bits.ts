@@ -6,24 +6,24 @@ import type { KernelStep, Stage, Write } from "@gridfuse/plan";
 import { bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
 import { appendNodes, movedWrite, rebuildStage } from "./stage.ts";
 
-/** Nodes whose bits are some memory's, a constant's or an integer's: no arithmetic made them. */
-function movedNodes(nodes: readonly ScalarNode[]): boolean[] {
-  const moved: boolean[] = [];
-  for (const node of nodes) {
-    const from = (arg: number): boolean => moved[arg] as boolean;
+/** Nodes (1) whose bits are some memory's, a constant's or an integer's: no arithmetic made them. */
+function movedNodes(nodes: readonly ScalarNode[]): Uint8Array {
+  const moved = new Uint8Array(nodes.length);
+  for (const [i, node] of nodes.entries()) {
     switch (node.op) {
       case "load":
       case "const":
-        moved.push(true);
+        moved[i] = 1;
         break;
       case "select":
-        moved.push(from(node.args[1]) && from(node.args[2]));
+        moved[i] = (moved[node.args[1]] as number) & (moved[node.args[2]] as number);
         break;
-      case "bitcast":
-        moved.push(!isFloat((nodes[node.args[0]] as ScalarNode).dtype) || from(node.args[0]));
+      case "bitcast": {
+        const [from] = node.args;
+        moved[i] = isFloat((nodes[from] as ScalarNode).dtype) ? (moved[from] as number) : 1;
         break;
+      }
       default:
-        moved.push(false);
     }
   }
   return moved;
@@ -70,9 +70,8 @@ export function keepStageBits(stage: Stage): Stage {
   const readsBits = (node: ScalarNode): boolean =>
     node.op === "bitcast" &&
     isFloat((nodes[node.args[0]] as ScalarNode).dtype) &&
-    (isMoved[node.args[0]] as boolean);
-  const writesBits = ({ dtype, value }: Write): boolean =>
-    isFloat(dtype) && (isMoved[value] as boolean);
+    isMoved[node.args[0]] === 1;
+  const writesBits = ({ dtype, value }: Write): boolean => isFloat(dtype) && isMoved[value] === 1;
   if (!stage.writes.some(writesBits) && !nodes.some(readsBits)) return stage;
   const b = new ScalarBuilder();
   const renamed = appendNodes(

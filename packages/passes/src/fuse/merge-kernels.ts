@@ -35,14 +35,25 @@ function findPartner(steps: readonly Step[], kernel: KernelStep): Partner | unde
   const first = Math.max(0, steps.length - lookBack);
   for (let i = steps.length - 1; i >= first; i -= 1) {
     const other = steps[i] as Step;
-    if (other.kind === "kernel") {
-      const joined = canJoin(other, kernel) ? merge(other, kernel) : joinStages(other, kernel);
-      if (joined !== undefined) return { at: i, joined };
-    }
+    const joined = other.kind === "kernel" ? join(other, kernel) : undefined;
+    if (joined !== undefined) return { at: i, joined };
     const theirs = accessesOf(other);
     if ([...theirs.writes].some((b) => own.reads.has(b) || own.writes.has(b))) return undefined;
     if ([...theirs.reads].some((b) => own.writes.has(b))) return undefined;
   }
+  return undefined;
+}
+
+/** Kernels that do not go together, by the earlier one: nothing changes that, for kernels are never edited. */
+const apart = new WeakMap<KernelStep, WeakSet<KernelStep>>();
+
+function join(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
+  const strangers = apart.get(earlier);
+  if (strangers?.has(later)) return undefined;
+  const joined = canJoin(earlier, later) ? merge(earlier, later) : joinStages(earlier, later);
+  if (joined !== undefined) return joined;
+  if (strangers === undefined) apart.set(earlier, new WeakSet([later]));
+  else strangers.add(later);
   return undefined;
 }
 

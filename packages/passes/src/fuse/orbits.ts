@@ -154,8 +154,8 @@ class OrbitSearch {
 
   run(): Orbit[] {
     const orbits: Orbit[] = [];
-    for (const { value, reads } of [...this.#cones.values()].reverse()) {
-      if (this.#taken.has(value) || ![...reads].some((v) => this.#candidates.has(v))) continue;
+    for (const { value } of [...this.#cones.values()].reverse()) {
+      if (this.#taken.has(value) || !this.#mayGrow(value)) continue;
       for (const space of spacesOf(this.#table.tensor(value).shape.map(Number))) {
         const growth = new OrbitGrowth(this, value, space);
         growth.run();
@@ -171,6 +171,24 @@ class OrbitSearch {
       }
     }
     return orbits;
+  }
+
+  /**
+   * Whether an orbit that ends in `final` could take in something that it reads: all who read that would have to be as
+   * deep as `final`, or members in their turn. Most values of a program that is no network fail here, before anything is traced.
+   */
+  #mayGrow(final: ValueId): boolean {
+    for (const value of this.coneOf(final).reads) {
+      if (!this.isCandidate(value)) continue;
+      const fits = this.readersOf(value).every((reader) => {
+        if (reader === final) return true;
+        const deeper = this.#depthOf(final) - this.#depthOf(reader);
+        if (deeper > 0) return this.isCandidate(reader);
+        return deeper === 0 && this.isFree(reader) && this.sizeOf(reader) === this.sizeOf(final);
+      });
+      if (fits) return true;
+    }
+    return false;
   }
 
   // ── What a growing orbit asks ───────────────────────────────────────────────────────────────
