@@ -71,13 +71,12 @@ export function kernelCall(
   fill: FillMode,
 ): readonly ValueId[] {
   const { importing } = body;
-  const { nclosed = 0, ndyn = 0, nindex, nin, nout } = call;
-  if (nclosed > 0) throw body.unsupported(eqn, "a kernel that closes over refs from outside");
+  const { ndyn = 0, nindex, nin, nout } = call;
   const dynamic = args.slice(0, ndyn);
   const index = args.slice(ndyn, ndyn + nindex);
   const inputs = args.slice(ndyn + nindex, ndyn + nindex + nin);
   const name = call.name ?? "kernel";
-  const axes = axesOf(body, call, dynamic, nindex, eqn);
+  const axes = axesOf(body, call, dynamic, nindex);
   const prefetch = [...index, ...dynamic].map((value) => {
     const { dtype, shape } = body.e.type(value);
     return refType(dtype, shape, "smem");
@@ -144,7 +143,6 @@ function axesOf(
   call: PallasCall,
   dynamic: readonly ValueId[],
   nindex: number,
-  eqn: Eqn,
 ): GridParams["axes"] {
   const semantics = call.cp?.dimension_semantics ?? [];
   const skipped = semantics.length === call.grid.length ? 0 : (call.vmapped?.length ?? 0);
@@ -158,10 +156,20 @@ function axesOf(
     const known = constantOf(body, dynamic[at] as ValueId);
     if (known !== undefined) return { name, size: known, ...promised };
     const most = call.grid_max?.[d];
-    if (most == null)
-      throw body.unsupported(eqn, "a grid whose extent is computed and has no bound");
+    if (most == null) throw malformed(`axis ${d} of ${call.name} has no bound`);
     return { name, size: most, count: nindex + at, ...promised };
   });
+}
+
+/** Whether some extent is neither known nor bounded. */
+export function isUnbounded(body: Body, call: PallasCall, args: readonly ValueId[]): boolean {
+  let next = 0;
+  return call.grid.some(
+    (size, d) =>
+      size === null &&
+      constantOf(body, args[next++] as ValueId) === undefined &&
+      call.grid_max?.[d] == null,
+  );
 }
 
 function semanticsOf(given: string | null | undefined): "parallel" | "arbitrary" | undefined {
@@ -175,6 +183,10 @@ function constantOf(body: Body, value: ValueId): number | undefined {
   return node?.op === "full" ? node.params.bits.lo | 0 : undefined;
 }
 
+/** Axes that the kernel counts: all but those that vmap added. */
+export const ownAxes = ({ grid, vmapped }: PallasCall): readonly number[] =>
+  grid.flatMap((_, d) => (vmapped?.includes(d) === true ? [] : [d]));
+
 /** Coordinates as the kernel numbers its axes: those that vmap added are not among them. */
 function nameAxes(
   kernel: KernelRegion,
@@ -187,7 +199,7 @@ function nameAxes(
   const extents = call.grid.map(
     (size): Extent => (size === null ? { ref: prefetched[nindex + next++] as ValueId } : size),
   );
-  const own = call.grid.flatMap((_, d) => (call.vmapped?.includes(d) === true ? [] : [d]));
+  const own = ownAxes(call);
   kernel.ids = own.map((d) => ids[d] as ValueId);
   kernel.extents = own.map((d) => extents[d] as Extent);
   kernel.scope.axes = own.flatMap((d) => {
@@ -202,7 +214,7 @@ function nameAxes(
 const blockShape = ({ block }: BlockMapping): readonly number[] =>
   block.flatMap((dim) => (dim.kind === "squeezed" ? [] : [dim.size]));
 
-function uniqueNames(blocks: readonly WireBlock[]): readonly string[] {
+export function uniqueNames(blocks: readonly WireBlock[]): readonly string[] {
   const seen = new Map<string, number>();
   return blocks.map(({ origin = "ref" }) => {
     const count = seen.get(origin) ?? 0;
@@ -211,7 +223,7 @@ function uniqueNames(blocks: readonly WireBlock[]): readonly string[] {
   });
 }
 
-function mappingOf(body: Body, block: WireBlock, name: string, eqn: Eqn): BlockMapping {
+export function mappingOf(body: Body, block: WireBlock, name: string, eqn: Eqn): BlockMapping {
   const array = body.importing.typeOf(block.array);
   const ref = body.importing.typeOf(block.ref);
   if (array === undefined || ref === undefined) {

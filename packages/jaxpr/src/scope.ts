@@ -27,8 +27,8 @@ export interface NamedAxis {
   readonly size: number;
 }
 
-/** A number of steps, or the prefetched ref that holds it. */
-export type Extent = number | { readonly ref: ValueId };
+/** A number of steps, or the prefetched ref or the value that holds it. */
+export type Extent = number | { readonly ref: ValueId } | { readonly value: ValueId };
 
 /** What a kernel's body can ask for: coordinates and memory. */
 export interface KernelScope {

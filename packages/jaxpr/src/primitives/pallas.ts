@@ -2,10 +2,11 @@
 import { refType, type TensorType, tensorType, type ValueId } from "@gridfuse/graph";
 import { Body, type Rule } from "../body.ts";
 import type { Atom, Eqn, PallasCall, View } from "../format.ts";
-import { kernelCall } from "../kernel-call.ts";
+import { isUnbounded, kernelCall } from "../kernel-call.ts";
 import { uninitialised } from "../memory.ts";
 import { inKernel } from "../outside.ts";
 import { type KernelScope, NOTHING } from "../scope.ts";
+import { steppedCall } from "../stepped-call.ts";
 import { readRef, writeRef } from "../views.ts";
 import type { Rules } from "./table.ts";
 
@@ -29,6 +30,7 @@ const numPrograms: Rule = (body, _, { axis }: { axis: number }, eqn) => {
   const extent = kernel.extents[axis];
   if (extent === undefined) throw body.unsupported(eqn, `axis ${axis} of ${kernel.ids.length}`);
   if (typeof extent === "number") return body.full("int32", [], extent);
+  if ("value" in extent) return body.scope.reach(extent.value, kernel.scope);
   const ref = body.scope.reach(extent.ref, kernel.scope);
   return body.e.convert(body.e.emit("get", [ref], { transforms: [] }), "int32");
 };
@@ -160,8 +162,12 @@ const semaphore =
   };
 
 export const pallas: Rules = {
-  "pl:pallas_call": (body, args, x: PallasCall, eqn) =>
-    kernelCall(body, args, x, eqn, body.importing.fill),
+  "pl:pallas_call": (body, args, x: PallasCall, eqn) => {
+    if ((x.nclosed ?? 0) > 0) throw body.unsupported(eqn, "a kernel that closes over refs");
+    return isUnbounded(body, x, args)
+      ? steppedCall(body, args, x, eqn)
+      : kernelCall(body, args, x, eqn, body.importing.fill);
+  },
   "pl:program_id": programId,
   "pl:num_programs": numPrograms,
   "lax:axis_index": axisIndex,
