@@ -42,6 +42,15 @@ export const endings: { readonly [name: string]: Ending } = {
     when(dice.pick(body.world.ids).isFirst, () => out.set(zeros(out)));
     addTo(out, value);
   }),
+  /** Adds only where conditions hold, once or twice. */
+  masked: ending(0, (body, out, dice) => {
+    const [value, other] = [fitTo(body.any(dice), out), fitTo(body.any(dice), out)];
+    when(dice.pick(body.world.ids).isFirst, () => out.set(zeros(out)));
+    when(body.condition(dice), () => {
+      addTo(out, value);
+      when(body.condition(dice), () => addTo(out, other));
+    });
+  }),
   extreme: ending(0, (body, out, dice) => {
     const value = fitTo(body.any(dice), out);
     when(dice.pick(body.world.ids).isFirst, () => out.set(value));
