@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 import { faultsOfKernel } from "./support/kernel-faults.ts";
 import { expectNoFaults, runsOf } from "./support/property.ts";
 import { buildGraph, graphPlans } from "./support/random-graph.ts";
-import { kernelPlans } from "./support/random-kernel.ts";
+import { type KernelPlan, kernelPlans } from "./support/random-kernel.ts";
 import { disagreements } from "./support/three-way.ts";
 
 const tiny: TileBudget = { bytes: 8, laneBytes: 1, leastBytes: 1, smallElements: 2 };
@@ -37,6 +37,44 @@ class Counter {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 }
+
+/** A part of a part: rows of 5 in 13 blocks of 8, of which a guard on the whole says how far they go. */
+const guardedRows: KernelPlan = {
+  grid: [5, 1],
+  inputs: [],
+  outputs: [
+    {
+      dtype: "float32",
+      dims: [
+        { kind: "blocked", size: 4, map: "table", dice: [0, 0, 0, 0, 22, 1137, 0] },
+        { kind: "blocked", size: 4, map: "constant", dice: [0, 0, 0, 0, 0, 22, 0] },
+      ],
+      ending: "overwrite",
+      aliased: true,
+      dice: [0, 0, 0, 0, 0, 0, 0],
+    },
+    {
+      dtype: "float32",
+      dims: [{ kind: "blocked", size: 4, map: "constant", dice: [0, 0, 0, 0, 0, 0, 0] }],
+      ending: "online",
+      aliased: false,
+      dice: [1866, 0, 0, 0, 0, 0, 0],
+    },
+  ],
+  scratch: [],
+  body: [],
+  fill: "zero",
+  mapped: true,
+  around: true,
+  reassociate: false,
+  seed: 0,
+  style: "tame",
+};
+
+test("tiles within tiles keep to the part of the outer one", () => {
+  const tiles: TileBudget = { bytes: 64, laneBytes: 32, leastBytes: 1, smallElements: 2 };
+  expect(faultsOfKernel(guardedRows, undefined, { tiles })).toEqual([]);
+});
 
 describe("programs cut as finely as they can be", () => {
   const seen = new Counter();

@@ -23,7 +23,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { plainGuards } from "../fuse/stage.ts";
 import { accessesOf } from "../plan/accesses.ts";
-import { keepsToPart, partLength, type Tiling, tileIndex, Uses } from "./uses.ts";
+import { partLength, type Reach, reachOf, type Tiling, tileIndex, Uses } from "./uses.ts";
 
 export interface CutContext extends Tiling {
   readonly buffers: readonly PlanBuffer[];
@@ -188,7 +188,7 @@ const mapStage = (
 function addLoads(uses: Uses, nodes: readonly ScalarNode[], context: CutContext): void {
   for (const node of nodes) {
     if (node.op !== "load") continue;
-    uses.add(node.buffer, { own: keepsToPart(context, node.buffer, node), read: true });
+    uses.add(node.buffer, { ...reachOf(context, node.buffer, node), read: true });
   }
 }
 
@@ -197,7 +197,7 @@ function usesOfStages(stages: readonly Stage[], context: CutContext): Uses {
   for (const { nodes, writes } of stages) {
     addLoads(uses, nodes, context);
     for (const write of writes) {
-      uses.add(write.buffer, { own: keepsToPart(context, write.buffer, write), written: true });
+      uses.add(write.buffer, { ...reachOf(context, write.buffer, write), written: true });
     }
   }
   return uses;
@@ -229,8 +229,11 @@ function cutScatter(step: ScatterStep, context: CutContext): CutStep | Uncut {
   const write = { ...step.write, index: map(index), guard: plainGuards(guard, map) };
   const uses = new Uses();
   addLoads(uses, nodes, context);
-  const own = keepsToPart(context, write.buffer, write);
-  uses.add(write.buffer, { own, read: true, written: true });
+  uses.add(write.buffer, {
+    ...reachOf(context, write.buffer, write),
+    read: true,
+    written: true,
+  });
   return { step: { ...step, axes: axes.extents, nodes, write }, uses };
 }
 
@@ -271,8 +274,8 @@ function cutDot(step: DotStep, context: CutContext): CutStep | Uncut {
   const uses = new Uses();
   const add = (side: Strided, box: readonly number[], use: object): void => {
     const span = reach([...side.batch, ...side.free, ...side.contract], box);
-    const own = keepsToPart(context, side.buffer, { index: side.base, guard: [], ...span });
-    uses.add(side.buffer, { own, ...use });
+    const to = reachOf(context, side.buffer, { index: side.base, guard: [], ...span });
+    uses.add(side.buffer, { ...to, ...use });
   };
   add(cut.lhs, [...cut.batch, ...cut.m, ...cut.k], { read: true });
   add(cut.rhs, [...cut.batch, ...cut.n, ...cut.k], { read: true });
@@ -305,10 +308,10 @@ function cutCopy(step: CopyStep, context: CutContext): CutStep | Uncut {
     toIndex: ix.add(step.toIndex, start),
   };
   const uses = new Uses();
-  const own = (buffer: number, index: IndexExpr): boolean =>
-    keepsToPart(context, buffer, { index, guard: [], last: length - 1 });
-  uses.add(cut.from, { own: own(cut.from, cut.fromIndex), read: true });
-  uses.add(cut.to, { own: own(cut.to, cut.toIndex), written: true });
+  const reach = (buffer: number, index: IndexExpr): Reach =>
+    reachOf(context, buffer, { index, guard: [], last: length - 1 });
+  uses.add(cut.from, { ...reach(cut.from, cut.fromIndex), read: true });
+  uses.add(cut.to, { ...reach(cut.to, cut.toIndex), written: true });
   return { step: cut, uses };
 }
 

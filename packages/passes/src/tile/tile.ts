@@ -256,7 +256,9 @@ class Tiler {
     const { next: loop } = this.#context.loops;
     const known = this.#tilings.get(lengths)?.find((t) => t.loop === loop && t.trips === trips);
     if (known !== undefined) return known;
-    const made = { loop, trips, lengthOf: this.#lengthOf(lengths), known: new Known() };
+    const lengthOf = this.#lengthOf(lengths);
+    const isPart = (buffer: number): boolean => lengths.has(buffer);
+    const made = { loop, trips, lengthOf, isPart, known: new Known() };
     this.#tilings.set(lengths, [...(this.#tilings.get(lengths) ?? []), made]);
     return made;
   }

@@ -15,6 +15,8 @@ export interface Tiling {
   readonly trips: number;
   /** Elements of a buffer, as the steps see it that are to be cut. */
   readonly lengthOf: (buffer: number) => number;
+  /** Whether the steps see a tile's part of the buffer, of tiles around the ones they are to be cut into. */
+  readonly isPart: (buffer: number) => boolean;
   readonly known: Known;
 }
 
@@ -23,12 +25,22 @@ export class Known {
   /** Renumberings, by the domain they cut. */
   readonly maps: Map<string, (e: IndexExpr) => IndexExpr> = new Map();
   readonly within: Map<string, IndexExpr> = new Map();
-  readonly keeps: Map<string, boolean> = new Map();
+  readonly reaches: Map<string, Reach> = new Map();
+}
+
+/** Where an access goes, as far as intervals show it. */
+export interface Reach {
+  /** It keeps to the tile's own part. */
+  readonly own: boolean;
+  /** Beyond what a tile around this one has of the buffer. */
+  readonly strays: boolean;
 }
 
 export interface Use {
   /** Every access keeps to the tile's own part. */
   own: boolean;
+  /** Some access is not shown to keep to the part of a tile around this one. */
+  strays: boolean;
   read: boolean;
   /** Written by a step that does the tile's part of the work. */
   written: boolean;
@@ -41,14 +53,15 @@ export class Uses {
 
   add(
     buffer: number,
-    { own = true, read = false, written = false, repeated = false }: Partial<Use>,
+    { own = true, strays = false, read = false, written = false, repeated = false }: Partial<Use>,
   ): void {
     const known = this.byBuffer.get(buffer);
     if (known === undefined) {
-      this.byBuffer.set(buffer, { own, read, written, repeated });
+      this.byBuffer.set(buffer, { own, strays, read, written, repeated });
       return;
     }
     known.own &&= own;
+    known.strays ||= strays;
     known.read ||= read;
     known.written ||= written;
     known.repeated ||= repeated;
@@ -60,8 +73,8 @@ export class Uses {
 
   /** A buffer by which tiles would depend on each other, if any. */
   conflict(): number | undefined {
-    for (const [buffer, { own, written, repeated }] of this.byBuffer) {
-      if (written && (!own || repeated)) return buffer;
+    for (const [buffer, { own, strays, written, repeated }] of this.byBuffer) {
+      if (strays || (written && (!own || repeated))) return buffer;
     }
     return undefined;
   }
@@ -108,22 +121,30 @@ export function fromPart(
   return ix.add(index, ix.mul(ix.loop(loop, trips), partElements));
 }
 
-/** Whether elements `index + first … index + last` lie in the tile's own part. */
-export function keepsToPart(
+/** Where elements `index + first … index + last` lie. */
+export function reachOf(
   tiling: Tiling,
   buffer: number,
   access: { index: IndexExpr; guard: readonly IndexRange[]; first?: number; last?: number },
-): boolean {
-  const length = partLength(tiling, buffer);
-  if (length === undefined) return false;
+): Reach {
+  const part = partLength(tiling, buffer);
   const { index, guard, first = 0, last = 0 } = access;
-  let key = `${length}:${first}:${last}:${index.key}`;
+  const within = (e: IndexExpr, length: number): boolean => {
+    const { lo, hi } = guardedInterval(e, guard);
+    return lo > hi || (lo + first >= 0 && hi + last < length);
+  };
+  const isPart = tiling.isPart(buffer);
+  if (part === undefined && !isPart) return across;
+  const length = tiling.lengthOf(buffer);
+  let key = `${isPart ? "p" : ""}${length}:${first}:${last}:${index.key}`;
   for (const range of guard) key += `&${range.lo}<=${range.index.key}<${range.hi}`;
-  let keeps = tiling.known.keeps.get(key);
-  if (keeps === undefined) {
-    const { lo, hi } = guardedInterval(withinPart(tiling, buffer, index), guard);
-    keeps = lo > hi || (lo + first >= 0 && hi + last < length);
-    tiling.known.keeps.set(key, keeps);
+  let reach = tiling.known.reaches.get(key);
+  if (reach === undefined) {
+    const own = part !== undefined && within(withinPart(tiling, buffer, index), part);
+    reach = { own, strays: isPart && !own && !within(index, length) };
+    tiling.known.reaches.set(key, reach);
   }
-  return keeps;
+  return reach;
 }
+
+const across: Reach = { own: false, strays: false };
