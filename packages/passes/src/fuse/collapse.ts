@@ -6,8 +6,8 @@
 import { guardedInterval, type KernelStep, type Stage } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
-import { plainGuards, rebuildStage, remembered } from "./stage.ts";
+import type { IndexRange } from "@gridfuse/plan/scalar";
+import { plainGuards, rebuildStage, reindexed, remembered } from "./stage.ts";
 
 interface Access {
   readonly index: IndexExpr;
@@ -93,27 +93,6 @@ function staysProvable({ index, guard }: Access, map: (e: IndexExpr) => IndexExp
   const before = guardedInterval(index, guard);
   const after = guardedInterval(map(index), plainGuards(guard, map));
   return after.lo >= before.lo && after.hi <= before.hi;
-}
-
-/**
- * The stage with its index expressions mapped and every node where it was. Nodes that have become equal
- * stay two until `rebuildStage` merges them, once, when the axes are as they will be.
- */
-function reindexed(stage: Stage, map: (e: IndexExpr) => IndexExpr, axes: readonly number[]): Stage {
-  return {
-    axes,
-    nodes: stage.nodes.map((node): ScalarNode => {
-      if (node.op === "index") return { ...node, index: map(node.index) };
-      if (node.op !== "load") return node;
-      return { ...node, index: map(node.index), guard: plainGuards(node.guard, map) };
-    }),
-    reductions: stage.reductions,
-    writes: stage.writes.map((write) => ({
-      ...write,
-      index: map(write.index),
-      guard: plainGuards(write.guard, map),
-    })),
-  };
 }
 
 function withoutUnits(kernel: KernelStep): KernelStep {

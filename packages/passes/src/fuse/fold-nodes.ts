@@ -14,7 +14,7 @@ import {
   type ScalarNode,
 } from "@gridfuse/plan/scalar";
 import { compareRanges, fitsDType } from "../tensor/symbolic.ts";
-import { appendNodes, movedWrite, rebuildStage } from "./stage.ts";
+import { appendNodes, dropDead, movedWrite } from "./stage.ts";
 
 const commutative: ReadonlySet<string> = new Set([
   "add",
@@ -43,15 +43,12 @@ function foldStage(stage: Stage): Stage {
     undefined,
     (node, done) => fold(b, node, done),
   );
-  return rebuildStage(
-    {
-      ...stage,
-      nodes: b.nodes,
-      reductions: stage.reductions.map((r) => ({ ...r, value: moved[r.value] as number })),
-      writes: stage.writes.map((write) => movedWrite(write, moved)),
-    },
-    (e) => e,
-  );
+  return dropDead({
+    ...stage,
+    nodes: b.nodes,
+    reductions: stage.reductions.map((r) => ({ ...r, value: moved[r.value] as number })),
+    writes: stage.writes.map((write) => movedWrite(write, moved)),
+  });
 }
 
 /** The node that stands for `node` in `b`; undefined to append it as it is. */

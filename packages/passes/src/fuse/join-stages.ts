@@ -12,7 +12,14 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { argsOf, type LoadNode, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
 import { accessesOf } from "../plan/accesses.ts";
 import { countDivisions } from "./collapse.ts";
-import { appendNodes, movedWrite, rebuildStage, remembered, sameExtents } from "./stage.ts";
+import {
+  appendNodes,
+  dropDead,
+  movedWrite,
+  rebuildStage,
+  remembered,
+  sameExtents,
+} from "./stage.ts";
 
 const maxNodes = 512;
 /** Loads and operations that are cheaper done twice than not joining at all. */
@@ -244,7 +251,7 @@ class JoinedStages {
 
   finish(): readonly Stage[] {
     return this.#stages.map(({ axes, builder, reductions, writes }) =>
-      rebuildStage({ axes, nodes: builder.nodes, reductions, writes }, identity),
+      dropDead({ axes, nodes: builder.nodes, reductions, writes }),
     );
   }
 

@@ -4,7 +4,7 @@
  */
 import type { KernelStep, Stage, Write } from "@gridfuse/plan";
 import { bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
-import { appendNodes, movedWrite, rebuildStage } from "./stage.ts";
+import { appendNodes, dropDead, movedWrite } from "./stage.ts";
 
 /** Nodes (1) whose bits are some memory's, a constant's or an integer's: no arithmetic made them. */
 function movedNodes(nodes: readonly ScalarNode[]): Uint8Array {
@@ -64,8 +64,19 @@ function moveAsBits(
   }
 }
 
+/** Cheap to say: whether some float is looked at as bits, or written as it was found. */
+function mayMove({ nodes, writes }: Stage): boolean {
+  const isFloatNode = (at: number): boolean => isFloat((nodes[at] as ScalarNode).dtype);
+  return (
+    writes.some(({ value }) => movers.has((nodes[value] as ScalarNode).op) && isFloatNode(value)) ||
+    nodes.some((node) => node.op === "bitcast" && isFloatNode(node.args[0]))
+  );
+}
+const movers: ReadonlySet<ScalarNode["op"]> = new Set(["load", "const", "select", "bitcast"]);
+
 export function keepStageBits(stage: Stage): Stage {
   const { nodes } = stage;
+  if (!mayMove(stage)) return stage;
   const isMoved = movedNodes(nodes);
   const readsBits = (node: ScalarNode): boolean =>
     node.op === "bitcast" &&
@@ -95,7 +106,7 @@ export function keepStageBits(stage: Stage): Stage {
     };
   });
   const reductions = stage.reductions.map((r) => ({ ...r, value: renamed[r.value] as number }));
-  return rebuildStage({ ...stage, nodes: b.nodes, reductions, writes }, (e) => e);
+  return dropDead({ ...stage, nodes: b.nodes, reductions, writes });
 }
 
 export const keepBits = (kernel: KernelStep): KernelStep => ({

@@ -8,7 +8,7 @@ import type { DType, KernelStep, PlanBuffer, SortStep, Stage, Step } from "@grid
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
 import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
 import { areRelated, joinStages } from "./join-stages.ts";
-import { appendNodes, movedWrite, rebuildStage, sameExtents } from "./stage.ts";
+import { appendNodes, dropDead, movedWrite, sameExtents } from "./stage.ts";
 
 const lookBack = 24;
 const maxNodes = 256;
@@ -97,18 +97,15 @@ function merge(earlier: KernelStep, later: KernelStep): KernelStep {
       return value === undefined ? undefined : first[value];
     },
   );
-  const stage = rebuildStage(
-    {
-      axes: a.axes,
-      nodes: builder.nodes,
-      reductions: [],
-      writes: [
-        ...a.writes.map((write) => movedWrite(write, first)),
-        ...b.writes.map((write) => movedWrite(write, second)),
-      ],
-    },
-    (e) => e,
-  );
+  const stage = dropDead({
+    axes: a.axes,
+    nodes: builder.nodes,
+    reductions: [],
+    writes: [
+      ...a.writes.map((write) => movedWrite(write, first)),
+      ...b.writes.map((write) => movedWrite(write, second)),
+    ],
+  });
   return { ...earlier, stages: [stage] };
 }
 
@@ -140,10 +137,7 @@ export function dropDeadWrites(
       }
       changed = true;
       const stages = step.stages.map((stage) =>
-        rebuildStage(
-          { ...stage, writes: stage.writes.filter((write) => wanted(write.buffer)) },
-          (e) => e,
-        ),
+        dropDead({ ...stage, writes: stage.writes.filter((write) => wanted(write.buffer)) }),
       );
       return [{ ...step, stages }];
     });

@@ -163,20 +163,24 @@ function renumber(
   inner.forEach(({ axis }, i) => {
     numbers.set(axis, outer.length + i);
   });
+  const same = [...numbers].every(([axis, number]) => axis === number);
   const rename = remembered((e) =>
-    ix.substitute(e, (leaf) =>
-      leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
-    ),
+    same
+      ? e
+      : ix.substitute(e, (leaf) =>
+          leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
+        ),
   );
-  return rebuildStage(
-    {
-      axes: inner.map(({ extent }) => extent),
-      nodes: stage.b.nodes,
-      reductions: stage.reductions,
-      writes: stage.writes,
-    },
-    rename,
-  );
+  const { nodes } = stage.b;
+  const axes = inner.map(({ extent }) => extent);
+  const { reductions, writes } = stage;
+  const own: Stage = { axes, nodes, reductions, writes };
+  // Guards may come out alike; what only has its axes renamed stays as different as it was.
+  const isGuarded =
+    writes.some(({ guard }) => guard.length > 0) ||
+    nodes.some((node) => node.op === "load" && node.guard.length > 0);
+  if (isGuarded) return rebuildStage(own, rename);
+  return dropDead(same ? own : reindexed(own, rename, axes));
 }
 
 /** `map` that does the same expression once. */
@@ -190,6 +194,46 @@ export function remembered(map: (e: IndexExpr) => IndexExpr): (e: IndexExpr) => 
       known.set(e.key, result);
     }
     return result;
+  };
+}
+
+/**
+ * The stage with its index expressions mapped and every node where it was. Nodes that have become equal
+ * stay two until `rebuildStage` merges them.
+ */
+export function reindexed(
+  stage: Stage,
+  map: (e: IndexExpr) => IndexExpr,
+  axes: readonly number[],
+): Stage {
+  return {
+    axes,
+    nodes: stage.nodes.map((node): ScalarNode => {
+      if (node.op !== "load" && node.op !== "index") return node;
+      const index = map(node.index);
+      if (node.op === "index") return index === node.index ? node : { ...node, index };
+      if (index === node.index && node.guard.length === 0) return node;
+      return { ...node, index, guard: plainGuards(node.guard, map) };
+    }),
+    reductions: stage.reductions,
+    writes: stage.writes.map((write) => ({
+      ...write,
+      index: map(write.index),
+      guard: plainGuards(write.guard, map),
+    })),
+  };
+}
+
+/** The stage, all of whose nodes differ, without those that nothing needs. */
+export function dropDead(stage: Stage): Stage {
+  const used = liveNodes(stage);
+  if (used.every((isUsed) => isUsed)) return stage;
+  const moved = newNumbers(used);
+  return {
+    axes: stage.axes,
+    nodes: compact(stage.nodes, used, moved),
+    reductions: stage.reductions.map((r) => ({ ...r, value: moved[r.value] as number })),
+    writes: stage.writes.map((write) => movedWrite(write, moved)),
   };
 }
 
