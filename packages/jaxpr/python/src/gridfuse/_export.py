@@ -154,7 +154,7 @@ class Exporter:
     def _equations(self, eqns: Sequence[Any], env: dict[Any, str]) -> list[str]:
         written = []
         scope = Scope(self, env)
-        atom, aval, rules = scope.atom, self.aval, _params.rules
+        atom, aval_of, rules = scope.atom, self._aval_of_id, _params.rules
         self.equations += len(eqns)
         for eqn in eqns:
             primitive = eqn.primitive
@@ -176,11 +176,12 @@ class Exporter:
                 ) from None
             outputs = []
             for variable in eqn.outvars:
-                if _versions.is_dropped(variable):
+                if type(variable).__name__ == "DropVar":
                     outputs.append("null")
-                else:
-                    env[variable] = number = str(len(env))
-                    outputs.append(f"[{number},{aval(variable.aval)}]")
+                    continue
+                env[variable] = number = str(len(env))
+                described = aval_of.get(id(variable.aval)) or self.aval(variable.aval)
+                outputs.append(f"[{number},{described}]")
             place = f',"loc":{self._location(eqn)}' if self._locations else ""
             written.append(f'{rule.head}"i":[{inputs}],"o":[{",".join(outputs)}]{params}{place}}}')
         return written
@@ -234,12 +235,14 @@ class Scope:
                 return known
             return self._bare(atom)
         value, aval = atom.val, atom.aval
-        if np.ndim(value) > 0 or getattr(aval, "shape", ()) != ():
+        if getattr(value, "ndim", 0) or aval.shape:
             return f'{{"litc":{self.exporter.constant(value)}}}'
-        key = (type(value), repr(value), aval.dtype)
+        item = value.item() if hasattr(value, "item") else value
+        # -0.0 and 0.0 are equal, and NaN is not equal to itself: floats are told apart by their spelling.
+        key = (aval.dtype, repr(item) if type(item) is float else item, type(item))
         known = self.exporter._literals.get(key)
         if known is None:
-            known = _wire.literal(value, aval.dtype)
+            known = _wire.literal(item, aval.dtype)
             self.exporter._literals[key] = known
         return known
 

@@ -52,10 +52,6 @@ def scan_groups(params: dict[str, Any]) -> tuple[int, int]:
     return len(consts), len(carry)
 
 
-def is_dropped(variable: Any) -> bool:
-    return type(variable).__name__ == "DropVar"
-
-
 @functools.cache
 def _namespace_of_module(module: str) -> str:
     while module:

@@ -85,7 +85,9 @@ def _number(value: Any) -> str:
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, int):
-        return str(item) if -(1 << 53) <= item <= 1 << 53 else f'"{item}"'
+        # JAX's own subclasses of int spell themselves differently.
+        exact = int(item)
+        return str(exact) if -(1 << 53) <= exact <= 1 << 53 else f'"{exact}"'
     if isinstance(item, complex):
         raise Unsupported("complex numbers are not supported", primitive="dtype:complex64")
     number = float(item)

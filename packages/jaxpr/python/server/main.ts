@@ -1,0 +1,96 @@
+/**
+ * The process behind the Python package: reads requests from its parent until there is none any more.
+ *
+ * The build puts a digest of the bundle in GRIDFUSE_ENGINE: plans that another engine compiled are not found.
+ */
+import type { FillMode } from "@gridfuse/graph";
+import { inspectJaxpr } from "@gridfuse/jaxpr";
+import { GridfuseError } from "@gridfuse/plan";
+import { Frames } from "./frames.ts";
+import { PlanStore } from "./plan-store.ts";
+import { Programs } from "./programs.ts";
+import { type Place, SharedFiles } from "./shared-files.ts";
+
+declare const GRIDFUSE_ENGINE: string;
+
+type Request =
+  | { readonly op: "run"; readonly id: number; readonly in: Place[]; readonly out: Place[] }
+  | { readonly op: "find"; readonly key: string }
+  | {
+      readonly op: "load";
+      readonly key: string;
+      readonly fill: FillMode;
+      readonly at: Place;
+      readonly bytes: number;
+    }
+  | { readonly op: "inspect"; readonly at: Place; readonly bytes: number }
+  | { readonly op: "explain"; readonly id: number }
+  | { readonly op: "open"; readonly file: number; readonly path: string }
+  | { readonly op: "close"; readonly file: number }
+  | { readonly op: "flush" }
+  | { readonly op: "hello" };
+
+const files = new SharedFiles();
+const store = new PlanStore(GRIDFUSE_ENGINE);
+const programs = new Programs(files, store);
+
+function bytesAt(at: Place, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  files.read(at, bytes);
+  return bytes;
+}
+
+async function answer(request: Request): Promise<unknown> {
+  switch (request.op) {
+    case "run":
+      programs.run(request.id, request.in, request.out);
+      return {};
+    case "find":
+      return programs.find(request.key) ?? { unknown: true };
+    case "load":
+      return programs.load(request.key, bytesAt(request.at, request.bytes), request.fill);
+    case "inspect":
+      return inspectJaxpr(bytesAt(request.at, request.bytes));
+    case "explain":
+      return { text: programs.explain(request.id) };
+    case "open":
+      files.open(request.file, request.path);
+      return {};
+    case "close":
+      files.close(request.file);
+      return {};
+    case "flush":
+      return { written: await store.flush() };
+    case "hello":
+      return { engine: GRIDFUSE_ENGINE, node: process.version, pid: process.pid };
+    default:
+      throw new Error(`there is no request ${(request satisfies never as Request).op}`);
+  }
+}
+
+function described(error: unknown): unknown {
+  if (!(error instanceof GridfuseError)) {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    return { message, stack };
+  }
+  const { code, message, path, at } = error;
+  return { code, message, path, ...(at !== undefined && { at: `${at.file}:${at.line}` }) };
+}
+
+// Replies are all that goes to the standard output.
+console.log = console.error;
+const frames = new Frames(0, 1);
+for (;;) {
+  const request = frames.read() as Request | undefined;
+  if (request === undefined) break;
+  let reply: unknown;
+  try {
+    reply = await answer(request);
+  } catch (error) {
+    reply = { error: described(error) };
+  }
+  const printed = programs.printed.splice(0);
+  frames.write(printed.length === 0 ? reply : { ...(reply as object), printed });
+}
+await store.flush();
+process.exit(0);

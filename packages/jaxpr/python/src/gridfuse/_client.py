@@ -1,0 +1,261 @@
+"""One Node process that compiles and runs programs, for as long as Python lives.
+
+It reads requests from a pipe and ends when the pipe does, so nothing has to be killed. When it dies, whoever
+waits for it gets an exception that says why, and the next call starts another one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import contextlib
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gridfuse._memory import Block, SharedMemory
+from gridfuse._node import engine_path, find_node
+from gridfuse.errors import EngineDied, GridfuseError, Unsupported
+
+_HEADER = struct.Struct("<I")
+# Codes of programs that have no meaning here, as opposed to runs that went wrong.
+_REFUSALS = ("GF26", "GF20", "GF21", "GF22", "GF23", "GF24", "GF25", "GF3", "GF50")
+
+
+class Program:
+    """A program that the engine knows: what it takes, what it gives, and what making it cost."""
+
+    __slots__ = ("first", "id", "inputs", "key", "ms", "origin", "outputs", "session", "steps")
+
+    def __init__(self, session: Session, key: str, reply: dict[str, Any]) -> None:
+        self.session = session
+        self.key = key
+        self.id: int = reply["id"]
+        self.inputs: list[int] = reply["inputs"]
+        self.outputs: list[int] = reply["outputs"]
+        self.ms: dict[str, float] = reply["ms"]
+        self.origin: str = reply["from"]
+        self.steps: int = reply["steps"]
+
+
+class Session:
+    """One life of the process."""
+
+    def __init__(self) -> None:
+        flags = ["--max-old-space-size=8192", "--stack-size=4000"]
+        self._process = subprocess.Popen(
+            [find_node(), *flags, engine_path()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._to = self._process.stdin.fileno()
+        self._from = self._process.stdout.fileno()
+        self._last_words: collections.deque[bytes] = collections.deque(maxlen=40)
+        threading.Thread(target=self._listen, name="gridfuse-stderr", daemon=True).start()
+        self.memory = SharedMemory(self._open)
+        self.dead = False
+        self.printed: list[str] = []
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _listen(self) -> None:
+        stream = self._process.stderr
+        assert stream is not None
+        for line in stream:
+            self._last_words.append(line)
+
+    def _open(self, file: int, path: str) -> None:
+        self.ask({"op": "open", "file": file, "path": path})
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Sends a request and waits for its reply.
+
+        Raises:
+          EngineDied, Unsupported, GridfuseError
+        """
+        return self._checked(self.exchange(json.dumps(request).encode()))
+
+    def exchange(self, body: bytes) -> bytes:
+        try:
+            frame = _HEADER.pack(len(body)) + body
+            done = os.write(self._to, frame)
+            while done < len(frame):
+                done += os.write(self._to, frame[done:])
+            data = os.read(self._from, 1 << 16)
+            while len(data) < 4:
+                data += self._more()
+            wanted = 4 + _HEADER.unpack_from(data)[0]
+            while len(data) < wanted:
+                data += self._more()
+            return data[4:]
+        except OSError as error:
+            raise self._died() from error
+
+    def _more(self) -> bytes:
+        data = os.read(self._from, 1 << 16)
+        if not data:
+            raise self._died()
+        return data
+
+    def _died(self) -> EngineDied:
+        self.dead = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=2)
+        said = b"".join(self._last_words).decode(errors="replace").strip()
+        status = self._process.returncode
+        how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+        tail = f"\nits last words:\n{said[-2000:]}" if said else ""
+        return EngineDied(
+            f"gridfuse's Node process {self.pid} ended with {how}; the next call starts another{tail}"
+        )
+
+    def _checked(self, data: bytes) -> dict[str, Any]:
+        reply: dict[str, Any] = json.loads(data)
+        if "printed" in reply:
+            self.printed += reply["printed"]
+        error = reply.get("error")
+        if error is not None:
+            raise _exception(error)
+        return reply
+
+    # ── Programs ───────────────────────────────────────────────────────────────────────────
+
+    def find(self, key: str) -> Program | None:
+        reply = self.ask({"op": "find", "key": key})
+        return None if reply.get("unknown") else Program(self, key, reply)
+
+    def load(self, key: str, data: bytes, fill: str) -> Program:
+        block = self._put(data)
+        try:
+            at = [block.file, block.offset]
+            request = {"op": "load", "key": key, "fill": fill, "at": at, "bytes": len(data)}
+            return Program(self, key, self.ask(request))
+        finally:
+            self.memory.give(block)
+
+    def inspect(self, data: bytes) -> dict[str, Any]:
+        block = self._put(data)
+        try:
+            at = [block.file, block.offset]
+            return self.ask({"op": "inspect", "at": at, "bytes": len(data)})
+        finally:
+            self.memory.give(block)
+
+    def _put(self, data: bytes) -> Block:
+        block = self.memory.take(len(data))
+        block.bytes[: len(data)] = np.frombuffer(data, np.uint8)
+        return block
+
+    def run(
+        self,
+        program: Program,
+        inputs: Sequence[np.ndarray],
+        results: Sequence[tuple[np.dtype, tuple[int, ...]]],
+    ) -> list[np.ndarray]:
+        """Runs a program on arrays of the dtypes and shapes that it was made for."""
+        take = self.memory.take
+        given = []
+        for array in inputs:
+            block = take(array.nbytes)
+            np.copyto(
+                np.ndarray(array.shape, array.dtype, buffer=block.bytes[: array.nbytes].data), array
+            )
+            given.append(block)
+        wanted = [take(size) for size in program.outputs]
+        places_in = ",".join([f"[{block.file},{block.offset}]" for block in given])
+        places_out = ",".join([f"[{block.file},{block.offset}]" for block in wanted])
+        request = f'{{"op":"run","id":{program.id},"in":[{places_in}],"out":[{places_out}]}}'
+        try:
+            data = self.exchange(request.encode())
+            if data != b"{}":
+                self._checked(data)
+        except BaseException:
+            for block in wanted:
+                self.memory.give(block)
+            raise
+        finally:
+            for block in given:
+                self.memory.give(block)
+        return [
+            self.memory.array(block, dtype, shape)
+            for block, (dtype, shape) in zip(wanted, results, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Ends the process; plans that were not written yet are."""
+        self.dead = True
+        with contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+def _exception(error: dict[str, Any]) -> GridfuseError:
+    code = error.get("code")
+    message = error["message"]
+    if code is None:
+        return GridfuseError(f"{message}\n{error.get('stack', '')}")
+    if code.startswith(_REFUSALS):
+        return Unsupported(message, primitive=error.get("path"), source=error.get("at"), code=code)
+    return GridfuseError(message, code=code)
+
+
+# ── The one session ────────────────────────────────────────────────────────────────────────
+
+_lock = threading.RLock()
+_session: Session | None = None
+_owner = 0
+
+
+@contextlib.contextmanager
+def session() -> Any:
+    """The running session, for one request at a time. A forked child gets its own."""
+    with _lock:
+        yield _current()
+
+
+def _current() -> Session:
+    global _session, _owner
+    if _session is None or _session.dead or _owner != os.getpid():
+        _session = Session()
+        _owner = os.getpid()
+    return _session
+
+
+def start() -> None:
+    """Starts the process, without waiting for it."""
+    with _lock:
+        _current()
+
+
+def stop() -> None:
+    """Ends the process; the next call starts another."""
+    global _session
+    with _lock:
+        if _session is not None and not _session.dead and _owner == os.getpid():
+            _session.close()
+        _session = None
+
+
+atexit.register(stop)
+
+
+def key_of(data: bytes, fill: str) -> str:
+    """What a program is called: a digest of all that its results depend on."""
+    return hashlib.sha256(fill.encode() + b"\0" + data).hexdigest()
