@@ -10,7 +10,14 @@ export interface MemoryLayout {
   readonly addresses: readonly number[];
   /** Byte address of the scratch space. */
   readonly scratch: number;
+  /** Byte address of the scratch space that members of a team have in common. */
+  readonly shared: number;
   readonly bytes: number;
+}
+
+export interface ScratchBytes {
+  readonly scratch: number;
+  readonly shared: number;
 }
 
 export const alignment = 256;
@@ -25,7 +32,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignm
  */
 export function layoutOf(
   plan: Plan,
-  scratchBytes: number,
+  { scratch: scratchBytes, shared: sharedBytes }: ScratchBytes,
   most: number = addressable,
 ): MemoryLayout {
   const limit = Math.min(most, addressable);
@@ -47,6 +54,7 @@ export function layoutOf(
   for (const [i, { kind, offset }] of plan.buffers.entries()) {
     if (kind === "temporary") addresses[i] = arena + (offset ?? 0);
   }
+  const common = sharedBytes > 0 ? place(sharedBytes) : end;
   const scratch = place(scratchBytes);
   // Vector reads may reach a few lanes past the last buffer.
   end += alignment;
@@ -66,5 +74,5 @@ export function layoutOf(
       },
     );
   }
-  return { addresses, scratch, bytes: end };
+  return { addresses, scratch, shared: common, bytes: end };
 }

@@ -14,20 +14,21 @@ import type { CodegenContext, StepFunction } from "./step-function.ts";
 const isPacked = (step: DotStep): boolean =>
   step.accumulate === "float32" || step.accumulate === "int32" || step.accumulate === "uint32";
 
-/** Bytes of scratch memory that a dot uses. */
-export const dotScratch = (step: DotStep): number =>
-  isPacked(step) ? packingOf(flatten(step, []).extents).bytes : 0;
+/** Bytes of scratch memory that a dot uses: of whoever computes, and in common. */
+export function dotScratch(step: DotStep): { readonly own: number; readonly shared: number } {
+  if (!isPacked(step)) return { own: 0, shared: 0 };
+  const { ownBytes, sharedBytes } = packingOf(flatten(step, []));
+  return { own: ownBytes, shared: sharedBytes };
+}
 
-export function emitDot(context: CodegenContext, step: DotStep): StepFunction | undefined {
+/** Functions that run one after the other. */
+export function emitDot(context: CodegenContext, step: DotStep): readonly StepFunction[] {
   const dot = flatten(step, context.addresses);
   const [b, m, n, k] = dot.extents;
-  if (b * m * n === 0) return undefined;
+  if (b * m * n === 0) return [];
+  if (isPacked(step)) return new PackedDot(context, dot).emit();
   const work = 2 * b * m * n * k;
-  if (!isPacked(step)) {
-    return { index: emitPlain(context, dot), extent: 1, grain: 1, how: "scalar", work };
-  }
-  const index = new PackedDot(context, dot).emit();
-  return { index, extent: 1, grain: 1, how: "simd, packed", work };
+  return [{ index: emitPlain(context, dot), extent: 1, grain: 1, how: "scalar", work }];
 }
 
 /** The loops as written in plan.ts. */

@@ -100,6 +100,7 @@ class Driver {
       helpers: this.#helpers,
       addresses: layout.addresses,
       scratch: layout.scratch,
+      shared: layout.shared,
       loopGlobals: this.#loops,
     };
     this.#run = this.module.define([], []);
@@ -117,7 +118,7 @@ class Driver {
         this.#kernel(step);
         return;
       case "dot":
-        this.#call(step, emitDot(this.#context, step));
+        this.#callAll(step, emitDot(this.#context, step));
         return;
       case "scan":
         this.#call(step, emitScan(this.#context, step));
@@ -173,8 +174,16 @@ class Driver {
   }
 
   #call(step: Step, fn: StepFunction | undefined, more: readonly number[] = []): void {
-    this.#report(step, fn?.how ?? "nothing to do");
-    if (fn === undefined) return;
+    this.#callAll(step, fn === undefined ? [] : [fn], more);
+  }
+
+  /** Functions of one step, each after all parts of the one before. */
+  #callAll(step: Step, fns: readonly StepFunction[], more: readonly number[] = []): void {
+    this.#report(step, fns.at(-1)?.how ?? "nothing to do");
+    for (const fn of fns) this.#callParts(fn, more);
+  }
+
+  #callParts(fn: StepFunction, more: readonly number[]): void {
     const { code } = this.#run;
     const grains = Math.ceil(fn.extent / fn.grain);
     const parts = Math.max(1, Math.min(mostParts, grains, Math.floor(fn.work / partWork)));
@@ -239,13 +248,17 @@ class Driver {
 /** @throws OutOfMemoryError GF5001 */
 export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledPlan {
   let scratch = 0;
+  let shared = 0;
   forEachStep(plan.steps, (step) => {
     if (step.kind === "kernel") scratch = Math.max(scratch, kernelScratch(step));
     if (step.kind === "sort" || step.kind === "topk")
       scratch = Math.max(scratch, sortScratch(step));
-    if (step.kind === "dot") scratch = Math.max(scratch, dotScratch(step));
+    if (step.kind !== "dot") return;
+    const bytes = dotScratch(step);
+    scratch = Math.max(scratch, bytes.own);
+    shared = Math.max(shared, bytes.shared);
   });
-  const layout = layoutOf(plan, scratch, options.maxBytes);
+  const layout = layoutOf(plan, { scratch, shared }, options.maxBytes);
   const driver = new Driver(plan, layout, options.maxFuel ?? Number.POSITIVE_INFINITY);
   return {
     bytes: driver.module.encode(pagesOf(layout)),

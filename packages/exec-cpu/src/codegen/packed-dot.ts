@@ -1,15 +1,20 @@
 /**
- * The usual scheme for sums that are held in 32 bits: both operands are packed (the rows of the narrow side
- * four by four, the columns of the wide side eight by eight), and a tile function keeps 4 × 8 sums in
- * registers while it walks over the whole of k. Packing is also where strides and conversions happen.
+ * The usual scheme for sums that are held in 32 bits: panels of both operands are packed, and a tile function keeps its
+ * sums in registers while it walks over the whole of k. Packing is also where strides and conversions happen.
+ *
+ * Panels of columns are independent of each other, once the rows are packed; that comes first, as a part of the step that
+ * can be cut up by panels of rows. Where there are many batches, each is done by itself instead.
  */
+import type { Code } from "../wasm/code.ts";
 import { heldType } from "../wasm/held.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitConvert } from "../wasm/scalar-ops.ts";
-import { emitVectorConvert, hasLanes, laneShape } from "../wasm/vector-ops.ts";
-import { type LaneQuad, pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
-import { B, type FlatDot, K, M, N, type Operand } from "./flat-dot.ts";
+import { emitVectorConvert, hasLanes } from "../wasm/vector-ops.ts";
+import { storeElement, storeLanes } from "./access.ts";
+import { emitPack } from "./dot-pack.ts";
+import { type Tile, tileOf } from "./dot-tile.ts";
+import { B, type FlatDot, K, M, N } from "./flat-dot.ts";
 import {
   type Block,
   blockAxis,
@@ -21,141 +26,198 @@ import {
 } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
-import type { CodegenContext } from "./step-function.ts";
+import type { CodegenContext, StepFunction } from "./step-function.ts";
 
-const rows = 4;
-const columns = 8;
+/** Elements of one step along k in a packed panel of rows. */
+const rowSlots = 4;
+/** From so many batches on each is packed when it is its turn. */
+const manyBatches = 8;
 
-export interface Packing {
-  /** Rows of a tile: fewer where the whole dot has fewer. */
-  readonly rows: number;
+interface Packing {
+  readonly tile: Tile;
   readonly rowPanels: number;
-  readonly rhsBytes: number;
-  readonly bytes: number;
+  readonly isByBatch: boolean;
+  /** Bytes that whoever computes needs for itself. */
+  readonly ownBytes: number;
+  /** Bytes that everybody reads. */
+  readonly sharedBytes: number;
 }
 
-export function packingOf([, m, , k]: FlatDot["extents"]): Packing {
-  const tile = Math.min(m, rows);
-  const rowPanels = Math.ceil(m / rows);
-  const rhsBytes = k * columns * 4;
-  return { rows: tile, rowPanels, rhsBytes, bytes: rhsBytes + rowPanels * k * rows * 4 };
+export function packingOf(dot: FlatDot): Packing {
+  const [batches, m, n, k] = dot.extents;
+  const tile = tileOf(dot);
+  const rowPanels = Math.ceil(m / tile.rows);
+  const isByBatch = batches >= manyBatches;
+  const rowBytes = rowPanels * k * rowSlots * 4;
+  const columnBytes = k * Math.min(tile.columns, Math.ceil(n / 4) * 4) * 4;
+  return {
+    tile,
+    rowPanels,
+    isByBatch,
+    ownBytes: columnBytes + (isByBatch ? rowBytes : 0),
+    sharedBytes: isByBatch ? 0 : batches * rowBytes,
+  };
 }
 
 export class PackedDot {
   readonly #context: CodegenContext;
   readonly #dot: FlatDot;
   readonly #packing: Packing;
-  readonly #rhsPanel: number;
-  readonly #lhsPanels: number;
+  readonly #columnPanel: number;
+  readonly #rowPanels: number;
   readonly #columns: LaneAxis;
 
   constructor(context: CodegenContext, dot: FlatDot) {
     this.#context = context;
     this.#dot = dot;
-    this.#packing = packingOf(dot.extents);
-    this.#rhsPanel = context.scratch;
-    this.#lhsPanels = context.scratch + this.#packing.rhsBytes;
+    this.#packing = packingOf(dot);
+    const { isByBatch, ownBytes, rowPanels } = this.#packing;
+    const rowBytes = rowPanels * dot.extents[K] * rowSlots * 4;
+    this.#columnPanel = context.scratch;
+    this.#rowPanels = isByBatch ? context.scratch + ownBytes - rowBytes : context.shared;
     this.#columns = { axis: N, extent: dot.extents[N] };
   }
 
-  /** For each batch: pack all rows; for each panel of columns: pack it, then all tiles. */
-  emit(): number {
-    const [batches, , n, k] = this.#dot.extents;
-    const packRows = this.#emitPackRows();
-    const tile = this.#emitTiles(fullBlock(columns));
-    const packColumns = this.#emitPackColumns(fullBlock(columns));
-    const last = n % columns === 0 ? undefined : lastBlock(n, n % columns);
-    const lastTile = last && this.#emitTiles(last);
-    const packLast = last && this.#emitPackColumns(last);
-
-    const fn = this.#context.module.define(["i32", "i32"], []);
-    const nest = new Nest(fn, this.#context.helpers, []);
-    const [batch, panel, column] = [nest.local("i32"), nest.local("i32"), nest.local("i32")];
-    const panels = (packing: number, tiling: number): void => {
-      if (k > 0) nest.code.get(batch).get(column).call(packing);
-      nest.code.i32(0).set(panel);
-      blockLoop(nest, panel, 1, { constant: this.#packing.rowPanels }, true, () => {
-        nest.code.get(batch).get(panel).get(column).call(tiling);
-      });
-    };
-    blockLoop(nest, batch, 1, { constant: batches }, true, () => {
-      if (k > 0) nest.code.get(batch).call(packRows);
-      nest.code.i32(0).set(column);
-      if (n >= columns) {
-        blockLoop(nest, column, columns, { constant: n }, true, () => panels(packColumns, tile));
-      }
-      if (packLast !== undefined && lastTile !== undefined) panels(packLast, lastTile);
-    });
-    return fn.index;
+  /** One after the other. */
+  emit(): readonly StepFunction[] {
+    const [batches, m, n, k] = this.#dot.extents;
+    const { tile, rowPanels, isByBatch } = this.#packing;
+    const work = 2 * batches * m * n * k;
+    const how = `simd, packed, tiles of ${tile.rows} × ${tile.columns}`;
+    const packRows = k > 0 ? this.#emitPackRows() : undefined;
+    const columns = this.#emitColumns();
+    const panels = Math.ceil(n / tile.columns);
+    if (isByBatch) {
+      const index = this.#emitBatches(packRows, columns, panels);
+      return [{ index, extent: batches, grain: 1, how, work }];
+    }
+    const packing = { extent: batches * rowPanels, grain: 1, how, work: batches * m * k };
+    return [
+      ...(packRows === undefined ? [] : [{ ...packing, index: packRows }]),
+      { index: columns, extent: batches * panels, grain: 1, how, work },
+    ];
   }
 
   #nest(fn: FunctionBuilder): Nest {
     return new Nest(fn, this.#context.helpers, this.#context.loopGlobals);
   }
 
-  /** Pushes four neighbouring elements of an operand, converted to the accumulator's lanes. */
-  #pushQuad(nest: Nest, operand: Operand, lanes: LaneAxis, block: Block, part: number): void {
-    const { dtype, address } = operand;
-    const { accumulate } = this.#dot;
-    const index = lanesOf(operand.index, lanes, block, false);
-    const first = 4 * part;
-    const valid = Math.min(block.valid - first, 4);
-    if (!hasLanes(dtype)) {
-      this.#pushWideQuad(nest, operand, { index, first, valid });
-      return;
-    }
-    pushLanes(nest, dtype, address, { index, first, valid });
-    if (dtype === accumulate) return;
-    const raw = nest.local("v128");
-    nest.code.set(raw);
-    emitVectorConvert(nest, dtype, accumulate, (code) => code.get(raw));
-  }
-
-  /** The same for 64-bit operands, one by one. */
-  #pushWideQuad(nest: Nest, { dtype, address }: Operand, { index, first, valid }: LaneQuad): void {
-    const { accumulate } = this.#dot;
-    const held = nest.local(heldType(dtype));
-    const lanes = nest.local("v128");
-    nest.code.v128([0, 0, 0, 0]).set(lanes);
-    for (let lane = 0; lane < valid; lane++) {
-      pushElement(nest, dtype, address, index.at(first + lane));
-      nest.code.set(held).get(lanes);
-      emitConvert(nest.code, nest.helpers, dtype, accumulate, (code) => code.get(held));
-      nest.code.lane(`${laneShape(accumulate)}.replace_lane`, lane).set(lanes);
-    }
-    nest.code.get(lanes);
-  }
-
-  /** (batch): rows of the narrow side, [panel][k][4]; rows past the end repeat garbage nobody reads. */
-  #emitPackRows(): number {
-    const [, m, , k] = this.#dot.extents;
-    const fn = this.#context.module.define(["i32"], []);
-    const nest = this.#nest(fn);
-    const [row, inner, at] = [nest.local("i32"), nest.local("i32"), nest.local("i32")];
-    const lanes: LaneAxis = { axis: M, extent: m };
-    nest.axes.set(B, { local: 0, level: 0, unit: 1 });
-    nest.axes.set(M, { local: row, level: 1, unit: 1 });
-    nest.axes.set(blockAxis(lanes), { local: row, level: 1, unit: rows });
-    nest.axes.set(K, { local: inner, level: 2, unit: 1 });
-    const panel = (block: Block): void => {
-      nest.code.i32(0).set(inner);
-      blockLoop(nest, inner, 1, { constant: k }, true, () => {
-        nest.code.get(at);
-        this.#pushQuad(nest, this.#dot.lhs, lanes, block, 0);
-        nest.code.memory("v128.store", this.#lhsPanels);
-        nest.code.get(at).i32(16).op("i32.add").set(at);
-      });
+  /** `(lo, hi)`: batches one by one, rows and columns of each. */
+  #emitBatches(packRows: number | undefined, columns: number, panels: number): number {
+    const fn = this.#context.module.define(["i32", "i32"], []);
+    const { code } = fn;
+    const { rowPanels } = this.#packing;
+    const all = (index: number, of: number): void => {
+      code.get(0).i32(of).op("i32.mul");
+      code.get(0).i32(1).op("i32.add").i32(of).op("i32.mul").call(index);
     };
-    if (k > 0) {
-      if (m >= rows)
-        blockLoop(nest, row, rows, { constant: m }, true, () => panel(fullBlock(rows)));
-      const rest = m % rows;
-      if (rest > 0) nest.code.append(nest.nested(() => panel(lastBlock(m, rest))));
-    }
+    code.loop();
+    if (packRows !== undefined) all(packRows, rowPanels);
+    all(columns, panels);
+    code.get(0).i32(1).op("i32.add").tee(0).get(1).op("i32.lt_u").brIf(0).end();
     return fn.index;
   }
 
-  /** (batch, column): a panel of the wide side, [k][8]. */
+  /** Splits a number counted over all batches into batch and panel. */
+  #split(nest: Nest, number: number, panels: number, batch: number, panel: number): void {
+    const { code } = nest;
+    code.get(number).i32(panels).op("i32.div_u").tee(batch);
+    code.i32(-panels).op("i32.mul").get(number).op("i32.add").set(panel);
+  }
+
+  /** `(lo, hi)`: panels of rows, [panel][k][4]; rows past the end repeat what nobody reads. */
+  #emitPackRows(): number {
+    const [, m, , k] = this.#dot.extents;
+    const { tile, rowPanels, isByBatch } = this.#packing;
+    const rest = rowPanels === 1 ? m : m % tile.rows;
+    const whole = rowPanels > 1 ? this.#emitPackRow(fullBlock(tile.rows)) : undefined;
+    const last = rest > 0 ? this.#emitPackRow(lastRows(m, rest)) : undefined;
+
+    const fn = this.#context.module.define(["i32", "i32"], []);
+    const nest = this.#nest(fn);
+    const [batch, panel] = [nest.local("i32"), nest.local("i32")];
+    blockLoop(nest, 0, 1, { local: 1 }, true, () => {
+      this.#split(nest, 0, rowPanels, batch, panel);
+      const { code } = nest;
+      const call = (index: number): void => {
+        code.get(batch).get(panel).i32(tile.rows).op("i32.mul");
+        code.get(isByBatch ? panel : 0);
+        code
+          .i32(k * rowSlots * 4)
+          .op("i32.mul")
+          .call(index);
+      };
+      eitherPanel(code, panel, rowPanels, whole, last, call);
+    });
+    return fn.index;
+  }
+
+  /** (batch, row, bytes before the panel) */
+  #emitPackRow(block: Block): number {
+    const [, m, , k] = this.#dot.extents;
+    const fn = this.#context.module.define(["i32", "i32", "i32"], []);
+    const nest = this.#nest(fn);
+    const inner = nest.local("i32");
+    const along: LaneAxis = { axis: M, extent: m };
+    nest.axes.set(B, { local: 0, level: 0, unit: 1 });
+    nest.axes.set(M, { local: 1, level: 0, unit: 1 });
+    nest.axes.set(blockAxis(along), { local: 1, level: 0, unit: block.width });
+    nest.axes.set(K, { local: inner, level: 1, unit: 1 });
+    const { lhs: operand, accumulate } = this.#dot;
+    emitPack(nest, { operand, accumulate, along, block, depth: k }, inner, 2, this.#rowPanels);
+    return fn.index;
+  }
+
+  /** `(lo, hi)`: panels of columns: each is packed and meets all panels of rows. */
+  #emitColumns(): number {
+    const [, , n, k] = this.#dot.extents;
+    const { tile, rowPanels, isByBatch } = this.#packing;
+    const panels = Math.ceil(n / tile.columns);
+    const rest = n % tile.columns;
+    const whole = panels > 1 || rest === 0 ? this.#emitPanel(fullBlock(tile.columns)) : undefined;
+    const last = rest > 0 ? this.#emitPanel(lastBlock(n, rest)) : undefined;
+
+    const fn = this.#context.module.define(["i32", "i32"], []);
+    const nest = this.#nest(fn);
+    const locals = Array.from({ length: 5 }, () => nest.local("i32"));
+    const [batch, panel, column, row, rows] = locals as [number, number, number, number, number];
+    blockLoop(nest, 0, 1, { local: 1 }, true, () => {
+      this.#split(nest, 0, panels, batch, panel);
+      nest.code.get(panel).i32(tile.columns).op("i32.mul").set(column);
+      if (isByBatch) nest.code.i32(0).set(rows);
+      else {
+        nest.code
+          .get(batch)
+          .i32(rowPanels * k * rowSlots * 4)
+          .op("i32.mul")
+          .set(rows);
+      }
+      const run = ({ pack, tiles }: PanelFunctions): void => {
+        if (pack !== undefined) nest.code.get(batch).get(column).call(pack);
+        nest.code.i32(0).set(row);
+        blockLoop(nest, row, tile.rows, { constant: rowPanels * tile.rows }, true, () => {
+          nest.code.get(batch).get(row).get(column).get(rows).call(tiles);
+          nest.code
+            .get(rows)
+            .i32(k * rowSlots * 4)
+            .op("i32.add")
+            .set(rows);
+        });
+      };
+      eitherPanel(nest.code, panel, panels, whole, last, run);
+    });
+    return fn.index;
+  }
+
+  #emitPanel(block: Block): PanelFunctions {
+    const [, , , k] = this.#dot.extents;
+    return {
+      pack: k > 0 ? this.#emitPackColumns(block) : undefined,
+      tiles: this.#emitTile(block),
+    };
+  }
+
+  /** (batch, column): a panel of columns, [k][columns]. */
   #emitPackColumns(block: Block): number {
     const [, , , k] = this.#dot.extents;
     const fn = this.#context.module.define(["i32", "i32"], []);
@@ -163,55 +225,39 @@ export class PackedDot {
     const [inner, at] = [nest.local("i32"), nest.local("i32")];
     nest.axes.set(B, { local: 0, level: 0, unit: 1 });
     nest.axes.set(N, { local: 1, level: 0, unit: 1 });
-    nest.axes.set(blockAxis(this.#columns), { local: 1, level: 0, unit: columns });
+    nest.axes.set(blockAxis(this.#columns), { local: 1, level: 0, unit: block.width });
     nest.axes.set(K, { local: inner, level: 1, unit: 1 });
-    if (k > 0) {
-      blockLoop(nest, inner, 1, { constant: k }, true, () => {
-        for (const part of partsOf(block)) {
-          nest.code.get(at);
-          this.#pushQuad(nest, this.#dot.rhs, this.#columns, block, part);
-          nest.code.memory("v128.store", this.#rhsPanel + 16 * part);
-        }
-        nest.code
-          .get(at)
-          .i32(4 * columns)
-          .op("i32.add")
-          .set(at);
-      });
-    }
+    const { rhs: operand, accumulate } = this.#dot;
+    const panel = { operand, accumulate, along: this.#columns, block, depth: k };
+    emitPack(nest, panel, inner, at, this.#columnPanel);
     return fn.index;
   }
 
-  /** (batch, row panel, column): one tile of results. */
-  #emitTiles(block: Block): number {
+  /** (batch, row, column, bytes before the panel of rows): one tile of results. */
+  #emitTile(block: Block): number {
     const [, m, , k] = this.#dot.extents;
+    const { tile } = this.#packing;
+    const rows = Math.min(tile.rows, m);
     const shape = this.#dot.accumulate === "float32" ? "f32x4" : "i32x4";
-    const fn = this.#context.module.define(["i32", "i32", "i32"], []);
+    const fn = this.#context.module.define(["i32", "i32", "i32", "i32"], []);
     const nest = this.#nest(fn);
     const { code } = nest;
     const parts = partsOf(block);
-    const sums = Array.from({ length: this.#packing.rows }, () =>
-      parts.map(() => nest.local("v128")),
-    );
+    const sums = Array.from({ length: rows }, () => parts.map(() => nest.local("v128")));
     const right = parts.map(() => nest.local("v128"));
-    const [left, a, b] = [nest.local("v128"), nest.local("i32"), nest.local("i32")];
+    const [left, b] = [nest.local("v128"), nest.local("i32")];
     if (k > 0) {
-      code
-        .get(1)
-        .i32(k * rows * 4)
-        .op("i32.mul")
-        .set(a);
       code.loop();
       for (const [part, local] of right.entries()) {
         code
           .get(b)
-          .memory("v128.load", this.#rhsPanel + 16 * part)
+          .memory("v128.load", this.#columnPanel + 16 * part)
           .set(local);
       }
       for (const [row, quads] of sums.entries()) {
         code
-          .get(a)
-          .memory("v128.load32_splat", this.#lhsPanels + 4 * row)
+          .get(3)
+          .memory("v128.load32_splat", this.#rowPanels + 4 * row)
           .set(left);
         for (const [part, sum] of quads.entries()) {
           code
@@ -225,17 +271,17 @@ export class PackedDot {
         }
       }
       code
-        .get(a)
-        .i32(4 * rows)
+        .get(3)
+        .i32(4 * rowSlots)
         .op("i32.add")
-        .set(a);
+        .set(3);
       code
         .get(b)
-        .i32(4 * columns)
+        .i32(4 * block.width)
         .op("i32.add")
         .tee(b);
       code
-        .i32(k * columns * 4)
+        .i32(k * block.width * 4)
         .op("i32.lt_u")
         .brIf(0)
         .end();
@@ -244,10 +290,10 @@ export class PackedDot {
     nest.axes.set(B, { local: 0, level: 0, unit: 1 });
     nest.axes.set(M, { local: row, level: 0, unit: 1 });
     nest.axes.set(N, { local: 2, level: 0, unit: 1 });
-    nest.axes.set(blockAxis(this.#columns), { local: 2, level: 0, unit: columns });
+    nest.axes.set(blockAxis(this.#columns), { local: 2, level: 0, unit: block.width });
     for (const [r, quads] of sums.entries()) {
-      code.get(1).i32(rows).op("i32.mul").i32(r).op("i32.add").set(row);
-      const mayLie = m % rows !== 0 && r >= m % rows && m > rows;
+      code.get(1).i32(r).op("i32.add").set(row);
+      const mayLie = m % tile.rows !== 0 && r >= m % tile.rows && m > tile.rows;
       if (mayLie) code.get(row).i32(m).op("i32.lt_u").if();
       code.append(
         nest.branch(() => {
@@ -284,3 +330,40 @@ export class PackedDot {
     }
   }
 }
+
+/** Runs `body` with `last` for the last panel, with `whole` for the others, where both are there. */
+function eitherPanel<T>(
+  code: Code,
+  panel: number,
+  panels: number,
+  whole: T | undefined,
+  last: T | undefined,
+  body: (of: T) => void,
+): void {
+  if (whole === undefined || last === undefined) {
+    body((whole ?? last) as T);
+    return;
+  }
+  code
+    .get(panel)
+    .i32(panels - 1)
+    .op("i32.lt_u")
+    .if();
+  body(whole);
+  code.else();
+  body(last);
+  code.end();
+}
+
+interface PanelFunctions {
+  readonly pack: number | undefined;
+  /** One tile. */
+  readonly tiles: number;
+}
+
+/** The last rows of a panel that is not full. */
+const lastRows = (extent: number, count: number): Block => ({
+  width: count,
+  valid: count,
+  from: extent - count,
+});

@@ -9,6 +9,8 @@ export interface CodegenContext {
   readonly addresses: readonly number[];
   /** Byte address of the scratch space, which every step may use from its start. */
   readonly scratch: number;
+  /** Byte address of scratch space that the parts of a step have in common. */
+  readonly shared: number;
   /** Globals that hold the counters of enclosing loop steps. */
   readonly loopGlobals: readonly number[];
 }

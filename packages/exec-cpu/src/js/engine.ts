@@ -42,7 +42,7 @@ class JsEngine implements Engine, JsContext {
   constructor(plan: Plan, options: EngineOptions) {
     this.#plan = plan;
     this.#options = options;
-    this.#layout = layoutOf(plan, 0, options.maxBytes);
+    this.#layout = layoutOf(plan, { scratch: 0, shared: 0 }, options.maxBytes);
     this.report = {
       backend: "js",
       arenaBytes: plan.arenaBytes,
