@@ -1,0 +1,209 @@
+"""One `pallas_call` on its way to the engine: a primitive whose lowering calls back into Python.
+
+JAX's own `pure_callback` puts its operands on a device first and takes them off again; the callback here is
+given NumPy's view of XLA's buffers, and XLA copies the results out of the memory that the engine wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jax._src import core
+from jax._src.callback import emit_python_callback
+from jax._src.interpreters import mlir
+
+from gridfuse import _calls, _client
+from gridfuse._export import Exporter, Scope
+from gridfuse._pallas_params import call_fields, kernel_name
+from gridfuse.errors import GridfuseError
+
+
+class KernelCall:
+    """A kernel with the shapes of its operands, exported once and loaded for each size of its grid."""
+
+    def __init__(self, params: dict[str, Any], avals: Sequence[Any], fill: str) -> None:
+        self.params = params
+        self.avals = list(avals)
+        self.out_avals = tuple(params["out_avals"])
+        self.fill = fill
+        mapping = params["grid_mapping"]
+        self.name = kernel_name(params)
+        self.dynamic = sum(not isinstance(size, int) for size in mapping.grid)
+        self.grid_points = None if self.dynamic else int(np.prod(mapping.grid, dtype=np.int64))
+        self.record = _calls.CallRecord(self.name, "ran", grid_points=self.grid_points)
+        self._results = [(_memory_dtype(aval.dtype), aval.shape) for aval in self.out_avals]
+        self._programs: dict[tuple[int, ...], tuple[_client.Program, bytes]] = {}
+        self.prints = any("debug" in str(effect).lower() for effect in params["jaxpr"].effects)
+
+    # ── Making it ──────────────────────────────────────────────────────────────────────────
+
+    def export(self, sizes: Sequence[int], *, locations: bool = False) -> bytes:
+        """The program of this call alone; computed sizes of the grid are written into it."""
+        with _no_collection():
+            exporter = Exporter(locations=locations)
+            scope = Scope(exporter, {})
+            given = self.avals[self.dynamic :]
+            inputs = [f"[{i},{exporter.aval(aval)}]" for i, aval in enumerate(given)]
+            operands = [
+                *[scope.atom(int(size)) for size in sizes],
+                *[str(i) for i in range(len(given))],
+            ]
+            outputs = [
+                f"[{len(given) + i},{exporter.aval(aval)}]" for i, aval in enumerate(self.out_avals)
+            ]
+            fields = call_fields(exporter, self.params, len(self.avals))
+            results = ",".join([str(len(given) + i) for i in range(len(outputs))])
+            main = exporter.add(
+                f'{{"in":[{",".join(inputs)}],"out":[{results}],"eqns":[{{"p":"pallas_call","m":"pl",'
+                f'"i":[{",".join(operands)}],"o":[{",".join(outputs)}],"x":{{{fields}}}}}]}}'
+            )
+            return exporter.finish(main, name=self.name)
+
+    def load(self, sizes: Sequence[int] = ()) -> _client.Program:
+        """The program in the running engine.
+
+        Raises:
+          Unsupported: with the line of the kernel's source that is to blame.
+        """
+        started = time.perf_counter()
+        known = self._programs.get(tuple(sizes))
+        data = known[1] if known is not None else self.export(sizes)
+        key = _client.key_of(data, self.fill)
+        with _client.session() as session:
+            program = session.find(key)
+            if program is None:
+                try:
+                    program = session.load(key, data, self.fill)
+                except GridfuseError as error:
+                    raise self._located(session, error, sizes) from None
+        self._programs[tuple(sizes)] = (program, data)
+        self.record.compile_ms += (time.perf_counter() - started) * 1e3
+        self.record.origin = program.origin
+        return program
+
+    def _located(
+        self, session: _client.Session, error: GridfuseError, sizes: Sequence[int]
+    ) -> GridfuseError:
+        """The same error from the same program with its source lines: only errors pay for finding them."""
+        if session.dead:
+            return error
+        try:
+            data = self.export(sizes, locations=True)
+            session.load(_client.key_of(data, self.fill), data, self.fill)
+        except GridfuseError as located:
+            return located
+        return error
+
+    # ── Running it ─────────────────────────────────────────────────────────────────────────
+
+    def __call__(self, *operands: np.ndarray) -> list[np.ndarray]:
+        """What XLA calls."""
+        started = time.perf_counter()
+        sizes = tuple([int(size) for size in operands[: self.dynamic]])
+        inputs = [_in_memory(operand) for operand in operands[self.dynamic :]]
+        if 0 in sizes or self.grid_points == 0:
+            return self._nothing(operands)
+        with _client.session() as session:
+            known = self._programs.get(sizes)
+            program = known[0] if known is not None else None
+            if program is None or program.session is not session:
+                program = self.load(sizes)
+            results = session.run(program, inputs, self._results)
+            if self.prints and session.printed:
+                lines, session.printed = session.printed, []
+                for line in lines:
+                    print(line)
+        _calls.ran(self.record, (time.perf_counter() - started) * 1e3)
+        return [
+            result if result.dtype == aval.dtype else result.astype(aval.dtype)
+            for result, aval in zip(results, self.out_avals, strict=True)
+        ]
+
+    def _nothing(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """A grid without steps: outputs are what they alias, or what nobody wrote."""
+        aliases = {out: at for at, out in self.params["input_output_aliases"]}
+        given = operands[self.dynamic :]
+        return [
+            np.asarray(given[aliases[i]])
+            if i in aliases
+            else np.full(aval.shape, unwritten(aval.dtype, self.fill), aval.dtype)
+            for i, aval in enumerate(self.out_avals)
+        ]
+
+
+def unwritten(dtype: Any, fill: str) -> Any:
+    """What JAX's interpreters say that memory holds before somebody writes it."""
+    dtype = np.dtype(dtype)
+    if fill == "zero":
+        return np.zeros((), dtype)
+    if dtype == np.bool_:
+        return fill == "tpu"
+    if np.issubdtype(dtype, np.integer):
+        info = np.iinfo(dtype)
+        return info.max if fill == "tpu" else info.min
+    return np.nan
+
+
+def _memory_dtype(dtype: Any) -> np.dtype:
+    """How the engine holds a dtype."""
+    name = np.dtype(dtype).name
+    if name in ("int4", "uint4"):
+        return np.dtype(name.replace("4", "8"))
+    return np.dtype(dtype)
+
+
+def _in_memory(operand: Any) -> np.ndarray:
+    array = np.asarray(operand)
+    wanted = _memory_dtype(array.dtype)
+    return array if array.dtype == wanted else array.astype(wanted)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Writing a program makes many small strings and no garbage: looking for some would take as long again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+# ── The primitive ──────────────────────────────────────────────────────────────────────────
+
+kernel_call_p = core.Primitive("gridfuse_call")
+kernel_call_p.multiple_results = True
+
+
+@kernel_call_p.def_abstract_eval
+def _abstract(*_: Any, call: KernelCall) -> Sequence[Any]:
+    return call.out_avals
+
+
+def _lowering(ctx: Any, *operands: Any, call: KernelCall) -> Any:
+    results, _, _ = emit_python_callback(
+        ctx,
+        call,
+        None,
+        list(operands),
+        ctx.avals_in,
+        ctx.avals_out,
+        has_side_effect=call.prints,
+    )
+    return results
+
+
+mlir.register_lowering(kernel_call_p, _lowering)
+
+
+def bind(call: KernelCall, operands: Sequence[Any]) -> list[Any]:
+    return kernel_call_p.bind(*operands, call=call)
+
+
+__all__ = ["KernelCall", "bind"]

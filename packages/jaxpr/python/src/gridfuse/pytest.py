@@ -1,0 +1,112 @@
+"""A pytest plug-in: `pytest -p gridfuse.pytest` runs every kernel in interpret mode on gridfuse.
+
+    --gridfuse-report FILE        what became of each pallas_call of each test, as JSON
+    --gridfuse-fallback jax       let JAX run what gridfuse cannot, instead of failing
+    --gridfuse-run-skipped REGEX  run tests that skip themselves for a reason that matches
+    --gridfuse-off                install the options, but leave the kernels to JAX
+
+Tests that skip themselves with `skipTest` do so because an interpreter cannot run them; with a matching
+REGEX the call returns and the test goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import unittest
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from gridfuse import _calls, pallas
+
+_reports = pytest.StashKey["_Reports"]()
+
+
+class _Reports:
+    def __init__(self) -> None:
+        self.tests: dict[str, dict[str, Any]] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gridfuse", "Pallas kernels on gridfuse")
+    group.addoption("--gridfuse-report", metavar="FILE", help="write what ran where, as JSON")
+    group.addoption("--gridfuse-fallback", choices=["jax"], help="let JAX run what gridfuse cannot")
+    group.addoption(
+        "--gridfuse-run-skipped",
+        metavar="REGEX",
+        help="run tests that skip themselves for a matching reason",
+    )
+    group.addoption("--gridfuse-off", action="store_true", help="leave the kernels to JAX")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_reports] = _Reports()
+    if not config.getoption("--gridfuse-off"):
+        pallas.enable(fallback=config.getoption("--gridfuse-fallback"))
+    pattern = config.getoption("--gridfuse-run-skipped")
+    if pattern is not None:
+        _run_skipped(re.compile(pattern))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    pallas.disable()
+
+
+def _run_skipped(pattern: re.Pattern[str]) -> None:
+    original = unittest.TestCase.skipTest
+
+    def skip_test(self: unittest.TestCase, reason: Any) -> None:
+        if not pattern.search(str(reason)):
+            original(self, reason)
+
+    unittest.TestCase.skipTest = skip_test  # type: ignore[method-assign,assignment]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
+    _calls.take_recent()
+    started = time.perf_counter()
+    yield
+    entry = item.config.stash[_reports].tests.setdefault(item.nodeid, {"outcome": "unknown"})
+    entry["ms"] = round((time.perf_counter() - started) * 1e3, 3)
+    entry["calls"] = [record.to_json() for record in _calls.take_recent()]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when != "call" and report.passed:
+        return
+    entry = item.config.stash[_reports].tests.setdefault(item.nodeid, {})
+    if entry.get("outcome") == "failed":
+        return
+    entry["outcome"] = report.outcome
+    if report.skipped and isinstance(report.longrepr, tuple):
+        entry["reason"] = report.longrepr[2].removeprefix("Skipped: ")
+    elif report.failed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        entry["reason"] = crash.message if crash is not None else str(report.longrepr)[:2000]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    path = session.config.getoption("--gridfuse-report")
+    if path is None:
+        return
+    tests = session.config.stash[_reports].tests
+    totals: dict[str, int] = {}
+    for test in tests.values():
+        totals[test["outcome"]] = totals.get(test["outcome"], 0) + 1
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"tests": tests, "outcomes": totals, "calls": pallas.stats()}, file, indent=1)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    calls = pallas.stats()
+    terminalreporter.write_line(
+        f"gridfuse: {calls['ran']} kernels ran, {calls['fellback']} fell back to JAX, "
+        f"{calls['refused']} were refused"
+    )
