@@ -85,6 +85,10 @@ export function toBits(dtype: DType, value: ScalarValue): Bits {
     }
   }
   const width = itemSize(dtype) * 8;
+  if (width <= 32 && Number.isInteger(value)) {
+    // Shifts work on numbers of any size, modulo 2³².
+    return { lo: ((value as number) << (32 - width)) >>> (32 - width), hi: 0 };
+  }
   const wrapped = BigInt.asUintN(
     width,
     typeof value === "bigint" ? value : BigInt(Math.trunc(Number(value))),

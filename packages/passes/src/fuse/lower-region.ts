@@ -20,6 +20,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { coordinates, flatten, unflatten, viewOf } from "../tensor/views.ts";
 import { atStart, type Place, type PlanBuilder } from "./builder.ts";
 import { collapseAxes } from "./collapse.ts";
+import type { CoordinateTable } from "./coordinates.ts";
 import { lowerDot } from "./dot.ts";
 import { foldNodes } from "./fold-nodes.ts";
 import { keepBits } from "./keep-bits.ts";
@@ -35,17 +36,19 @@ import { findOrbits, type Orbit, pointsOf } from "./orbits.ts";
 import { OrbitBroken, Puller, type Surroundings } from "./pull.ts";
 import { decideRoots, type Roots } from "./roots.ts";
 import { KernelBuilder } from "./stage.ts";
+import type { ValueMap } from "./value-map.ts";
 import { prepareWindow, windowKernels, windowsInto } from "./window-writes.ts";
 
 /** Shared by all scopes of one program. */
 export interface Lowering {
   readonly table: Table;
   readonly plan: PlanBuilder;
-  readonly places: Map<ValueId, Place>;
+  readonly coordinates: CoordinateTable;
+  readonly places: ValueMap<Place>;
   readonly symbols: Map<ValueId, IndexExpr>;
   readonly renames: Map<ValueId, ValueId>;
   /** Which scope's region makes a value. */
-  readonly homes: Map<ValueId, Scope>;
+  readonly homes: ValueMap<Scope>;
   /** Memory in which a value should be made, if it is made by a step that can choose. */
   readonly destinations: Map<ValueId, Place>;
   readonly loops: { next: number };
@@ -80,7 +83,12 @@ export class Scope implements Surroundings {
 
   // ── Surroundings of a kernel ──────────────────────────────────────────────────────────────
 
+  get coordinates(): CoordinateTable {
+    return this.lowering.coordinates;
+  }
+
   renamed(value: ValueId): ValueId {
+    if (this.lowering.renames.size === 0) return value;
     let current = value;
     for (;;) {
       const next = this.lowering.renames.get(current);

@@ -28,15 +28,17 @@ import {
   type ScalarBuilder,
 } from "@gridfuse/plan/scalar";
 import { symbolicValue, truth } from "../tensor/symbolic.ts";
-import { flatten, viewOf } from "../tensor/views.ts";
+import { viewOf } from "../tensor/views.ts";
 import type { Place } from "./builder.ts";
+import type { CoordinateTable } from "./coordinates.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
 import { isReduction } from "./op-kinds.ts";
-import { type KernelBuilder, placeKey, StageBuilder } from "./stage.ts";
+import { type KernelBuilder, StageBuilder } from "./stage.ts";
 
 /** What pulling needs to know about the world around a kernel. */
 export interface Surroundings {
   readonly table: import("@gridfuse/graph").Table;
+  readonly coordinates: CoordinateTable;
   /** Memory of a value, if it has any or must get some; undefined to compute it in place. */
   placeOf(value: ValueId): Place | undefined;
   /** Gives the value memory whatever the plan was. */
@@ -47,9 +49,7 @@ export interface Surroundings {
   renamed(value: ValueId): ValueId;
 }
 
-/** More places than a kernel can have. */
-const placesPerValue = 2 ** 24;
-
+const noCoordinates: readonly IndexExpr[] = [];
 const zeroBits: Bits = { lo: 0, hi: 0 };
 /** A full reduction before a broadcast would leave one outer point: only for small arrays. */
 const maxSerialReduction = 65536;
@@ -76,12 +76,12 @@ export class Puller {
     guard: readonly IndexRange[] = [],
   ): number {
     const value = this.#around.renamed(given);
-    const key = value * placesPerValue + stage.places.of(at, guard);
-    const known = stage.pulled.get(key);
+    const pulled = stage.pulledAt(this.#around.coordinates.numberOf(at, guard));
+    const known = pulled.get(value);
     if (known !== undefined) return known;
     this.#count(value);
     const node = this.#compute(stage, value, at, guard);
-    stage.pulled.set(key, node);
+    pulled.set(value, node);
     return node;
   }
 
@@ -139,7 +139,8 @@ export class Puller {
     guard: readonly IndexRange[],
     fill: Bits,
   ): number {
-    const index = ix.add(offset, flatten(at, this.#shape(value)));
+    const within = this.#around.coordinates.offsetOf(at, this.#shape(value));
+    const index = offset === ix.zero ? within : ix.add(offset, within);
     return b.load(this.#dtype(value), buffer, index, guard, fill);
   }
 
@@ -189,9 +190,11 @@ export class Puller {
     const chosen = node.op === "select_n" ? this.#chosen(node, at) : undefined;
     if (chosen !== undefined) return this.pull(stage, chosen, at, guard);
     this.#kernel.ops.add(node.op);
-    const operands = node.inputs.map((input) =>
-      this.pull(stage, input, this.#shape(input).length === 0 ? [] : at, guard),
-    );
+    const operands: number[] = [];
+    for (const input of node.inputs) {
+      const isScalar = this.#around.table.tensor(input).shape.length === 0;
+      operands.push(this.pull(stage, input, isScalar ? noCoordinates : at, guard));
+    }
     return meaning(stage.b, operands, node.params, this.#dtype(value));
   }
 
@@ -219,21 +222,9 @@ export class Puller {
     view: { index: readonly IndexExpr[]; fill: Bits | undefined },
   ): number {
     const source = node.inputs[0] as ValueId;
-    const index = this.#moved(view.index, at);
+    const index = this.#around.coordinates.moved(view.index, at);
     if (view.fill === undefined) return this.pull(stage, source, index, guard);
     return this.#guarded(stage, source, index, guard, view.fill);
-  }
-
-  /** Coordinates before a movement; an orbit comes to the same ones again and again. */
-  #moved(view: readonly IndexExpr[], at: readonly IndexExpr[]): readonly IndexExpr[] {
-    if (this.#kernel.limits.size === 0) return view.map((e) => ix.substituteAxes(e, at));
-    const key = `${placeKey(view)}${placeKey(at)}`;
-    let moved = this.#kernel.moved.get(key);
-    if (moved === undefined) {
-      moved = view.map((e) => ix.substituteAxes(e, at));
-      this.#kernel.moved.set(key, moved);
-    }
-    return moved;
   }
 
   /** Element `index` of `source` where it exists, else `fill`. */

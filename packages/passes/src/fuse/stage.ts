@@ -7,6 +7,7 @@
  * first, then each stage's own.
  */
 
+import type { ValueId } from "@gridfuse/graph";
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
@@ -17,57 +18,31 @@ export interface StageAxis {
   readonly extent: number;
 }
 
-/** Numbers for coordinates and guards, so that what was pulled is found by a number. */
-export class PlaceNumbers {
-  readonly #byText = new Map<string, number>();
-  /** A chain of elementwise ops hands on the very same coordinates. */
-  readonly #byArray = new Map<readonly IndexExpr[], number>();
-
-  of(at: readonly IndexExpr[], guard: readonly IndexRange[]): number {
-    if (guard.length > 0) return this.#number(placeKey(at) + guardText(guard));
-    let number = this.#byArray.get(at);
-    if (number === undefined) {
-      number = this.#number(placeKey(at));
-      this.#byArray.set(at, number);
-    }
-    return number;
-  }
-
-  #number(text: string): number {
-    let number = this.#byText.get(text);
-    if (number === undefined) {
-      number = this.#byText.size;
-      this.#byText.set(text, number);
-    }
-    return number;
-  }
-}
-
-const placeKeys = new WeakMap<readonly IndexExpr[], string>();
-
-/** Coordinates as text; the same ones are asked for again and again. */
-export function placeKey(at: readonly IndexExpr[]): string {
-  let key = placeKeys.get(at);
-  if (key === undefined) {
-    key = `[${at.map((e) => e.key).join()}]`;
-    placeKeys.set(at, key);
-  }
-  return key;
-}
-const guardText = (guard: readonly IndexRange[]): string =>
-  guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
-
 export class StageBuilder {
   readonly b: ScalarBuilder = new ScalarBuilder();
   readonly inner: readonly StageAxis[];
   readonly reductions: Reduction[] = [];
   readonly writes: Write[] = [];
-  readonly places: PlaceNumbers = new PlaceNumbers();
-  /** Values already pulled: number of value and coordinates → node. */
-  readonly pulled: Map<number, number> = new Map();
+  /** Nodes of values already pulled, by the number of their coordinates. */
+  readonly #pulled = new Map<number, Map<ValueId, number>>();
+  #place = -1;
+  #pulledHere = new Map<ValueId, number>();
 
   constructor(inner: readonly StageAxis[]) {
     this.inner = inner;
+  }
+
+  /** Nodes of values already pulled at coordinates with this number; mostly the same as the last time. */
+  pulledAt(place: number): Map<ValueId, number> {
+    if (place === this.#place) return this.#pulledHere;
+    let pulled = this.#pulled.get(place);
+    if (pulled === undefined) {
+      pulled = new Map();
+      this.#pulled.set(place, pulled);
+    }
+    this.#place = place;
+    this.#pulledHere = pulled;
+    return pulled;
   }
 }
 
@@ -82,8 +57,6 @@ export class KernelBuilder {
   outer: readonly number[] | undefined;
   /** Elements that may yet be computed of values inside an orbit. */
   readonly limits: Map<number, number> = new Map();
-  /** Coordinates after a movement, by the movement and the coordinates before. */
-  readonly moved: Map<string, readonly IndexExpr[]> = new Map();
   /** Names of the ops that compute something, for the kernel's name. */
   readonly ops: Set<string> = new Set();
   #nextAxis: number;

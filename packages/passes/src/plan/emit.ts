@@ -22,7 +22,9 @@ import {
 } from "@gridfuse/plan";
 import type { DType } from "@gridfuse/plan/scalar";
 import { atStart, PlanBuilder } from "../fuse/builder.ts";
+import { CoordinateTable } from "../fuse/coordinates.ts";
 import { type Lowering, Scope } from "../fuse/lower-region.ts";
+import { ValueMap } from "../fuse/value-map.ts";
 import { accessesOf } from "./accesses.ts";
 import { exactResults } from "./exactness.ts";
 import { placeBuffers } from "./place.ts";
@@ -45,10 +47,11 @@ export function lowerProgram(
   const lowering: Lowering = {
     table,
     plan: builder,
-    places: new Map(),
+    coordinates: new CoordinateTable(),
+    places: new ValueMap(table.types.length),
     symbols: new Map(),
     renames: new Map(),
-    homes: new Map(),
+    homes: new ValueMap(table.types.length),
     destinations: new Map(),
     loops,
     fuel,
