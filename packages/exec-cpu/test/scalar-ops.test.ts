@@ -66,6 +66,17 @@ describe.each(dtypes)("%s", (dtype) => {
       ),
     );
   });
+  test("binary ops with immediates", () => {
+    if (!isFloat(dtype)) return;
+    const immediates = [0, -0, 1.5, -2, Number.POSITIVE_INFINITY, Number.NaN];
+    check(
+      planOf([dtype], (s, [x]) =>
+        binaryFor(dtype).flatMap((op) =>
+          immediates.map((value) => s.binary(op, x as number, s.const(dtype, value))),
+        ),
+      ),
+    );
+  });
   test("comparisons and select", () => {
     check(
       planOf([dtype, dtype], (s, [x, y]) =>

@@ -7,7 +7,7 @@ import {
   ScalarBuilder,
   type ScalarValue,
 } from "../src/scalar/index.ts";
-import { evaluateExpansion, expansionOf } from "./math-support.ts";
+import { evaluateExpansion, expansionOf, magnitudes, random } from "./math-support.ts";
 
 const inf = Infinity;
 const nan = Number.NaN;
@@ -150,6 +150,24 @@ describe.each(formats)("%s", (dtype) => {
         if (rounded === 0 || Number.isNaN(rounded)) expect(got, `atan2 ${y} ${x}`).toBe(rounded);
         else expect(Math.abs(got / rounded - 1), `atan2 ${y} ${x}`).toBeLessThan(3e-7);
       }
+    }
+  });
+
+  it.each(["cos", "cosh"])("%s is even to the bit", (name) => {
+    const next = random(7);
+    for (let i = 0; i < 200; i++) {
+      const x = magnitudes(1e-3, 1e5)(next);
+      expect(call(name, dtype, -x)).toBe(call(name, dtype, x));
+    }
+  });
+
+  it("lgamma has its poles wherever the negative integers are, and its logarithm beside 0", () => {
+    for (const x of [-3, -(2 ** 24), -(2 ** 60), -largest]) {
+      expect(call("lgamma", dtype, x), `${x}`).toBe(inf);
+    }
+    for (const x of [smallest, -smallest, 5 * smallest, -5 * smallest]) {
+      const expected = -Math.log(Math.abs(x));
+      expect(Math.abs((call("lgamma", dtype, x) as number) / expected - 1)).toBeLessThan(1e-6);
     }
   });
 

@@ -42,8 +42,8 @@ export function evaluateExpansion(
   return evaluateProgram(nodes, n, leaf, [result])[result] as NumberLanes;
 }
 
-/** Nodes that run where no lane needs a `rare` path; constants and arguments cost nothing. */
-export function fastPathCost(expansion: Expansion, dtype: DType): number {
+/** The nodes that run where no lane needs a `rare` path; constants and arguments cost nothing. */
+export function fastPath(expansion: Expansion, dtype: DType): { readonly nodes: ScalarNode[] } {
   const { nodes, result } = nodesOf(expansion, dtype);
   const reached = new Set<Scalar>();
   const visit = (at: Scalar): void => {
@@ -54,9 +54,12 @@ export function fastPathCost(expansion: Expansion, dtype: DType): number {
     args.forEach(visit);
   };
   visit(result);
-  const isFree = (at: Scalar): boolean => argsOf(nodes[at] as ScalarNode).length === 0;
-  return [...reached].filter((at) => !isFree(at)).length;
+  const found = [...reached].map((at) => nodes[at] as ScalarNode);
+  return { nodes: found.filter((node) => argsOf(node).length > 0) };
 }
+
+export const fastPathCost = (expansion: Expansion, dtype: DType): number =>
+  fastPath(expansion, dtype).nodes.length;
 
 /** An expansion by its name in the table of bounds. */
 export const expansionOf = (name: string): Expansion =>

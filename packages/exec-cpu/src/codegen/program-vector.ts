@@ -1,6 +1,12 @@
 /** Nodes of a scalar program on four lanes. */
 import { itemSize } from "@gridfuse/plan";
-import { argsOf, type IndexNode, type LoadNode, type ScalarNode } from "@gridfuse/plan/scalar";
+import {
+  argsOf,
+  type BinaryOp,
+  type IndexNode,
+  type LoadNode,
+  type ScalarNode,
+} from "@gridfuse/plan/scalar";
 import { laneWord } from "../wasm/held.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import {
@@ -14,7 +20,7 @@ import {
   type ShiftOp,
 } from "../wasm/vector-ops.ts";
 import { guardQuad, openRanges, pushElement, pushLanes } from "./access.ts";
-import type { Address } from "./nest.ts";
+import type { Address, Nest } from "./nest.ts";
 import { isBinaryOp, isCompareOp, isShift, isUnaryOp, meaningless } from "./node-kinds.ts";
 import type { ProgramView } from "./program.ts";
 
@@ -61,19 +67,45 @@ function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {
   const [a, b] = argsOf(node) as readonly [number, number];
   const { dtype } = view.node(a);
   const x = view.vector(a, part);
-  if (isUnaryOp(node.op)) {
+  if (dtype === "float32" && (node.op === "abs" || node.op === "neg")) {
+    x(nest.code);
+    pushSignWord(nest, node.op === "abs" ? 0x7fffffff : -0x80000000);
+    nest.code.op(node.op === "abs" ? "v128.and" : "v128.xor");
+  } else if (isUnaryOp(node.op)) {
     emitVectorUnary(nest, node.op, dtype, x);
   } else if (isCompareOp(node.op)) {
     emitVectorCompare(nest, node.op, dtype, x, view.vector(b, part));
   } else if (isBinaryOp(node.op)) {
     if (isShift(node.op) && !view.isVector(b) && itemSize(dtype) === 4) {
       pushUniformShift(view, node.op, x, b);
+    } else if (isExtremum(node.op) && isOrdinaryFloat(view.node(b))) {
+      x(view.nest.code);
+      view.vector(b, part)(view.nest.code);
+      view.nest.code.op(node.op === "min" ? "f32x4.pmin" : "f32x4.pmax");
     } else {
       emitVectorBinary(nest, node.op, dtype, x, view.vector(b, part));
     }
   } else {
     throw meaningless(node.op);
   }
+}
+
+/** A mask of the sign bits or of all others, kept outside the loops: V8 makes it anew for each f32x4.abs. */
+function pushSignWord(nest: Nest, word: number): void {
+  const mask = nest.memoised(`s${word}`, 0, "v128", () => nest.code.v128([word, word, word, word]));
+  nest.code.get(mask);
+}
+
+const isExtremum = (op: BinaryOp): op is "min" | "max" => op === "min" || op === "max";
+
+/**
+ * A float32 immediate beside which min and max need no care for NaN and zeros: "y < x ? y : x", one instruction
+ * where the full meaning takes seven, gives x where x is NaN, and no zero meets one of the other sign.
+ */
+function isOrdinaryFloat(node: ScalarNode): boolean {
+  if (node.op !== "const" || node.dtype !== "float32") return false;
+  const magnitude = node.bits.lo & 0x7fffffff;
+  return magnitude !== 0 && magnitude <= 0x7f800000;
 }
 
 function pushUniformShift(view: ProgramView, op: ShiftOp, x: Push, amount: number): void {

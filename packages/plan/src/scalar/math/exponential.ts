@@ -7,7 +7,7 @@
  */
 import type { Scalar, ScalarBuilder } from "../builder.ts";
 import { cut, ln2Bits } from "./fixed-point.ts";
-import { type FloatKit, inFormat, type PerFormat } from "./float-kit.ts";
+import { type FloatKit, inFormat, type Nearest, type PerFormat } from "./float-kit.ts";
 
 /** (e^r − 1 − r)/r² on |r| ≤ ln 2 / 2; relative error of e^r 2^−28 and 2^−61. */
 const remainder: PerFormat<readonly number[]> = {
@@ -32,15 +32,14 @@ const limits: PerFormat<{ normal: number; overflow: number; underflow: number }>
 };
 
 interface Reduced {
-  /** An integer, as a float. */
-  readonly n: Scalar;
+  readonly nearest: Nearest;
   readonly r: Scalar;
 }
 
 function reduce(f: FloatKit, x: Scalar): Reduced {
   const [high, low] = f.pick(ln2Parts);
-  const n = f.unary("roundEven", f.times(x, Math.LOG2E));
-  return { n, r: f.sub(f.sub(x, f.times(n, high)), f.times(n, low)) };
+  const nearest = f.nearest(f.times(x, Math.LOG2E));
+  return { nearest, r: f.sub(f.sub(x, f.times(nearest.n, high)), f.times(nearest.n, low)) };
 }
 
 /** e^r − 1 for |r| ≤ ln 2 / 2. */
@@ -56,9 +55,9 @@ function scaleFar(f: FloatKit, p: Scalar, n: Scalar): Scalar {
 /** e^x·2^extra, with |extra| ≤ 1 and no intermediate overflow. */
 export function expScaled(f: FloatKit, x: Scalar, extra: number): Scalar {
   const { normal, overflow, underflow } = f.pick(limits);
-  const { n, r } = reduce(f, x);
+  const { nearest, r } = reduce(f, x);
   const p = f.plus(smallExpm1(f, r), 1);
-  const exponent = extra === 0 ? f.toInt(n) : f.add(f.toInt(n), f.int(extra));
+  const exponent = f.toInt(f.plus(nearest.n, extra));
   const far = f.select(
     f.compareTo("gt", x, overflow - extra * Math.LN2),
     f.number(Infinity),
@@ -69,19 +68,19 @@ export function expScaled(f: FloatKit, x: Scalar, extra: number): Scalar {
     ),
   );
   const isFar = f.compareTo("gt", f.abs(x), normal - Math.abs(extra));
-  return f.b.rare(isFar, far, f.mul(p, f.twoTo(exponent)));
+  return f.b.rare(isFar, far, f.mul(p, f.twoToNearest(nearest, extra)));
 }
 
 /** e^x where |x| is known to be so small that 2^n is normal; a NaN stays one. */
 export function expNear(f: FloatKit, x: Scalar): Scalar {
-  const { n, r } = reduce(f, x);
-  return f.mul(f.plus(smallExpm1(f, r), 1), f.twoTo(f.toInt(n)));
+  const { nearest, r } = reduce(f, x);
+  return f.mul(f.plus(smallExpm1(f, r), 1), f.twoToNearest(nearest));
 }
 
 /** e^x − 1 where e^x is finite and normal; loses the sign of −0. */
 export function expm1Near(f: FloatKit, x: Scalar): Scalar {
-  const { n, r } = reduce(f, x);
-  const power = f.twoTo(f.toInt(n));
+  const { nearest, r } = reduce(f, x);
+  const power = f.twoToNearest(nearest);
   return f.add(f.mul(smallExpm1(f, r), power), f.plus(power, -1));
 }
 
@@ -92,13 +91,13 @@ export const exp = (b: ScalarBuilder, x: Scalar): Scalar =>
 /** 2^(high + low), |low| ≤ 1/2 an afterthought of high: the tail of `pow`, too. */
 export function exp2OfSum(f: FloatKit, high: Scalar, low: Scalar | undefined): Scalar {
   const { bias, fractionBits, bits } = f.format;
-  const n = f.unary("roundEven", high);
-  const fraction = f.sub(high, n); // exact
+  const nearest = f.nearest(high);
+  const fraction = f.sub(high, nearest.n); // exact
   const p = f.plus(
     smallExpm1(f, f.times(low === undefined ? fraction : f.add(fraction, low), Math.LN2)),
     1,
   );
-  const exponent = f.toInt(n);
+  const exponent = f.toInt(nearest.n);
   const far = f.select(
     f.compareTo("gt", high, bias + 2),
     f.number(Infinity),
@@ -109,7 +108,7 @@ export function exp2OfSum(f: FloatKit, high: Scalar, low: Scalar | undefined): S
     ),
   );
   const isFar = f.compareTo("gt", f.abs(high), bias - bits / 32);
-  return f.b.rare(isFar, far, f.mul(p, f.twoTo(exponent)));
+  return f.b.rare(isFar, far, f.mul(p, f.twoToNearest(nearest)));
 }
 
 /** 2^x; exact where x is an integer. */
@@ -126,8 +125,8 @@ const expm1Limits: PerFormat<{ low: number; high: number; identity: number }> = 
 export const expm1 = (b: ScalarBuilder, x: Scalar): Scalar =>
   inFormat(b, [x], (f, y) => {
     const { low, high, identity } = f.pick(expm1Limits);
-    const { n, r } = reduce(f, f.min(f.max(y, low), high));
-    const half = f.twoTo(f.sub(f.toInt(n), f.int(1)));
+    const { nearest, r } = reduce(f, f.min(f.max(y, low), high));
+    const half = f.twoToNearest(nearest, -1);
     const result = f.times(f.add(f.mul(smallExpm1(f, r), half), f.plus(half, -0.5)), 2);
     return f.select(f.compareTo("lt", f.abs(y), identity), y, result);
   });

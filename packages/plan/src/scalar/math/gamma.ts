@@ -94,9 +94,16 @@ export const lgamma = (b: ScalarBuilder, x: Scalar): Scalar =>
     // Γ(x)·Γ(1 − x) = π/sin πx.
     const fraction = f.sub(magnitude, f.unary("roundEven", magnitude));
     const sine = f.abs(sineNear(f, f.times(fraction, Math.PI)));
-    const reflected = f.sub(f.sub(f.number(Math.log(Math.PI)), naturalLog(f, sine)), positive);
+    // Near 0 it is −log|x|, also where π·x would lose the digits of a subnormal.
+    const isTiny = f.compareTo("lt", magnitude, f.format.minNormal);
+    const logSine = naturalLog(f, f.select(isTiny, magnitude, sine));
+    const logPi = f.select(isTiny, f.number(0), f.number(Math.log(Math.PI)));
+    const reflected = f.sub(f.sub(logPi, logSine), positive);
     const result = f.select(isNegative, reflected, positive);
-    return f.select(f.compareTo("eq", magnitude, Infinity), magnitude, result);
+    // From 2^fractionBits on every number is an integer, so that the negative ones are poles.
+    const isFarLeft = f.compareTo("le", y, -(2 ** f.format.fractionBits));
+    const isInfinite = f.or(isFarLeft, f.compareTo("eq", magnitude, Infinity));
+    return f.select(isInfinite, f.number(Infinity), result);
   });
 
 /** digamma x for x > 0, by Γ′/Γ(x) = Γ′/Γ(x + n) − Σ 1/(x + k). */

@@ -13,12 +13,15 @@ import { naturalLog, naturalLog1p } from "./logarithm.ts";
 /** tanh is ±1 to the last digit from here on. */
 const tanhOne: PerFormat<number> = { float32: 10, float64: 20 };
 
-/** Hyperbolic tangent: t/(t + 2) with t = e^(2|x|) − 1. */
+/**
+ * Hyperbolic tangent: t/(t + 2) with t = e^(2|x|) − 1. The sign goes to the numerator, so that a NaN need not be
+ * looked for in the quotient. A quotient of polynomials would be half the work, and wrong by 5 ulp near 1.
+ */
 export const tanh = (b: ScalarBuilder, x: Scalar): Scalar =>
   inFormat(b, [x], (f, y) => {
     const magnitude = f.min(f.abs(y), f.pick(tanhOne));
     const t = expm1Near(f, f.times(magnitude, 2));
-    return f.withSign(f.div(t, f.plus(t, 2)), y);
+    return f.div(f.withSign(t, y), f.plus(t, 2));
   });
 
 /** 1/(1 + e^−x), as e^x/(1 + e^x) for negative x, where the other form would overflow. */

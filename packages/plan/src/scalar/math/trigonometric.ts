@@ -47,21 +47,6 @@ const pi: PerFormat<readonly number[]> = {
 /** Up to here the multiple of π (π/2) is known to fit those bits, halves included. */
 const nearLimit: PerFormat<number> = { float32: 6400, float64: 1.6e6 };
 
-/** Adding it to a smaller number leaves no room for a fraction: the last bit is that of the integer. */
-const noFraction: PerFormat<number> = { float32: 1.5 * 2 ** 23, float64: 1.5 * 2 ** 52 };
-
-interface Nearest {
-  readonly n: Scalar;
-  /** A signed integer that is odd where n is. */
-  readonly parity: Scalar;
-}
-
-/** The integer nearest to t, where t stays below the limit. */
-function nearest(f: FloatKit, t: Scalar): Nearest {
-  const sum = f.plus(t, f.pick(noFraction));
-  return { n: f.plus(sum, -f.pick(noFraction)), parity: f.asInt(sum) };
-}
-
 /** x − n·π·2^−halvings = r − rest, where rest is far below the last digit of r, unless r is tiny. */
 interface Reduced {
   readonly r: Scalar;
@@ -111,9 +96,9 @@ const orNaN = (f: FloatKit, x: Scalar, result: Scalar): Scalar =>
   f.select(f.compareTo("lt", f.abs(x), Infinity), result, f.number(NaN));
 
 function sineOf(f: FloatKit, x: Scalar): Scalar {
-  const { n, parity } = nearest(f, f.times(x, 1 / Math.PI));
+  const { n, lowBits } = f.nearest(f.times(x, 1 / Math.PI));
   const { r, rest } = takeMultiples(f, x, n, 0);
-  const fast = f.mul(signedSineNear(f, r, rest), f.parity(parity));
+  const fast = f.mul(signedSineNear(f, r, rest), f.parity(lowBits));
   const far = reduceFar(f, x, "π");
   const ofMagnitude = f.mul(sineNear(f, far.r), f.parity(far.n));
   const slow = f.select(f.compareTo("lt", x, 0), f.neg(ofMagnitude), ofMagnitude);
@@ -123,12 +108,13 @@ function sineOf(f: FloatKit, x: Scalar): Scalar {
 /** Sine; keeps −0. */
 export const sin = (b: ScalarBuilder, x: Scalar): Scalar => inFormat(b, [x], sineOf);
 
-/** Cosine: with x = r + (n + ½)·π it is −sin r for even n. */
+/** Cosine: with |x| = r + (n + ½)·π it is −sin r for even n. */
 export const cos = (b: ScalarBuilder, x: Scalar): Scalar =>
-  inFormat(b, [x], (f, y) => {
-    const { n, parity } = nearest(f, f.plus(f.times(y, 1 / Math.PI), -0.5));
+  inFormat(b, [x], (f, operand) => {
+    const y = f.abs(operand);
+    const { n, lowBits } = f.nearest(f.plus(f.times(y, 1 / Math.PI), -0.5));
     const { r, rest } = takeMultiples(f, y, f.plus(n, 0.5), 0);
-    const fast = f.mul(sineNear(f, r, rest), f.parity(parity, true));
+    const fast = f.mul(sineNear(f, r, rest), f.parity(lowBits, true));
     const far = reduceFar(f, y, "π", 0.5);
     const slow = f.mul(sineNear(f, far.r), f.parity(far.n));
     return f.b.rare(isFar(f, y), orNaN(f, y, slow), fast);
@@ -144,9 +130,9 @@ function tangentNear(f: FloatKit, n: Scalar, r: Scalar, rest?: Scalar): Scalar {
 /** Tangent; keeps −0. */
 export const tan = (b: ScalarBuilder, x: Scalar): Scalar =>
   inFormat(b, [x], (f, y) => {
-    const { n, parity } = nearest(f, f.times(y, 2 / Math.PI));
+    const { n, lowBits } = f.nearest(f.times(y, 2 / Math.PI));
     const { r, rest } = takeMultiples(f, y, n, 1);
-    const fast = tangentNear(f, parity, r, rest);
+    const fast = tangentNear(f, lowBits, r, rest);
     const far = reduceFar(f, y, "π/2");
     const ofMagnitude = tangentNear(f, far.n, far.r);
     const slow = f.select(f.compareTo("lt", y, 0), f.neg(ofMagnitude), ofMagnitude);
