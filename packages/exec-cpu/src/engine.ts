@@ -1,6 +1,7 @@
 /** What runs a plan: one of the two backends, behind the checks that are common to both. */
 import type { PrintStep, StorageArray, WhileStep } from "@gridfuse/plan";
 import { KernelTimeoutError } from "@gridfuse/plan/executor";
+import type { WasmProgram } from "./wasm-program.ts";
 
 export type FormatPrint = (step: PrintStep, getData: (buffer: number) => StorageArray) => string[];
 
@@ -8,6 +9,9 @@ export interface EngineReport {
   readonly backend: "wasm-simd" | "js";
   readonly arenaBytes: number;
   readonly steps: readonly { readonly name: string; readonly kind: string; readonly how: string }[];
+  /** Default 1. */
+  readonly threads?: number;
+  readonly notes: readonly string[];
 }
 
 export interface Engine {
@@ -22,6 +26,26 @@ export interface Engine {
     inputs: readonly StorageArray[],
     outputs: readonly (StorageArray | undefined)[],
   ): StorageArray[];
+  dispose?(): void;
+}
+
+/** Threads that help with the runs of one program. */
+export interface Crew {
+  /** Functions that shared programs import. */
+  readonly imports: Readonly<Record<string, (count: number) => void>>;
+  readonly report: { readonly threads: number; readonly notes: readonly string[] };
+  /** Before each run. @throws CapabilityError GF5011, WorkerCrashedError GF5012: what happened since the last one */
+  begin(): void;
+  /** After each run that ended well. */
+  end(): void;
+  /** After any other: when it returns, nobody works on the program any more. */
+  recover(): void;
+  dispose(): void;
+}
+
+/** Makes crews of the threads of an executor. */
+export interface CrewSource {
+  crew(program: WasmProgram, module: WebAssembly.Module, memory: WebAssembly.Memory): Crew;
 }
 
 /** Copies whole arrays of one class; bytes, so that NaN payloads survive. An array that is in place stays. */

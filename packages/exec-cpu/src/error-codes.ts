@@ -48,12 +48,23 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
   GF5007: {
     title: "cpu option that there is not",
     cause: "`cpu` was given an option it does not know, or a value that the option cannot have.",
-    fix: "Use one of the options in the message; there is one thread so far.",
+    fix: "Use one of the options in the message.",
   },
   GF5010: {
     title: "loop ran out of fuel",
     cause: "A `while` was still true after as many iterations as its plan, or maxFuel, allows.",
     fix: "Check the loop's condition; the executable can be used again.",
+  },
+  GF5011: {
+    title: "worker could not be started",
+    cause:
+      "cpu was asked for more than one thread, and the host refused a worker: no memory, no threads left, or a content security policy without `worker-src blob:`.",
+    fix: "Run again: the executable can be used. A worker that fails twice is done without, and report() says so.",
+  },
+  GF5012: {
+    title: "worker stopped",
+    cause: "A worker ended, or was ended, while a run needed it or between runs.",
+    fix: "Run again: the executable is as before, and another worker takes its place.",
   },
   GF9301: {
     title: "scalar op on a dtype it has no meaning for",

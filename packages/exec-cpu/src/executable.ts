@@ -36,12 +36,13 @@ export class PreparedPlan implements CpuExecutable {
   #engine: Engine | undefined;
   #state: "ready" | "poisoned" | "disposed" = "ready";
   #running = false;
-  readonly #report: ExecutionReport;
+  readonly #notes: readonly string[];
+  #lastReport: ExecutionReport | undefined;
 
   constructor(plan: Plan, engine: Engine, notes: readonly string[]) {
     this.plan = plan;
     this.#engine = engine;
-    this.#report = { executor: "cpu", threads: 1, notes, ...engine.report };
+    this.#notes = notes;
   }
 
   get state(): "ready" | "poisoned" | "disposed" {
@@ -114,12 +115,18 @@ export class PreparedPlan implements CpuExecutable {
     return this.#engine;
   }
 
+  /** What really runs; after `dispose`, what did. */
   report(): ExecutionReport {
-    return this.#report;
+    if (this.#engine === undefined) return this.#lastReport as ExecutionReport;
+    const { report } = this.#engine;
+    const notes = [...this.#notes, ...report.notes];
+    return { executor: "cpu", threads: 1, ...report, notes };
   }
 
   /** Frees the memory; a second call does nothing. */
   dispose(): void {
+    this.#lastReport = this.report();
+    this.#engine?.dispose?.();
     this.#engine = undefined;
     this.#state = "disposed";
   }

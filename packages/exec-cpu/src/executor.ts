@@ -34,7 +34,10 @@ class Cpu extends Preparation implements CpuExecutor {
     let engine: Engine;
     if (typeof native === "object") engine = startProgramSync(native, engineOptions);
     else if (this.isJs) engine = jsEngine(plan, engineOptions);
-    else engine = startProgramSync(wasm.generate(plan, engineOptions), engineOptions);
+    else {
+      const program = this.programOf(plan, engineOptions, wasm);
+      engine = startProgramSync(program, engineOptions, this.crews);
+    }
     options.onProgress?.(1, 1);
     return this.prepared(plan, engine, native);
   }

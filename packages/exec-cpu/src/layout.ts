@@ -12,7 +12,17 @@ export interface MemoryLayout {
   readonly scratch: number;
   /** Byte address of the scratch space that members of a team have in common. */
   readonly shared: number;
+  /** What stands for it while each member does whole steps by itself. */
+  readonly unshared: number;
   readonly bytes: number;
+}
+
+/** A member of a team and what it has to itself: scratch space, and temporaries that belong to one tile. */
+export interface MemberLayout {
+  readonly members: number;
+  /** 0 is the caller, whose temporaries are in the arena. */
+  readonly member: number;
+  readonly locals: { readonly offsets: ReadonlyMap<number, number>; readonly bytes: number };
 }
 
 export interface ScratchBytes {
@@ -34,6 +44,7 @@ export function layoutOf(
   plan: Plan,
   { scratch: scratchBytes, shared: sharedBytes }: ScratchBytes,
   most: number = addressable,
+  team?: MemberLayout,
 ): MemoryLayout {
   const limit = Math.min(most, addressable);
   const addresses: number[] = new Array(plan.buffers.length).fill(0);
@@ -55,7 +66,15 @@ export function layoutOf(
     if (kind === "temporary") addresses[i] = arena + (offset ?? 0);
   }
   const common = sharedBytes > 0 ? place(sharedBytes) : end;
-  const scratch = place(scratchBytes);
+  let scratch = place(scratchBytes);
+  let unshared = common;
+  for (let member = 1; member < (team?.members ?? 1); member++) {
+    const [own, locals] = [place(scratchBytes), place(team?.locals.bytes ?? 0)];
+    const alone = place(sharedBytes);
+    if (member !== team?.member) continue;
+    [scratch, unshared] = [own, alone];
+    for (const [buffer, offset] of team.locals.offsets) addresses[buffer] = locals + offset;
+  }
   // Vector reads may reach a few lanes past the last buffer.
   end += alignment;
   if (end > limit) {
@@ -74,5 +93,5 @@ export function layoutOf(
       },
     );
   }
-  return { addresses, scratch, shared: common, bytes: end };
+  return { addresses, scratch, shared: common, unshared, bytes: end };
 }

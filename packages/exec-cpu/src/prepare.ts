@@ -5,7 +5,7 @@
  */
 import type { Executor, Plan, PrepareOptions } from "@gridfuse/plan";
 import { CapabilityError, decoded, requirePlan, unused } from "@gridfuse/plan/executor";
-import type { Engine, EngineOptions, FormatPrint } from "./engine.ts";
+import type { CrewSource, Engine, EngineOptions, FormatPrint } from "./engine.ts";
 import { type CpuExecutable, PreparedPlan } from "./executable.ts";
 import { nativeProgram } from "./native.ts";
 import { hasWasm, startProgram } from "./wasm-engine.ts";
@@ -14,11 +14,23 @@ import type { WasmProgram } from "./wasm-program.ts";
 export interface CpuOptions {
   /** Default "auto": WebAssembly where the host has it. */
   readonly backend?: "auto" | "wasm" | "js";
-  readonly threads?: 1;
+  /**
+   * Threads that run a plan, the caller's included; default 1. Results do not depend on it. More than one start workers
+   * after a plan's first run, where it has steps that are worth sharing and the host has shared memory;
+   * `report()` says what became of it.
+   */
+  readonly threads?: number;
   /** Most bytes that one prepared plan may take; default what 32-bit addresses reach. */
   readonly maxBytes?: number;
   /** Most iterations of any `while`, whatever its plan allows. */
   readonly maxFuel?: number;
+}
+
+/** How many threads an executor has, and the team of them. */
+export interface Threads {
+  readonly count: number;
+  /** Or why there is none. */
+  team?: CrewSource | string;
 }
 
 /** What turns the steps of a plan into something that runs, each loaded where it is first needed. */
@@ -28,6 +40,8 @@ export interface Backends {
 }
 export interface WasmBackend {
   generate(plan: Plan, options: EngineOptions): WasmProgram;
+  /** The same for a team, which is made where `threads` has none yet. */
+  share(plan: Plan, threads: Threads, options: EngineOptions): WasmProgram;
   readonly formatPrintLines: FormatPrint;
 }
 export interface JsBackend {
@@ -46,7 +60,8 @@ const isCount = (value: unknown): boolean =>
   value === undefined || (typeof value === "number" && value >= 0);
 const known: { readonly [name: string]: ((value: unknown) => boolean) | undefined } = {
   backend: (value) => [undefined, "auto", "wasm", "js"].includes(value as string | undefined),
-  threads: (value) => value === undefined || value === 1,
+  threads: (value) =>
+    value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) <= 64),
   maxBytes: isCount,
   maxFuel: isCount,
 };
@@ -57,6 +72,7 @@ export class Preparation implements AsyncCpuExecutor {
   readonly #backends: Backends;
   readonly #notes: readonly string[];
   protected readonly isJs: boolean;
+  readonly #threads: Threads;
 
   /** @throws CapabilityError GF5005, GF5007 */
   constructor(options: CpuOptions, backends: Backends) {
@@ -65,7 +81,7 @@ export class Preparation implements AsyncCpuExecutor {
       throw new CapabilityError("GF5007", `cpu has no ${name}: ${JSON.stringify(value)}`, {
         path: name,
         received: value,
-        help: 'Options are backend ("auto", "wasm", "js"), threads (1), maxBytes and maxFuel.',
+        help: 'Options are backend ("auto", "wasm", "js"), threads (1 to 64), maxBytes and maxFuel.',
       });
     }
     const wanted = options.backend ?? "auto";
@@ -79,8 +95,12 @@ export class Preparation implements AsyncCpuExecutor {
     this.#options = options;
     this.#backends = backends;
     this.isJs = wanted === "js" || !available;
-    this.#notes =
-      wanted === "auto" && !available ? ["js, because this host has no WebAssembly"] : [];
+    this.#threads = { count: options.threads ?? 1 };
+    const alone = this.isJs && this.#threads.count > 1;
+    this.#notes = [
+      ...(wanted === "auto" && !available ? ["js, because this host has no WebAssembly"] : []),
+      ...(alone ? ["one thread: the js backend has no others"] : []),
+    ];
   }
 
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {
@@ -106,7 +126,19 @@ export class Preparation implements AsyncCpuExecutor {
   async #fromSteps(plan: Plan, options: EngineOptions): Promise<Engine> {
     if (this.isJs) return (await this.#backends.js()).jsEngine(plan, options);
     const wasm = await this.#backends.wasm();
-    return startProgram(wasm.generate(plan, options), printing(options, wasm));
+    return startProgram(this.programOf(plan, options, wasm), printing(options, wasm), this.crews);
+  }
+
+  protected programOf(plan: Plan, options: EngineOptions, wasm: WasmBackend): WasmProgram {
+    return this.#threads.count > 1
+      ? wasm.share(plan, this.#threads, options)
+      : wasm.generate(plan, options);
+  }
+
+  /** The other threads, where there are any. */
+  protected get crews(): CrewSource | undefined {
+    const { team } = this.#threads;
+    return typeof team === "object" ? team : undefined;
   }
 
   protected engineOptions({ onPrint }: PrepareOptions): EngineOptions {
@@ -116,7 +148,9 @@ export class Preparation implements AsyncCpuExecutor {
   /** The plan's own native code, or why it is not used. */
   protected native(plan: Plan, options: EngineOptions): WasmProgram | string | undefined {
     const native = nativeProgram(plan, options);
-    return typeof native === "object" && this.isJs ? unused("this is the js backend") : native;
+    if (typeof native !== "object") return native;
+    if (this.isJs) return unused("this is the js backend");
+    return this.#threads.count > 1 ? unused("it is for one thread") : native;
   }
 
   protected prepared(

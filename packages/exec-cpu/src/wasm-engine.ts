@@ -7,6 +7,8 @@ import {
   storageArray,
 } from "@gridfuse/plan/executor";
 import {
+  type Crew,
+  type CrewSource,
   copyBytes,
   type Engine,
   type EngineOptions,
@@ -19,20 +21,28 @@ import { pageBytes, type WasmProgram } from "./wasm-program.ts";
 export const hasWasm = (): boolean => typeof WebAssembly === "object";
 
 /** @throws OutOfMemoryError GF5002; PlanInvalid V21 where the program came with a file and is not sound */
-export async function startProgram(program: WasmProgram, options: EngineOptions): Promise<Engine> {
+export async function startProgram(
+  program: WasmProgram,
+  options: EngineOptions,
+  crews?: CrewSource,
+): Promise<Engine> {
   const module = await compile(program.code).catch((cause) => refuse(program, cause));
-  return new WasmEngine(program, module, options);
+  return new WasmEngine(program, module, options, crews);
 }
 
 /** Like `startProgram`, at once. */
-export function startProgramSync(program: WasmProgram, options: EngineOptions): Engine {
+export function startProgramSync(
+  program: WasmProgram,
+  options: EngineOptions,
+  crews?: CrewSource,
+): Engine {
   let module: WebAssembly.Module;
   try {
     module = new WebAssembly.Module(program.code);
   } catch (cause) {
     refuse(program, cause);
   }
-  return new WasmEngine(program, module, options);
+  return new WasmEngine(program, module, options, crews);
 }
 
 function refuse({ isForeign }: WasmProgram, cause: unknown): never {
@@ -54,9 +64,9 @@ async function compile(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Modu
   }
 }
 
-function allocate(pages: number): WebAssembly.Memory {
+function allocate(pages: number, shared: boolean): WebAssembly.Memory {
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   } catch (cause) {
     const bytes = pages * pageBytes;
     throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
@@ -68,28 +78,43 @@ function allocate(pages: number): WebAssembly.Memory {
 }
 
 class WasmEngine implements Engine {
-  readonly report: EngineReport;
+  readonly #crew: Crew | undefined;
   readonly #program: WasmProgram;
   readonly #options: EngineOptions;
   readonly #memory: WebAssembly.Memory;
   readonly #run: () => void;
 
-  constructor(program: WasmProgram, module: WebAssembly.Module, options: EngineOptions) {
-    const { code, pages, arenaBytes, steps, constants } = program;
+  constructor(
+    program: WasmProgram,
+    module: WebAssembly.Module,
+    options: EngineOptions,
+    crews: CrewSource | undefined,
+  ) {
+    const { code, pages, constants, codeOf } = program;
     if (program.isForeign) checkModule(code, module, pages);
     this.#program = program;
     this.#options = options;
-    this.#memory = allocate(pages);
+    this.#memory = allocate(pages, codeOf !== undefined);
+    if (codeOf !== undefined) this.#crew = crews?.crew(program, module, this.#memory);
     const env = {
       memory: this.#memory,
       print: (step: number) => this.#print(step),
       fuel: (step: number) => this.#outOfFuel(step),
+      ...this.#crew?.imports,
     };
     const { exports } = new WebAssembly.Instance(module, { env });
     this.#run = exports.run as () => void;
-    this.report = { backend: "wasm-simd", arenaBytes, steps };
     const memory = new Uint8Array(this.#memory.buffer);
     for (const { data, address } of constants) memory.set(data, address);
+  }
+
+  get report(): EngineReport {
+    const { arenaBytes, steps, notes = [] } = this.#program;
+    return { backend: "wasm-simd", arenaBytes, steps, notes, ...this.#crew?.report };
+  }
+
+  dispose(): void {
+    this.#crew?.dispose();
   }
 
   view(buffer: number): StorageArray {
@@ -125,9 +150,12 @@ class WasmEngine implements Engine {
     for (const [i, { buffer }] of this.#program.inputs.entries()) {
       copyBytes(inputs[i] as StorageArray, this.view(buffer));
     }
+    this.#crew?.begin();
     try {
       this.#run();
+      this.#crew?.end();
     } catch (cause) {
+      this.#crew?.recover();
       if (cause instanceof WebAssembly.RuntimeError) {
         throw this.#broken(`it trapped: ${cause.message}`, cause);
       }

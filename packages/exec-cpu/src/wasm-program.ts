@@ -32,6 +32,13 @@ export interface WasmProgram {
   readonly code: Uint8Array<ArrayBuffer>;
   /** The code came with a file: it is looked at before it is run. */
   readonly isForeign: boolean;
+  /** For reports. */
+  readonly notes?: readonly string[];
+  /**
+   * Of a program that is shared between threads: the code of worker 1, 2, …, or undefined where it is the same as `code`.
+   * Made when workers start, which is after the first run.
+   */
+  readonly codeOf?: (member: number) => Uint8Array<ArrayBuffer> | undefined;
 }
 
 export const pageBytes = 65536;

@@ -108,6 +108,10 @@ export class DisposedError extends GridfuseError {
 export class KernelTimeoutError extends GridfuseError {
   static override readonly name: string = "KernelTimeoutError";
 }
+/** A thread of an executor ended; the executable can be used again. */
+export class WorkerCrashedError extends GridfuseError {
+  static override readonly name: string = "WorkerCrashedError";
+}
 /** A bug of ours. */
 export class InternalError extends GridfuseError {
   static override readonly name: string = "InternalError";

@@ -4,6 +4,7 @@
  */
 export * from "./dtype.ts";
 export * from "./errors.ts";
+export { builtin } from "./host.ts";
 export { checkShape, misshapen, type Shape } from "./json-shape.ts";
 export { decoded, type NativeUse, nativeOf, unused } from "./native.ts";
 export type { NativeCode, NativePart } from "./native-section.ts";

@@ -22,7 +22,9 @@ import { dotScratch, emitDot } from "./dot.ts";
 import { emitKernel, kernelScratch } from "./kernel.ts";
 import { type KernelKey, kernelKey } from "./kernel-key.ts";
 import { isInPlace } from "./kernel-late.ts";
+import { localPlaces } from "./local-places.ts";
 import { emitScan } from "./scan.ts";
+import { maySection, Sections } from "./sections.ts";
 import { emitCopy, emitScatter } from "./small-steps.ts";
 import { emitSort, sortScratch } from "./sort.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
@@ -35,11 +37,24 @@ export interface CompiledPlan {
   /** Import `fuel(i)` says that loop i of these ran out. */
   readonly whileSteps: readonly WhileStep[];
   readonly steps: readonly { readonly name: string; readonly kind: string; readonly how: string }[];
+  /** How many pieces of work are shared between the members of a team. */
+  readonly sections: number;
+  /** Whether every member's code is the same. */
+  readonly isUniform: boolean;
+}
+
+export interface TeamOptions {
+  readonly members: number;
+  readonly member: number;
+  /** Scalar operations that are worth a part; less only where sharing is to be tried on small plans. */
+  readonly leastPart?: number | undefined;
 }
 
 export interface CompileOptions {
   readonly maxBytes?: number | undefined;
   readonly maxFuel?: number | undefined;
+  /** Code for a member of a team, 0 being the one that runs the plan. */
+  readonly team?: TeamOptions | undefined;
 }
 
 const pageBytes = 65536;
@@ -61,15 +76,39 @@ function forEachStep(steps: readonly Step[], visit: (step: Step) => void): void 
 const partWork = 1 << 15;
 const mostParts = 8;
 
+/** As many parts must there be for sharing: some ten times what it costs to open a section and to close it. */
+const leastParts = 4;
+/** Parts for each member: one that was descheduled holds up the others by a part. */
+const partsEach = 4;
+
+const isSilent = (steps: readonly Step[]): boolean => {
+  let silent = true;
+  forEachStep(steps, ({ kind }) => {
+    if (kind === "print" || kind === "while") silent = false;
+  });
+  return silent;
+};
+
 class Driver {
   readonly module = new ModuleBuilder();
   readonly #helpers = new HelperLibrary(this.module);
   /** Imported where a step needs them: V8 compiles a way into JS for each, which takes half a millisecond. */
   readonly #print: number | undefined;
   readonly #outOfFuel: number | undefined;
-  readonly #context: CodegenContext;
-  readonly #run: FunctionBuilder;
+  #context: CodegenContext;
+  readonly #unshared: number;
+  /** What the steps are being written into. */
+  #run: FunctionBuilder;
   readonly #loops: number[] = [];
+  readonly #members: number;
+  readonly #leastPart: number;
+  readonly #sections: Sections | undefined;
+  /** Globals that count the loops around the step being written, the outermost first. */
+  readonly #around: number[] = [];
+  /** Inside of a section there are no others. */
+  #inSection = false;
+  /** Scalar operations in what was written since somebody set it. */
+  #work = 0;
   readonly #maxFuel: number;
   readonly #keys = new Map<KernelStep, KernelKey>();
   readonly #uses = new Map<string, number>();
@@ -80,12 +119,16 @@ class Driver {
   readonly whileSteps: WhileStep[] = [];
   readonly reports: { name: string; kind: string; how: string }[] = [];
 
-  constructor(plan: Plan, layout: MemoryLayout, maxFuel: number) {
+  constructor(plan: Plan, layout: MemoryLayout, maxFuel: number, team: TeamOptions | undefined) {
     this.#maxFuel = maxFuel;
+    this.#members = team?.members ?? 1;
+    this.#leastPart = team?.leastPart ?? partWork;
+    this.#unshared = layout.unshared;
     const kinds = new Set<Step["kind"]>();
     forEachStep(plan.steps, ({ kind }) => kinds.add(kind));
     if (kinds.has("print")) this.#print = this.module.import("print", ["i32"], []);
     if (kinds.has("while")) this.#outOfFuel = this.module.import("fuel", ["i32"], []);
+    if (team !== undefined) this.#sections = new Sections(this.module);
     forEachStep(plan.steps, (step) => {
       if (step.kind === "loop" || step.kind === "tile")
         this.#loops[step.loop] ??= this.module.global();
@@ -106,6 +149,11 @@ class Driver {
     this.#run = this.module.define([], []);
     this.module.export("run", this.#run);
     this.#steps(plan.steps);
+    this.#sections?.finish();
+  }
+
+  get sections(): number {
+    return this.#sections?.count ?? 0;
   }
 
   #steps(steps: readonly Step[]): void {
@@ -179,11 +227,15 @@ class Driver {
 
   /** Functions of one step, each after all parts of the one before. */
   #callAll(step: Step, fns: readonly StepFunction[], more: readonly number[] = []): void {
-    this.#report(step, fns.at(-1)?.how ?? "nothing to do");
-    for (const fn of fns) this.#callParts(fn, more);
+    const shared = fns.filter((fn) => this.#callParts(fn, more)).length;
+    const how = fns.at(-1)?.how ?? "nothing to do";
+    this.#report(step, shared > 0 ? `${how}, shared` : how);
   }
 
-  #callParts(fn: StepFunction, more: readonly number[]): void {
+  /** Says whether members of a team take the parts. */
+  #callParts(fn: StepFunction, more: readonly number[]): boolean {
+    if (this.#share(fn, more)) return true;
+    this.#work += fn.work;
     const { code } = this.#run;
     const grains = Math.ceil(fn.extent / fn.grain);
     const parts = Math.max(1, Math.min(mostParts, grains, Math.floor(fn.work / partWork)));
@@ -193,17 +245,73 @@ class Driver {
       for (const argument of more) code.i32(argument);
       code.call(fn.index);
     }
+    return false;
+  }
+
+  /** Whether a step is worth sharing; then it is, part by part. */
+  #share(fn: Omit<StepFunction, "how">, more: readonly number[]): boolean {
+    if (this.#sections === undefined || this.#inSection || !maySection(this.#around)) return false;
+    const grains = Math.ceil(fn.extent / fn.grain);
+    const most = Math.max(mostParts, partsEach * this.#members);
+    const worthwhile = Math.floor(fn.work / this.#leastPart);
+    const parts = Math.min(most, grains, worthwhile);
+    if (parts < 2 || worthwhile < leastParts) return false;
+    const part = Math.ceil(grains / parts) * fn.grain;
+    const counters = [...this.#around];
+    this.#sections.share(this.#run.code, { ...fn, part, more, counters });
+    return true;
   }
 
   #loop(step: LoopStep | TileStep): void {
+    const at = this.reports.length;
     this.#report(step, "wasm");
     if (step.trips <= 0) return;
+    if (step.kind === "tile" && this.#mayShareTiles(step)) {
+      if (this.#tiles(step))
+        this.reports[at] = { name: step.name, kind: step.kind, how: "wasm, shared" };
+      return;
+    }
     const { code } = this.#run;
     const counter = this.#loops[step.loop] as number;
     code.i32(0).setGlobal(counter).loop();
+    this.#around.push(counter);
+    const before = this.#inSection;
+    // Temporaries of a tile are another's for another member, so its steps are done by one.
+    if (step.kind === "tile") this.#inSection = true;
     this.#steps(step.body);
+    this.#inSection = before;
+    this.#around.pop();
     code.getGlobal(counter).i32(1).op("i32.add").setGlobal(counter);
     code.getGlobal(counter).i32(step.trips).op("i32.lt_u").brIf(0).end();
+  }
+
+  #mayShareTiles({ trips, body }: TileStep): boolean {
+    return this.#sections !== undefined && !this.#inSection && trips > 1 && isSilent(body);
+  }
+
+  /** Tiles as a function of their own, which is shared if there is enough to do; says whether it is. */
+  #tiles(step: TileStep): boolean {
+    const [caller, before, context] = [this.#run, this.#work, this.#context];
+    const counter = this.#loops[step.loop] as number;
+    const tiles = this.module.define(["i32", "i32"], []);
+    const { code } = tiles;
+    this.#run = tiles;
+    this.#inSection = true;
+    this.#context = { ...context, shared: this.#unshared };
+    this.#work = 0;
+    code.get(0).setGlobal(counter).loop();
+    this.#steps(step.body);
+    code.getGlobal(counter).i32(1).op("i32.add").setGlobal(counter);
+    code.getGlobal(counter).get(1).op("i32.lt_u").brIf(0).end();
+    this.#run = caller;
+    this.#inSection = false;
+    this.#context = context;
+    const work = this.#work * step.trips;
+    this.#work = before + work;
+    const { index } = tiles;
+    if (this.#share({ index, extent: step.trips, grain: 1, work }, [])) return true;
+    caller.code.i32(0).i32(step.trips).call(index);
+    return false;
   }
 
   #while(step: WhileStep): void {
@@ -258,13 +366,19 @@ export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledP
     scratch = Math.max(scratch, bytes.own);
     shared = Math.max(shared, bytes.shared);
   });
-  const layout = layoutOf(plan, { scratch, shared }, options.maxBytes);
-  const driver = new Driver(plan, layout, options.maxFuel ?? Number.POSITIVE_INFINITY);
+  const { team } = options;
+  const locals = team && localPlaces(plan);
+  const bytes = { scratch, shared };
+  const layout = layoutOf(plan, bytes, options.maxBytes, team && locals && { ...team, locals });
+  const maxFuel = options.maxFuel ?? Number.POSITIVE_INFINITY;
+  const driver = new Driver(plan, layout, maxFuel, team);
   return {
-    bytes: driver.module.encode(pagesOf(layout)),
+    bytes: driver.module.encode(pagesOf(layout), team !== undefined),
     layout,
     printSteps: driver.printSteps,
     whileSteps: driver.whileSteps,
     steps: driver.reports,
+    sections: driver.sections,
+    isUniform: scratch === 0 && shared === 0 && (locals?.bytes ?? 0) === 0,
   };
 }

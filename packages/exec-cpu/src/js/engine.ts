@@ -45,6 +45,7 @@ class JsEngine implements Engine, JsContext {
     this.#layout = layoutOf(plan, { scratch: 0, shared: 0 }, options.maxBytes);
     this.report = {
       backend: "js",
+      notes: [],
       arenaBytes: plan.arenaBytes,
       steps: plan.steps.map(({ name, kind }) => ({ name, kind, how: "js" })),
     };

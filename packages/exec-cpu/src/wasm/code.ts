@@ -5,6 +5,8 @@
  * at once (a loop body, and the invariants in front of the loop) and join them when both are done.
  */
 import {
+  type AtomicOp,
+  atomicOpcodes,
   type LaneOp,
   laneOpcodes,
   type MemoryLaneOp,
@@ -104,6 +106,13 @@ export class Code {
   memory(name: MemoryOp, offset: number): this {
     this.#opcode(memoryOpcodes[name]);
     this.bytes.push(0);
+    writeUnsigned(this.bytes, offset);
+    return this;
+  }
+  /** The same, atomically; these want their alignment said. */
+  atomic(name: AtomicOp, offset: number): this {
+    this.#opcode(atomicOpcodes[name]);
+    this.bytes.push(2);
     writeUnsigned(this.bytes, offset);
     return this;
   }

@@ -85,8 +85,8 @@ export class ModuleBuilder {
     this.#exports.push({ name, index });
   }
 
-  /** The module; `pages` is the minimum size of the memory it imports. */
-  encode(pages: number): Uint8Array<ArrayBuffer> {
+  /** The module; `pages` is the minimum size of the memory it imports, and the maximum of one that is shared. */
+  encode(pages: number, isShared = false): Uint8Array<ArrayBuffer> {
     const out: number[] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
     const section = (id: number, count: number, write: (into: number[]) => void): void => {
       if (count === 0) return;
@@ -109,8 +109,9 @@ export class ModuleBuilder {
     section(2, this.#imports.length + 1, (into) => {
       writeName(into, "env");
       writeName(into, "memory");
-      into.push(0x02, 0x00);
+      into.push(0x02, isShared ? 0x03 : 0x00);
       writeUnsigned(into, pages);
+      if (isShared) writeUnsigned(into, pages);
       for (const { name, type } of this.#imports) {
         writeName(into, "env");
         writeName(into, name);

@@ -267,6 +267,15 @@ export const memoryLaneOpcodes = {
   "v128.store64_lane": 0xfd5b,
 } as const;
 
+/** Instructions on shared memory, with a memory immediate; all of 32 bits. */
+export const atomicOpcodes = {
+  "memory.atomic.notify": 0xfe00,
+  "i32.atomic.load": 0xfe10,
+  "i32.atomic.store": 0xfe17,
+  "i32.atomic.rmw.add": 0xfe1e,
+} as const;
+
+export type AtomicOp = keyof typeof atomicOpcodes;
 export type PlainOp = keyof typeof plainOpcodes;
 export type MemoryOp = keyof typeof memoryOpcodes;
 export type LaneOp = keyof typeof laneOpcodes;
