@@ -306,6 +306,27 @@ describe("gridfuse doctor", () => {
     });
     expect((await run("doctor")).out).toContain(process.version);
   });
+
+  it("lists what of a program from JAX does not import", async () => {
+    const eqns = [
+      { p: "io_callback", m: "core", i: [0], o: [[1, 0]], loc: 0 },
+      { p: "neg", i: [1], o: [[2, 0]] },
+    ];
+    const jaxpr = { in: [[0, 0]], out: [2], eqns };
+    const program = { format: "pallas-ir/1", main: 0, avals: [{ s: [4], d: "f32" }] };
+    const text = JSON.stringify({ ...program, jaxprs: [jaxpr], locs: ["model.py:3:f"] });
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(text.length);
+    writeFileSync(
+      at("model.gfjx"),
+      Buffer.concat([Buffer.from("GFJX"), length, Buffer.from(text)]),
+    );
+    const { code, out } = await run("doctor", "--jaxpr", at("model.gfjx"));
+    expect(code).toBe(1);
+    expect(out).toContain("1 unknown:");
+    expect(out).toContain("core:io_callback (1 equation)");
+    expect(out).toContain("at model.py:3:f");
+  });
 });
 
 /** A file in good order whose plan never writes its output. */

@@ -1,0 +1,1 @@
+"""Programs that the recorded tests run: kernels of this project, one family a file."""

@@ -1,0 +1,84 @@
+"""Arithmetic where implementations differ: division, shifts, conversions, rounding, order."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from .registry import floats, ints, program
+
+edges = np.array(
+    [0.0, -0.0, 1.5, -1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 3e9, -3e9, 255.5, -0.5, 1e-3, 7.0, -7.0],
+    np.float32,
+)
+
+
+@program(edges)
+def conversions(x):
+    wanted = (jnp.int8, jnp.uint8, jnp.int16, jnp.int32, jnp.uint32, jnp.bool_, jnp.bfloat16, jnp.float16)
+    return tuple(x.astype(dtype) for dtype in wanted)
+
+
+@program(edges)
+def rounding(x):
+    ties = lax.round(x, lax.RoundingMethod.AWAY_FROM_ZERO)
+    return jnp.round(x), ties, jnp.floor(x), jnp.ceil(x), jnp.sign(x), lax.reduce_precision(x, 5, 3)
+
+
+@program(edges)
+def order(x):
+    y = x[::-1]
+    return jnp.maximum(x, y), jnp.minimum(x, y), lax.clamp(-1.0, x, 2.0), x < y, x != y, jnp.isfinite(x)
+
+
+@program(ints(16), ints(16, seed=1))
+def integers(a, b):
+    nonzero = jnp.where(b == 0, 1, b)
+    return (
+        a // nonzero,
+        a % nonzero,
+        lax.div(a, nonzero),
+        lax.rem(a, nonzero),
+        a * jnp.int32(100000007),
+        a**3,
+        jnp.abs(a),
+        lax.population_count(a),
+        lax.clz(a),
+        a ^ b,
+        ~a,
+    )
+
+
+@program(ints(8), jnp.array([0, 1, 5, 31, 32, 33, 40, 7], jnp.int32))
+def shifts(a, by):
+    return a << by, lax.shift_right_arithmetic(a, by), lax.shift_right_logical(a, by)
+
+
+@program(ints(6).astype(np.int8))
+def small_integers_wrap(a):
+    return a * a, a + jnp.int8(100), -a, (a.astype(jnp.uint8) >> 1)
+
+
+@program(jnp.abs(floats(16)) + 0.1, ulp=8)
+def functions(x):
+    return (
+        jnp.exp(x), jnp.log(x), jnp.log1p(x), jnp.expm1(x), jnp.sin(x), jnp.cos(x), jnp.tanh(x),
+        lax.logistic(x), lax.rsqrt(x), jnp.sqrt(x), lax.erf(x), jnp.exp2(x), lax.cbrt(x), x**3, x**2.5,
+    )  # fmt: skip
+
+
+@program(floats(8, 8), ulp=64)
+def softmax(x):
+    weights = jnp.exp(x - jnp.max(x, 1, keepdims=True))
+    return weights / jnp.sum(weights, 1, keepdims=True)
+
+
+@program(floats(8).astype(jnp.bfloat16), ulp=1)
+def halves(x):
+    return x * x + x, jnp.sum(x), x.astype(jnp.float32)
+
+
+@program(edges[:8])
+def bit_patterns(x):
+    bits = lax.bitcast_convert_type(x, jnp.int32)
+    halves = lax.bitcast_convert_type(x, jnp.uint16)
+    return bits, halves, lax.bitcast_convert_type(halves, jnp.float32), lax.nextafter(x, jnp.float32(1))
