@@ -73,19 +73,36 @@ function onSameRows(a: KernelStep, b: KernelStep): readonly [KernelStep, KernelS
 
 /** An elementwise kernel over the rows of `other` and the inner axes of one of its stages. */
 function cutIntoRows(kernel: KernelStep, other: KernelStep): KernelStep | undefined {
-  const [stage] = kernel.stages as readonly [Stage];
-  if (!isElementwise(kernel)) return undefined;
-  if (product(other.axes) < fewRows) return undefined;
-  const own = [...kernel.axes, ...stage.axes];
-  const total = product(own);
+  if (!isElementwise(kernel) || product(other.axes) < fewRows) return undefined;
+  const total = product(kernel.axes) * product((kernel.stages[0] as Stage).axes);
   for (const { axes } of other.stages) {
-    const wanted = [...other.axes, ...axes];
-    if (axes.length === 0 || product(wanted) !== total) continue;
-    const map = axisMap(own, wanted);
-    if (map === undefined || !costsNoDivision(stage, map)) continue;
-    return { ...kernel, axes: other.axes, stages: [rebuildStage(stage, map, axes)] };
+    if (axes.length === 0 || product(other.axes) * product(axes) !== total) continue;
+    const cut = cutInto(kernel, other.axes, axes);
+    if (cut !== undefined) return cut;
   }
   return undefined;
+}
+
+/** Kernels in rows, or null where that costs a division: many others ask for the same ones. */
+const cuts = new WeakMap<KernelStep, Map<string, KernelStep | null>>();
+
+function cutInto(
+  kernel: KernelStep,
+  rows: readonly number[],
+  inner: readonly number[],
+): KernelStep | undefined {
+  const known = cuts.get(kernel) ?? new Map<string, KernelStep | null>();
+  cuts.set(kernel, known);
+  const key = `${rows.join()};${inner.join()}`;
+  let cut = known.get(key);
+  if (cut === undefined) {
+    const [stage] = kernel.stages as readonly [Stage];
+    const map = axisMap([...kernel.axes, ...stage.axes], [...rows, ...inner]);
+    const isFree = map !== undefined && costsNoDivision(stage, map);
+    cut = isFree ? { ...kernel, axes: rows, stages: [rebuildStage(stage, map, inner)] } : null;
+    known.set(key, cut);
+  }
+  return cut ?? undefined;
 }
 
 function axisMap(

@@ -15,12 +15,12 @@
  * What is found here from samples is only a proposal. The kernel is pulled like any other, and whoever pulls it counts
  * what it computes: a proposal that was wrong costs no more than the attempt.
  */
-import { elementCount, type Node, type Region, type Table, type ValueId } from "@gridfuse/graph";
+import { elementCount, type Region, type Table, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { operationsOf, orbitPays } from "./cost.ts";
+import { type Cone, Cones } from "./cones.ts";
+import { orbitPays } from "./cost.ts";
 import { AffineFit, preimage, Span } from "./gf2.ts";
-import { isFusable, isMovement } from "./op-kinds.ts";
 import type { Roots } from "./roots.ts";
 import { describeCone, type Element, PointTracer } from "./trace-point.ts";
 
@@ -41,13 +41,6 @@ export interface Orbit {
   readonly inner: ReadonlyMap<ValueId, number>;
   /** Layers of computation in one kernel. */
   readonly layers: number;
-}
-
-/** What one kernel would compute: the inline cone of a value with memory. */
-interface Cone {
-  readonly value: ValueId;
-  readonly reads: ReadonlySet<ValueId>;
-  readonly operations: number;
 }
 
 type Fits = ReadonlyMap<ValueId, AffineFit>;
@@ -89,10 +82,7 @@ class OrbitSearch {
   readonly #tracer: PointTracer;
   readonly #roots: Set<ValueId>;
   readonly #candidates: ReadonlySet<ValueId>;
-  readonly #cones = new Map<ValueId, Cone>();
-  readonly #readers = new Map<ValueId, ValueId[]>();
-  /** Kernels on the longest way to a value. Values of one depth do not depend on each other. */
-  readonly #depths = new Map<ValueId, number>();
+  readonly #cones: Cones;
   readonly #taken = new Set<ValueId>();
   readonly #fits = new Map<string, Fits | undefined>();
   readonly #traces = new Map<string, { possible: boolean; fits: (AffineFit | undefined)[] }>();
@@ -108,54 +98,14 @@ class OrbitSearch {
     this.#roots = roots;
     this.#tracer = new PointTracer(table, (value) => roots.has(value));
     this.#candidates = candidates;
-    const heads = new Set([...roots].map(baseOf));
-    for (const id of region.nodes) {
-      const node = table.nodes[id] as Node;
-      for (const value of node.outputs) {
-        const isHead = roots.has(value) || heads.has(value);
-        const depth = node.inputs.reduce((most, v) => Math.max(most, this.#depthOf(v)), 0);
-        this.#depths.set(value, depth + (isHead ? 1 : 0));
-        if (isHead && isFusable(node) && !isMovement(node)) this.#addCone(value);
-      }
-    }
-  }
-
-  #depthOf(value: ValueId): number {
-    return this.#depths.get(value) ?? 0;
-  }
-
-  #addCone(head: ValueId): void {
-    const reads = new Set<ValueId>();
-    const seen = new Set<ValueId>([head]);
-    const open: ValueId[] = [head];
-    let operations = 0;
-    for (let value = open.pop(); value !== undefined; value = open.pop()) {
-      const node = this.#table.producer(value);
-      if (node?.op === "constant") continue;
-      if (node === undefined || (value !== head && this.#roots.has(value))) {
-        reads.add(value);
-        continue;
-      }
-      if (!isMovement(node)) operations += operationsOf(node.op);
-      for (const input of node.inputs) {
-        if (!seen.has(input)) {
-          seen.add(input);
-          open.push(input);
-        }
-      }
-    }
-    this.#cones.set(head, { value: head, reads, operations });
-    for (const value of reads) {
-      const list = this.#readers.get(value);
-      if (list === undefined) this.#readers.set(value, [head]);
-      else list.push(head);
-    }
+    this.#cones = new Cones(table, region, roots, new Set([...roots].map(baseOf)));
   }
 
   run(): Orbit[] {
     const orbits: Orbit[] = [];
-    for (const { value } of [...this.#cones.values()].reverse()) {
-      if (this.#taken.has(value) || !this.#mayGrow(value)) continue;
+    const growing = this.#growing();
+    for (const value of this.#cones.heads().toReversed()) {
+      if (!growing.has(value) || this.#taken.has(value)) continue;
       for (const space of spacesOf(this.#table.tensor(value).shape.map(Number))) {
         const growth = new OrbitGrowth(this, value, space);
         growth.run();
@@ -174,21 +124,23 @@ class OrbitSearch {
   }
 
   /**
-   * Whether an orbit that ends in `final` could take in something that it reads: all who read that would have to be as
-   * deep as `final`, or members in their turn. Most values of a program that is no network fail here, before anything is traced.
+   * Values that an orbit may end in: those that take in something that they read. All who read that have to be as deep,
+   * or members in their turn. Most values of a program that is no network fail here, before anything is traced.
    */
-  #mayGrow(final: ValueId): boolean {
-    for (const value of this.coneOf(final).reads) {
-      if (!this.isCandidate(value)) continue;
-      const fits = this.readersOf(value).every((reader) => {
-        if (reader === final) return true;
-        const deeper = this.#depthOf(final) - this.#depthOf(reader);
-        if (deeper > 0) return this.isCandidate(reader);
-        return deeper === 0 && this.isFree(reader) && this.sizeOf(reader) === this.sizeOf(final);
-      });
-      if (fits) return true;
+  #growing(): Set<ValueId> {
+    const growing = new Set<ValueId>();
+    for (const candidate of this.#candidates) {
+      if (!this.isCandidate(candidate)) continue;
+      const readers = this.readersOf(candidate);
+      const depth = readers.reduce((most, reader) => Math.max(most, this.depthOf(reader)), 0);
+      const deepest = readers.filter((reader) => this.depthOf(reader) === depth);
+      const size = this.sizeOf(deepest[0] ?? candidate);
+      const fits = readers.every((reader) =>
+        this.depthOf(reader) < depth ? this.isCandidate(reader) : this.sizeOf(reader) === size,
+      );
+      if (fits) for (const reader of deepest) growing.add(reader);
     }
-    return false;
+    return growing;
   }
 
   // ── What a growing orbit asks ───────────────────────────────────────────────────────────────
@@ -198,11 +150,11 @@ class OrbitSearch {
   }
 
   coneOf(value: ValueId): Cone {
-    return this.#cones.get(value) as Cone;
+    return this.#cones.of(value);
   }
 
   depthOf(value: ValueId): number {
-    return this.#depthOf(value);
+    return this.#cones.depthOf(value);
   }
 
   isFree(value: ValueId): boolean {
@@ -218,7 +170,7 @@ class OrbitSearch {
   }
 
   readersOf(value: ValueId): readonly ValueId[] {
-    return this.#readers.get(value) ?? [];
+    return this.#cones.readersOf(value);
   }
 
   /**
