@@ -2,6 +2,7 @@
  * Ranges of indices while a kernel is pulled together: which may be left, how guards add up, and how a
  * computed index is tested or clamped in a dtype that may be narrower than its bounds.
  */
+import { guardedInterval } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   type DType,
@@ -12,11 +13,18 @@ import {
   type ScalarBuilder,
 } from "@gridfuse/plan/scalar";
 
-/** The ranges that are not provably kept. */
-export function openRanges(index: readonly IndexExpr[], shape: readonly number[]): IndexRange[] {
+/** The ranges that are not provably kept, where `guard` holds. */
+export function openRanges(
+  index: readonly IndexExpr[],
+  shape: readonly number[],
+  guard: readonly IndexRange[] = [],
+): IndexRange[] {
   return index.flatMap((e, d) => {
     const hi = shape[d] as number;
-    return e.lo >= 0 && e.hi < hi ? [] : [{ index: e, lo: 0, hi }];
+    const within = (range: { readonly lo: number; readonly hi: number }): boolean =>
+      range.lo >= 0 && range.hi < hi;
+    const isKept = within(e) || (guard.length > 0 && within(guardedInterval(e, guard)));
+    return isKept ? [] : [{ index: e, lo: 0, hi }];
   });
 }
 

@@ -34,6 +34,7 @@ import type { CoordinateTable } from "./coordinates.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
 import { isReduction } from "./op-kinds.ts";
 import { type KernelBuilder, StageBuilder } from "./stage.ts";
+import { underGuard } from "./under-guard.ts";
 
 /** What pulling needs to know about the world around a kernel. */
 export interface Surroundings {
@@ -222,7 +223,7 @@ export class Puller {
     view: { index: readonly IndexExpr[]; fill: Bits | undefined },
   ): number {
     const source = node.inputs[0] as ValueId;
-    const index = this.#around.coordinates.moved(view.index, at);
+    const index = underGuard(this.#around.coordinates.moved(view.index, at), guard);
     if (view.fill === undefined) return this.pull(stage, source, index, guard);
     return this.#guarded(stage, source, index, guard, view.fill);
   }
@@ -236,7 +237,7 @@ export class Puller {
     fill: Bits,
   ): number {
     const source = this.#around.renamed(given);
-    const ranges = openRanges(index, this.#shape(source));
+    const ranges = openRanges(index, this.#shape(source), guard);
     if (ranges.length === 0) return this.pull(stage, source, index, guard);
     const inner = mergeGuards(guard, ranges);
     const node = this.#around.table.producer(source);
@@ -279,7 +280,7 @@ export class Puller {
       ranges.push({ index: ix.mod(shifted, interior + 1), lo: 0, hi: 1 });
       return ix.floordiv(shifted, interior + 1);
     });
-    ranges.push(...openRanges(index, shape));
+    ranges.push(...openRanges(index, shape, guard));
     const open = ranges.filter(({ index: e, lo, hi }) => e.lo < lo || e.hi >= hi);
     if (open.length === 0) return this.pull(stage, source, index, guard);
     const element = this.pull(stage, source, index, mergeGuards(guard, open));

@@ -29,6 +29,7 @@ export interface Roots {
 export function decideRoots(table: Table, region: Region): Roots {
   const decision = new Decision(table, region);
   decision.store();
+  decision.release();
   decision.cutLongChains();
   return decision;
 }
@@ -41,7 +42,7 @@ const mostSinks = 3;
 /** Values of a region have numbers in order of appearance, and what is known of them lies in arrays. */
 class Decision implements Roots {
   readonly roots: Set<ValueId>;
-  readonly stored = new Map<ValueId, { reason: StoreReason; why: string }>();
+  readonly stored = new Map<ValueId, { reason: StoreReason; why: string; readers: Readers }>();
   readonly #table: Table;
   readonly #nodes: readonly Node[];
   readonly #numbers = new Map<ValueId, number>();
@@ -54,6 +55,8 @@ class Decision implements Roots {
   /** Elements of a reader per element of the value, at most. */
   readonly #repeats: Float64Array;
   readonly #sinks: Int32Array;
+  /** Operands that a value is, and results. */
+  readonly #uses: Int32Array;
 
   constructor(table: Table, region: Region) {
     this.#table = table;
@@ -73,6 +76,13 @@ class Decision implements Roots {
     this.#sinks = new Int32Array(count * mostSinks).fill(-1);
     this.#sizes = new Float64Array(count);
     for (const [value, number] of numbers) this.#sizes[number] = sizeOf(table, value);
+    this.#uses = new Int32Array(count);
+    const use = (value: ValueId): void => {
+      const number = this.#numberOf(value);
+      this.#uses[number] = (this.#uses[number] as number) + 1;
+    };
+    for (const node of this.#nodes) node.inputs.forEach(use);
+    region.results.forEach(use);
     this.#readings = new Readings(table, count, (value) => this.#numberOf(value));
     this.#summarise();
   }
@@ -82,26 +92,28 @@ class Decision implements Roots {
   }
 
   #summarise(): void {
-    for (const node of this.#nodes) {
-      const kind = kindOf(node);
-      let cost = 0;
-      let reduces = 0;
-      if (kind === "reduction") {
-        reduces = 1;
-      } else if (kind !== "apart") {
-        if (kind === "elementwise") cost += operationsOf(node.op);
-        if (node.op === "gather") cost += 2;
-        for (const input of node.inputs) {
-          const from = this.#numberOf(input);
-          cost += this.#costs[from] as number;
-          reduces |= this.#reduces[from] as number;
-        }
+    for (const node of this.#nodes) this.#summariseNode(node);
+  }
+
+  #summariseNode(node: Node): void {
+    const kind = kindOf(node);
+    let cost = 0;
+    let reduces = 0;
+    if (kind === "reduction") {
+      reduces = 1;
+    } else if (kind !== "apart") {
+      if (kind === "elementwise") cost += operationsOf(node.op);
+      if (node.op === "gather") cost += 2;
+      for (const input of node.inputs) {
+        const from = this.#numberOf(input);
+        cost += this.#costs[from] as number;
+        reduces |= this.#reduces[from] as number;
       }
-      for (const value of node.outputs) {
-        const number = this.#numberOf(value);
-        this.#costs[number] = Math.min(cost, highestCost);
-        this.#reduces[number] = reduces;
-      }
+    }
+    for (const value of node.outputs) {
+      const number = this.#numberOf(value);
+      this.#costs[number] = Math.min(cost, highestCost);
+      this.#reduces[number] = reduces;
     }
   }
 
@@ -134,7 +146,49 @@ class Decision implements Roots {
     const reason = storeOrRecompute(readers);
     if (reason === undefined) return;
     this.roots.add(result);
-    this.stored.set(result, { reason, why: explainStore(reason, readers) });
+    this.stored.set(result, { reason, why: explainStore(reason, readers), readers });
+  }
+
+  /**
+   * From params to results: what is stored stops counting for what is made of it, and some values turn out to be cheap
+   * after all. They stay cheap: whatever is inlined in them is, too.
+   */
+  release(): void {
+    for (const node of this.#nodes) {
+      this.#summariseNode(node);
+      const [value] = node.outputs;
+      if (value === undefined || !this.roots.has(value)) continue;
+      const number = this.#numberOf(value);
+      const known = this.stored.get(value);
+      if (known !== undefined && !this.#isMadeOfParts(node)) {
+        const cost = this.#costs[number] as number;
+        const readers = { ...known.readers, cost, reduces: this.#reduces[number] === 1 };
+        const reason = storeOrRecompute(readers);
+        if (reason === undefined) {
+          this.roots.delete(value);
+          this.stored.delete(value);
+          continue;
+        }
+        this.stored.set(value, { reason, why: explainStore(reason, readers), readers });
+      }
+      this.#costs[number] = 0;
+      this.#reduces[number] = 0;
+    }
+  }
+
+  /** Joined from arrays that are stored for nobody else: they are made where they belong, or beside each other. */
+  #isMadeOfParts(node: Node): boolean {
+    if (node.op !== "concatenate") return false;
+    return node.inputs.some((operand) => {
+      let value = operand;
+      for (;;) {
+        if (this.#uses[this.#numberOf(value)] !== 1) return false;
+        if (this.stored.has(value)) return true;
+        const maker = this.#table.producer(value);
+        if (maker === undefined || !isMovement(maker)) return false;
+        value = maker.inputs[0] as ValueId;
+      }
+    });
   }
 
   /** Flows into several arrays that cannot be outputs of one kernel, for want of one domain. */
