@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,9 @@ class KernelCall:
         known = self._programs.get(tuple(sizes))
         data = known[1] if known is not None else self.export(sizes)
         key = _client.key_of(data, self.fill)
+        dump = os.environ.get("GRIDFUSE_DUMP")
+        if dump:
+            Path(dump, f"{self.name}-{key[:12]}.gfjx").write_bytes(data)
         with _client.session() as session:
             program = session.find(key)
             if program is None:

@@ -1,0 +1,161 @@
+"""Kernels on gridfuse give what JAX's own interpreter gives, however they are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+from kernels import CASES, elementwise, loops, matmul, softmax
+
+import gridfuse
+import gridfuse.pallas
+
+
+def _expected(fn: Any, args: tuple[Any, ...]) -> Any:
+    assert not gridfuse.pallas.is_enabled()
+    return jax.tree.map(np.asarray, jax.jit(fn)(*args))
+
+
+def _agree(given: Any, wanted: Any) -> None:
+    for one, other in zip(jax.tree.leaves(given), jax.tree.leaves(wanted), strict=True):
+        assert one.dtype == other.dtype
+        assert one.shape == other.shape
+        np.testing.assert_allclose(
+            np.asarray(one, np.float64), np.asarray(other, np.float64), rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_agrees_with_jax(name: str) -> None:
+    fn, args = CASES[name]
+    wanted = _expected(fn, args)
+    with gridfuse.pallas.enable():
+        before = gridfuse.pallas.stats()["ran"]
+        _agree(jax.jit(fn)(*args), wanted)
+        assert gridfuse.pallas.stats()["ran"] > before
+
+
+def test_eager(gridfused: None) -> None:
+    x = jnp.arange(8, dtype=jnp.float32)
+    np.testing.assert_allclose(elementwise(x, x), np.sin(np.arange(8) * 4.0), rtol=1e-5, atol=1e-6)
+
+
+def test_under_vmap() -> None:
+    x = jnp.linspace(0, 1, 3 * 20 * 8, dtype=jnp.float32).reshape(3, 20, 8)
+    wanted = _expected(jax.vmap(softmax), (x,))
+    with gridfuse.pallas.enable():
+        _agree(jax.jit(jax.vmap(softmax))(x), wanted)
+
+
+def test_under_vmap_of_a_loop() -> None:
+    x = jnp.linspace(-1, 1, 2 * 6 * 4, dtype=jnp.float32).reshape(2, 6, 4)
+    wanted = _expected(jax.vmap(loops), (x,))
+    with gridfuse.pallas.enable():
+        _agree(jax.jit(jax.vmap(loops))(x), wanted)
+
+
+def test_under_jvp() -> None:
+    x = jnp.linspace(0, 1, 16, dtype=jnp.float32)
+
+    def tangent(x: jax.Array) -> Any:
+        return jax.jvp(lambda x: elementwise(x, x), (x,), (jnp.ones_like(x),))
+
+    wanted = _expected(tangent, (x,))
+    with gridfuse.pallas.enable():
+        _agree(jax.jit(tangent)(x), wanted)
+
+
+def test_in_a_gradient(gridfused: None) -> None:
+    @jax.custom_vjp
+    def sines(x: jax.Array) -> jax.Array:
+        return elementwise(x, x)
+
+    def forward(x: jax.Array) -> Any:
+        return sines(x), x
+
+    def backward(x: jax.Array, g: jax.Array) -> Any:
+        return (elementwise(x, x + jnp.pi / 8) * g,)
+
+    sines.defvjp(forward, backward)
+    x = jnp.linspace(0, 1, 16, dtype=jnp.float32)
+    gradient = jax.jit(jax.grad(lambda x: sines(x).sum()))(x)
+    np.testing.assert_allclose(gradient, np.sin(4 * np.asarray(x) + np.pi / 4), rtol=1e-5)
+
+
+def test_in_a_loop() -> None:
+    x = jnp.eye(16, dtype=jnp.float32) * 0.5
+
+    def powers(x: jax.Array) -> jax.Array:
+        return jax.lax.fori_loop(0, 3, lambda _, y: matmul(y, x), x)
+
+    wanted = _expected(powers, (x,))
+    with gridfuse.pallas.enable():
+        _agree(jax.jit(powers)(x), wanted)
+
+
+def test_results_stay_what_they_were(gridfused: None) -> None:
+    run = jax.jit(elementwise)
+    x = jnp.ones(64, jnp.float32)
+    first = run(x, x)
+    kept = np.array(first)
+    for i in range(50):
+        run(x * i, x)
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("memory", ["nan", "zero"])
+def test_tpu_interpret_mode(memory: Any) -> None:
+    pytest.importorskip("absl")
+
+    def kernel(x_ref: Any, o_ref: Any) -> None:
+        o_ref[:4] = x_ref[:4] + 1
+
+    x = jnp.zeros((8,), jnp.float32)
+    run = jax.jit(
+        lambda x: pl.pallas_call(
+            kernel, out_shape=x, interpret=pltpu.InterpretParams(uninitialized_memory=memory)
+        )(x)
+    )
+    with gridfuse.pallas.enable():
+        given = np.asarray(run(x))
+    np.testing.assert_array_equal(given[:4], np.ones(4))
+    np.testing.assert_array_equal(given[4:], np.full(4, np.nan if memory == "nan" else 0))
+
+
+# ── What cannot run ────────────────────────────────────────────────────────────────────────
+
+
+def _host_callback(x: jax.Array) -> jax.Array:
+    def kernel(x_ref: Any, o_ref: Any) -> None:
+        o_ref[...] = jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x_ref[...])
+
+    return pl.pallas_call(kernel, out_shape=x, interpret=True)(x)
+
+
+def test_refuses_by_name_and_line(gridfused: None) -> None:
+    with pytest.raises(gridfuse.Unsupported, match="pure_callback") as caught:
+        _host_callback(jnp.ones(4, jnp.float32))
+    assert caught.value.primitive == "core:pure_callback"
+    assert "test_dropin.py" in str(caught.value)
+
+
+def test_falls_back_only_when_asked() -> None:
+    x = jnp.ones(4, jnp.float32)
+    before = gridfuse.pallas.stats()["fellback"]
+    with gridfuse.pallas.enable(fallback="jax"):
+        np.testing.assert_allclose(_host_callback(x), np.sin(np.ones(4)), rtol=1e-6)
+    assert gridfuse.pallas.stats()["fellback"] == before + 1
+
+
+def test_enabling_is_scoped() -> None:
+    x = jnp.ones(8, jnp.float32)
+    ran = gridfuse.pallas.stats()["ran"]
+    with gridfuse.pallas.enable():
+        elementwise(x, x)
+    elementwise(x, x)
+    assert gridfuse.pallas.stats()["ran"] == ran + 1

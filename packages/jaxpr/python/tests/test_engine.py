@@ -1,0 +1,112 @@
+"""The Node process: it may die, results outlive it, and it ends with Python."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from kernels import elementwise
+
+import gridfuse
+from gridfuse import _client
+from gridfuse._memory import SharedMemory
+
+
+def test_death_is_reported_and_the_next_call_works(gridfused: None) -> None:
+    run = jax.jit(elementwise)
+    x = jnp.ones(8, jnp.float32)
+    wanted = np.asarray(run(x, x))
+    with _client.session() as session:
+        pid = session.pid
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(Exception, match="ended with signal 9"):
+        np.asarray(run(x, x))
+    np.testing.assert_array_equal(run(x, x), wanted)
+    with _client.session() as session:
+        assert session.pid != pid
+
+
+def test_errors_do_not_end_it() -> None:
+    with _client.session() as session:
+        pid = session.pid
+        with pytest.raises(gridfuse.GridfuseError):
+            session.load("nonsense", b"not a program", "hlo")
+        assert session.ask({"op": "hello"})["pid"] == pid
+
+
+def test_a_second_process_finds_the_plan(tmp_path: object) -> None:
+    script = (
+        "import jax, jax.numpy as jnp, gridfuse.pallas\n"
+        "from gridfuse import _calls\n"
+        "from kernels import softmax\n"
+        "gridfuse.pallas.enable()\n"
+        "_calls.take_recent()\n"
+        "softmax(jnp.ones((24, 8), jnp.float32))\n"
+        "print(_calls.take_recent()[0].origin)\n"
+    )
+    environment = {
+        **os.environ,
+        "GRIDFUSE_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path]),
+    }
+
+    def origin() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()[-1]
+
+    assert origin() == "program"
+    assert origin() == "disk"
+
+
+def test_it_ends_with_python() -> None:
+    script = (
+        "import os, gridfuse._client as c\n"
+        "with c.session() as s: print(s.ask({'op': 'hello'})['pid'], flush=True)\n"
+        "os._exit(1)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60
+    )
+    pid = int(done.stdout)
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"process {pid} is still there")
+
+
+def test_memory_is_used_again() -> None:
+    files: list[str] = []
+    memory = SharedMemory(lambda _, path: files.append(path))
+    first = memory.take(5000)
+    place = (first.file, first.offset)
+    shown = memory.array(first, np.dtype(np.float32), (1000,))
+    del first
+    other = memory.take(5000)
+    assert (other.file, other.offset) != place
+    del shown
+    again = memory.take(5000)
+    assert (again.file, again.offset) == place
+    assert len(files) == 1
+    assert not os.path.exists(files[0])
+
+
+def test_large_arrays_get_a_file_of_their_own() -> None:
+    files: list[int] = []
+    memory = SharedMemory(lambda number, _: files.append(number))
+    block = memory.take((1 << 26) + 1)
+    assert block.bytes.nbytes > 1 << 26
+    assert files == [0]

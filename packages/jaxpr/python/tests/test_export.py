@@ -1,0 +1,106 @@
+"""What `export` writes: a file that names its parts, shares its jaxprs, and refuses what cannot travel."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from kernels import CASES, elementwise
+
+import gridfuse
+from gridfuse import _client
+
+
+def program_of(data: bytes) -> dict[str, Any]:
+    assert data[:4] == b"GFJX"
+    (length,) = struct.unpack_from("<I", data, 4)
+    return json.loads(data[8 : 8 + length])
+
+
+def test_names_inputs_and_outputs() -> None:
+    def f(x: jax.Array, state: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        return {"y": x + state["w"]}
+
+    x = jax.ShapeDtypeStruct((4,), "float32")
+    program = program_of(gridfuse.export(f, x, {"w": x}))
+    assert program["name"] == "f"
+    assert program["inputs"] == ["x", "state.w"]
+    assert program["outputs"] == ["out.y"]
+
+
+def test_shares_jaxprs() -> None:
+    @jax.jit
+    def twice(x: jax.Array) -> jax.Array:
+        return x * 2
+
+    x = jax.ShapeDtypeStruct((4,), "float32")
+    program = program_of(gridfuse.export(lambda x: twice(twice(twice(x))), x))
+    main = program["jaxprs"][program["main"]]
+    assert {eqn["x"]["jaxpr"] for eqn in main["eqns"]} == {0}
+    assert len(program["jaxprs"]) == 2
+
+
+def test_spells_literals() -> None:
+    def f(x: jax.Array) -> jax.Array:
+        return jnp.where(x > jnp.inf, jnp.nan, -0.0 * x)
+
+    text = gridfuse.export(f, jax.ShapeDtypeStruct((4,), "float32")).decode(errors="replace")
+    assert '"lit":"inf"' in text
+    assert '"lit":"nan"' in text
+    assert '"lit":"-0.0"' in text
+
+
+def test_constants_are_aligned() -> None:
+    table = np.arange(6, dtype=np.int8)
+    data = gridfuse.export(lambda x: x + table, jax.ShapeDtypeStruct((6,), "int8"))
+    program = program_of(data)
+    (entry,) = program["consts"]
+    start = -(-(8 + struct.unpack_from("<I", data, 4)[0]) // 64) * 64
+    at = start + entry["offset"]
+    assert data[at : at + entry["bytes"]] == table.tobytes()
+
+
+def test_locations_are_optional() -> None:
+    x = jax.ShapeDtypeStruct((4,), "float32")
+    assert "test_export.py" in str(program_of(gridfuse.export(lambda x: x + 1, x))["locs"])
+    assert "locs" not in program_of(gridfuse.export(lambda x: x + 1, x, locations=False))
+
+
+def test_is_the_same_each_time() -> None:
+    x = jax.ShapeDtypeStruct((16,), "float32")
+    once, again = (gridfuse.export(elementwise, x, x, locations=False) for _ in range(2))
+    assert once == again
+
+
+def test_writes_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "program.gfjx"
+    data = gridfuse.export(lambda x: x + 1, jax.ShapeDtypeStruct((4,), "float32"), path=path)
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_primitive_is_known(name: str) -> None:
+    fn, args = CASES[name]
+    with _client.session() as session:
+        summary = session.inspect(gridfuse.export(fn, *args))
+    assert [use["primitive"] for use in summary["primitives"] if not use["known"]] == []
+
+
+def test_refuses_host_callbacks() -> None:
+    def f(x: jax.Array) -> jax.Array:
+        return jax.pure_callback(np.sin, x, x)
+
+    with pytest.raises(gridfuse.Unsupported, match="pure_callback") as caught:
+        gridfuse.export(f, jax.ShapeDtypeStruct((4,), "float32"))
+    assert "test_export.py" in (caught.value.source or "")
+
+
+def test_refuses_complex_numbers() -> None:
+    with pytest.raises(gridfuse.Unsupported, match="complex64"):
+        gridfuse.export(lambda x: x * 1j, jax.ShapeDtypeStruct((4,), "complex64"))
