@@ -11,7 +11,10 @@ export interface Big {
 }
 
 const precision = 400;
-const bitLength = (m: bigint): number => (m < 0n ? -m : m).toString(2).length;
+function bitLength(m: bigint): number {
+  const digits = (m < 0n ? -m : m).toString(16);
+  return 4 * digits.length + 28 - Math.clz32(Number.parseInt(digits[0] as string, 16));
+}
 
 function trim(m: bigint, e: number): Big {
   const excess = bitLength(m) - precision;
@@ -27,6 +30,14 @@ export function big(value: number): Big {
   const fraction = bits & ((1n << 52n) - 1n);
   const m = exponent === 0 ? fraction : fraction | (1n << 52n);
   return { m: value < 0 ? -m : m, e: Math.max(exponent, 1) - 1075 };
+}
+
+/** The float64 below x in magnitude. */
+export function toNumber({ m, e }: Big): number {
+  const excess = Math.max(bitLength(m) - 53, 0);
+  const exponent = e + excess;
+  const half = Math.trunc(exponent / 2);
+  return Number(m >> BigInt(excess)) * 2 ** half * 2 ** (exponent - half);
 }
 
 export function add(x: Big, y: Big): Big {
@@ -206,8 +217,12 @@ const gcd = (a: bigint, b: bigint): bigint => {
 const evenBernoulli = bernoulli(20);
 const far = 40;
 
-/** log Γ(x) for x > 0: Stirling's series after x has been raised beyond 40 (DLMF 5.11.1). */
+/** log |Γ(x)|: Stirling's series after x has been raised beyond 40 (DLMF 5.11.1); reflection (5.5.3). */
 export function lgamma(x: Big): Big {
+  if (isNegative(x)) {
+    const sine = abs(sin(mul(pi, x)));
+    return sub(log(div(pi, sine)), lgamma(sub(one, x)));
+  }
   let y = x;
   let product = one;
   while (isLess(y, integer(far))) {
@@ -225,8 +240,9 @@ export function lgamma(x: Big): Big {
   return sub(sum, log(product));
 }
 
-/** Γ′/Γ(x) for x > 0 (DLMF 5.11.2). */
+/** Γ′/Γ(x) (DLMF 5.11.2 and 5.5.4). */
 export function digamma(x: Big): Big {
+  if (isNegative(x)) return sub(digamma(sub(one, x)), div(pi, tan(mul(pi, x))));
   let y = x;
   let sum = integer(0);
   while (isLess(y, integer(far))) {
