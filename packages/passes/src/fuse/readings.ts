@@ -10,6 +10,7 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { coordinates, viewOf } from "../tensor/views.ts";
 import { kindOf } from "./op-kinds.ts";
+import type { RegionNumbers } from "./region-numbers.ts";
 
 /** Coordinates of a value as functions of those of the kernel that reads it. */
 interface ReadingMap {
@@ -46,13 +47,12 @@ export class Readings {
   readonly #moved = new Map<number, number>();
   readonly #chains = new Map<string, number>();
   readonly #known: (Reading | undefined)[];
-  readonly #numberOf: (value: ValueId) => number;
+  readonly #numbersOfValues: RegionNumbers;
 
-  /** @param numberOf a number below `count` for each value of the region */
-  constructor(table: Table, count: number, numberOf: (value: ValueId) => number) {
+  constructor(table: Table, numbers: RegionNumbers) {
     this.#table = table;
-    this.#known = new Array<undefined>(count).fill(undefined);
-    this.#numberOf = numberOf;
+    this.#numbersOfValues = numbers;
+    this.#known = new Array<undefined>(numbers.values.length).fill(undefined);
   }
 
   /** Different maps through which points of kernels over one domain read `value`, or stages that fold over it do. */
@@ -72,7 +72,7 @@ export class Readings {
   }
 
   #of(value: ValueId): Reading {
-    const number = this.#numberOf(value);
+    const number = this.#numbersOfValues.of(value);
     let reading = this.#known[number];
     if (reading === undefined) {
       reading = { turned: [], direct: [] };

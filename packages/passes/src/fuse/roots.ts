@@ -18,6 +18,7 @@ import {
 } from "./cost.ts";
 import { isFusable, isMovement, kindOf } from "./op-kinds.ts";
 import { Readings } from "./readings.ts";
+import { RegionNumbers } from "./region-numbers.ts";
 
 export interface Roots {
   /** Values that get memory of their own. */
@@ -45,7 +46,7 @@ class Decision implements Roots {
   readonly stored = new Map<ValueId, { reason: StoreReason; why: string; readers: Readers }>();
   readonly #table: Table;
   readonly #nodes: readonly Node[];
-  readonly #numbers = new Map<ValueId, number>();
+  readonly #numbers: RegionNumbers;
   readonly #readings: Readings;
   /** Scalar operations to compute one element, all producers inlined. */
   readonly #costs: Float64Array;
@@ -62,20 +63,15 @@ class Decision implements Roots {
     this.#table = table;
     this.roots = new Set(region.results);
     this.#nodes = region.nodes.map((id) => table.nodes[id] as Node);
-    const numbers = this.#numbers;
-    for (const param of region.params) numbers.set(param, numbers.size);
-    for (const node of this.#nodes) {
-      // Regions are closed, but those under construction need not be.
-      for (const value of node.inputs) if (!numbers.has(value)) numbers.set(value, numbers.size);
-      for (const value of node.outputs) numbers.set(value, numbers.size);
-    }
-    const count = numbers.size;
+    this.#numbers = new RegionNumbers(table, region);
+    const { values } = this.#numbers;
+    const count = values.length;
     this.#costs = new Float64Array(count);
     this.#reduces = new Uint8Array(count);
     this.#repeats = new Float64Array(count);
     this.#sinks = new Int32Array(count * mostSinks).fill(-1);
     this.#sizes = new Float64Array(count);
-    for (const [value, number] of numbers) this.#sizes[number] = sizeOf(table, value);
+    for (const [number, value] of values.entries()) this.#sizes[number] = sizeOf(table, value);
     this.#uses = new Int32Array(count);
     const use = (value: ValueId): void => {
       const number = this.#numberOf(value);
@@ -83,12 +79,12 @@ class Decision implements Roots {
     };
     for (const node of this.#nodes) node.inputs.forEach(use);
     region.results.forEach(use);
-    this.#readings = new Readings(table, count, (value) => this.#numberOf(value));
+    this.#readings = new Readings(table, this.#numbers);
     this.#summarise();
   }
 
   #numberOf(value: ValueId): number {
-    return this.#numbers.get(value) as number;
+    return this.#numbers.of(value);
   }
 
   #summarise(): void {
@@ -238,7 +234,7 @@ class Decision implements Roots {
   /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
   cutLongChains(): void {
     const { roots } = this;
-    const weights = new Float64Array(this.#numbers.size);
+    const weights = new Float64Array(this.#numbers.values.length);
     for (const node of this.#nodes) {
       const [value] = node.outputs;
       if (value === undefined || !isFusable(node)) continue;

@@ -35,6 +35,21 @@ function paramKey(value: unknown): string {
   return `${text}}`;
 }
 
+const knownParams = new WeakMap<object, string>();
+
+/** Most ops have no params; those that have them are asked by every pass. */
+function keyOfParams(params: object): string {
+  for (const _ in params) {
+    let key = knownParams.get(params);
+    if (key === undefined) {
+      key = paramKey(params);
+      knownParams.set(params, key);
+    }
+    return key;
+  }
+  return "";
+}
+
 const smallestTable = 64;
 
 /** Numbers for nodes without regions: 0, 1, 2… in the order in which they are first seen. */
@@ -75,11 +90,7 @@ export class Structures {
   }
 
   #kind({ op, params }: Node): number {
-    let key: string = op;
-    for (const _ in params) {
-      key += paramKey(params);
-      break;
-    }
+    const key = op + keyOfParams(params);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
       kind = this.#kinds.size;

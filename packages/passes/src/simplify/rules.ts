@@ -67,8 +67,9 @@ const fullLike = (e: Emitter, like: ValueId, bits: Bits): ValueId => {
 
 /** An elementwise op on values that are the same everywhere is one too. */
 function foldSplats({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
+  const [first] = inputs;
+  if (first === undefined || splatBits(e, first) === undefined) return undefined;
   const definition = definitionOf(node.op);
-  if (definition.scalar === undefined || inputs.length === 0) return undefined;
   const operands: { dtype: ReturnType<Emitter["dtype"]>; bits: Bits }[] = [];
   for (const value of inputs) {
     const bits = splatBits(e, value);
@@ -112,7 +113,7 @@ const sameBits = (a: Bits, b: Bits): boolean => a.lo === b.lo && a.hi === b.hi;
 /** A value without elements is as good as any other of its type. */
 function dropEmpty({ e }: RuleContext, node: Node): Result {
   if (node.op === "full" || node.outputs.length === 0 || node.regions.length > 0) return undefined;
-  if (node.outputs.some((value) => !isEmpty(e, value))) return undefined;
+  for (const value of node.outputs) if (!isEmpty(e, value)) return undefined;
   return node.outputs.map((value) => fullLike(e, value, { lo: 0, hi: 0 }));
 }
 

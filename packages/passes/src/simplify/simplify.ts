@@ -140,9 +140,10 @@ export function simplifyInto(
 
 /** The values as they are now: the very same list where all are as they were. */
 function resolveAll(env: Environment, values: readonly ValueId[]): readonly ValueId[] {
-  return values.every((value) => resolve(env, value) === value)
-    ? values
-    : values.map((value) => resolve(env, value));
+  for (const value of values) {
+    if (resolve(env, value) !== value) return values.map((each) => resolve(env, each));
+  }
+  return values;
 }
 
 const loopsOnly = ({ loops }: Assumptions): Assumptions => (loops === undefined ? {} : { loops });
