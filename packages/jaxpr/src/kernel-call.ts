@@ -107,10 +107,16 @@ export function kernelCall(
     const type = importing.typeOf(aval);
     return type === undefined ? NOTHING : kernel.allocate("scratch", type);
   });
+  const outputs = refs.slice(nin + extra.length);
+  const shared = fill === "hlo" ? [] : sharedWhole(call, mappings, nin + extra.length);
+  const seen = refs.slice(0, nin).map((ref, i) => {
+    const pair = shared.find(([from]) => from === i);
+    return pair === undefined ? ref : (outputs[pair[1]] as ValueId);
+  });
   new Body(importing, kernel.scope).run(call.kernel, [
     ...prefetched.slice(0, nindex),
-    ...refs.slice(0, nin),
-    ...refs.slice(nin + extra.length),
+    ...seen,
+    ...outputs,
     ...scratch,
   ]);
   kernel.finish();
@@ -134,6 +140,45 @@ export function kernelCall(
     ...extra.map(([from]) => index[from] as ValueId),
   ];
   return body.e.emitAll("grid", operands, params, [kernel.scope.region, ...maps]);
+}
+
+// ── Aliases ─────────────────────────────────────────────────────────────────────────────────
+
+/** Pairs of an input and an output that are one memory, as [input, output]; prefetch operands are not among them. */
+const pairsOf = ({ aliases = [], nindex }: PallasCall): readonly (readonly [number, number])[] =>
+  aliases.flatMap(([from, to]) => (from < nindex ? [] : [[from - nindex, to] as const]));
+
+/** Those that the kernel sees whole: on a TPU it sees one memory twice. */
+const sharedWhole = (
+  call: PallasCall,
+  mappings: readonly BlockMapping[],
+  firstOutput: number,
+): readonly (readonly [number, number])[] =>
+  pairsOf(call).filter(([from, to]) =>
+    [mappings[from], mappings[firstOutput + to]].every((mapping) => isWhole(mapping)),
+  );
+
+/** Not copied in blocks to the kernel's own memory. */
+const isWhole = (mapping: BlockMapping | undefined): boolean =>
+  mapping?.space === "any" &&
+  mapping.block.every((dim, d) => dim.kind === "blocked" && dim.size === mapping.shape[d]);
+
+/**
+ * Whether an input and an output are one memory that is cut in two ways: then what one grid point writes
+ * another may read. JAX's plain interpreter keeps two arrays; a TPU and its interpret mode have one.
+ */
+export function sharesBlocks(body: Body, call: PallasCall): boolean {
+  return pairsOf(call).some(([from, to]) => {
+    const input = call.blocks[from] as WireBlock;
+    const output = call.blocks[call.nin + to] as WireBlock;
+    const shapes = JSON.stringify(input.shape) === JSON.stringify(output.shape);
+    const { importing } = body;
+    const mapOf = ({ index_map }: WireBlock): string => {
+      const { in: params, out, eqns } = importing.jaxpr(index_map);
+      return JSON.stringify([params, out, eqns.map(({ loc: _, ...eqn }) => eqn)]);
+    };
+    return !shapes || mapOf(input) !== mapOf(output);
+  });
 }
 
 // ── The grid ────────────────────────────────────────────────────────────────────────────────

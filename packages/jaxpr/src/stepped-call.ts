@@ -1,7 +1,8 @@
 /**
- * A `pallas_call` whose extents nobody bounds: a loop over the points, as JAX's interpreter has it. A kernel of
- * one point holds every array, padded to whole blocks; each trip copies the blocks, runs the body, and copies
- * them back. The passes learn nothing about such a grid, so it is the last resort.
+ * A `pallas_call` whose extents nobody bounds, or whose points share memory in ways that blocks do not show: a
+ * loop over the points, as JAX's interpreter has it. A kernel of one point holds every array, padded to whole
+ * blocks; each trip copies the blocks, runs the body, and copies them back. The passes learn nothing about such
+ * a grid, so it is the last resort.
  */
 import {
   type RefIndexer as Indexer,
@@ -59,6 +60,7 @@ export function steppedCall(
       i < nin ? inputs[i] : alias === undefined ? undefined : [...index, ...inputs][alias];
     return padded(body, array, source);
   });
+  const shared = body.importing.fill === "hlo" ? [] : (call.aliases ?? []);
   const results = inKernel(
     body,
     call.name ?? "kernel",
@@ -73,9 +75,13 @@ export function steppedCall(
       for (const [i, out] of outs.entries())
         inside.e.emitAll("set", [out, reach(start[nin + i] as ValueId)], { transforms: [] });
       const state: State = {
-        arrays: arrays.map((array, i) =>
-          i < nin ? copy(array.type, reach(start[i] as ValueId)) : (outs[i - nin] as ValueId),
-        ),
+        arrays: arrays.map((array, i) => {
+          if (i >= nin) return outs[i - nin] as ValueId;
+          const pair = shared.find(([from]) => from === nindex + i);
+          return pair === undefined
+            ? copy(array.type, reach(start[i] as ValueId))
+            : (outs[pair[1]] as ValueId);
+        }),
         blocks: arrays.map(({ type, block }) =>
           kernel.allocate("block", tensorType(type.dtype, block)),
         ),

@@ -2,7 +2,7 @@
 import { refType, type TensorType, tensorType, type ValueId } from "@gridfuse/graph";
 import { Body, type Rule } from "../body.ts";
 import type { Atom, Eqn, PallasCall, View } from "../format.ts";
-import { isUnbounded, kernelCall } from "../kernel-call.ts";
+import { isUnbounded, kernelCall, sharesBlocks } from "../kernel-call.ts";
 import { uninitialised } from "../memory.ts";
 import { inKernel } from "../outside.ts";
 import { type KernelScope, NOTHING } from "../scope.ts";
@@ -164,9 +164,10 @@ const semaphore =
 export const pallas: Rules = {
   "pl:pallas_call": (body, args, x: PallasCall, eqn) => {
     if ((x.nclosed ?? 0) > 0) throw body.unsupported(eqn, "a kernel that closes over refs");
-    return isUnbounded(body, x, args)
+    const { fill } = body.importing;
+    return isUnbounded(body, x, args) || (fill !== "hlo" && sharesBlocks(body, x))
       ? steppedCall(body, args, x, eqn)
-      : kernelCall(body, args, x, eqn, body.importing.fill);
+      : kernelCall(body, args, x, eqn, fill);
   },
   "pl:program_id": programId,
   "pl:num_programs": numPrograms,
