@@ -6,6 +6,8 @@
  * fresh processes and writes [{ graph, nodes, compileMs }, …]; any other name chooses the examples that contain it, in
  * steady runs. Without names, everything is measured.
  *
+ * `jax` alone compares with JAX's interpret modes: jax.ts.
+ *
  *   --rounds N           turns of each subject (default 15)
  *   --subjects a,b       only these
  *   --sizes 8x128,…      only these
@@ -20,6 +22,7 @@ import { examples } from "@gridfuse/docs/examples";
 import { cpu } from "gridfuse";
 import { type CompileTiming, measureCompileTimes } from "./compile-times.ts";
 import { contestantNames, startContestants } from "./contestants.ts";
+import { compareWithJax } from "./jax.ts";
 import { largeGraphs } from "./large-graphs.ts";
 import { measureInRounds, type Timing } from "./rounds.ts";
 import { chartOf } from "./suite/chart.ts";
@@ -85,6 +88,8 @@ function subjectsWanted(): readonly SubjectName[] {
   if (unknown.length > 0) throw new Error(`no subject is called ${unknown.join(", ")}`);
   return wanted.length === 0 ? allSubjects : allSubjects.filter((name) => wanted.includes(name));
 }
+
+if (positionals[0] === "jax") process.exit(compareWithJax(options.json));
 
 if (options["install-peers"]) {
   process.exitCode = installPeers() ? 0 : 1;

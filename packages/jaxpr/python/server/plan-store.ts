@@ -94,7 +94,10 @@ export class PlanStore {
 function cacheDirectory(): string | undefined {
   const { GRIDFUSE_CACHE, GRIDFUSE_CACHE_DIR, XDG_CACHE_HOME } = process.env;
   if (GRIDFUSE_CACHE === "off") return undefined;
-  return join(GRIDFUSE_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "gridfuse"), "jax");
+  return join(
+    GRIDFUSE_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "gridfuse"),
+    "jax",
+  );
 }
 
 /** The directory, made where it is missing; undefined where somebody else could write to it. */

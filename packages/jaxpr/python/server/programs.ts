@@ -84,7 +84,11 @@ export class Programs {
     const entry = this.#enter(key, plan, plan.steps.length);
     const t3 = performance.now();
     this.#store.put(key, plan);
-    return this.#describe(entry, "program", { import: t1 - t0, compile: t2 - t1, prepare: t3 - t2 });
+    return this.#describe(entry, "program", {
+      import: t1 - t0,
+      compile: t2 - t1,
+      prepare: t3 - t2,
+    });
   }
 
   run(id: number, inputs: readonly Place[], outputs: readonly Place[]): void {

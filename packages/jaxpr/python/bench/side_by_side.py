@@ -1,0 +1,301 @@
+"""JAX's interpret modes, the drop-in, and a saved plan, side by side in one run.
+
+    python side_by_side.py [--json FILE] [--tallax DIR] [--limit SECONDS] [--only REGEX] [--by jax,gridfuse,plan]
+
+Every figure comes from a fresh process; who goes first takes turns. `--tallax` (or GRIDFUSE_TALLAX) is a checkout of
+tallax, whose sorts are left out without one. JAX is stopped at the limit: some of these it does not end.
+
+cold ms   the first call: trace, lower, compile, run
+trace ms  of those, JAX's own tracing, which nobody avoids
+ours ms   of those, gridfuse's part: export, import, compilation, preparation and the first run
+disk ms   ours, in a second process that finds the plan in the cache
+warm ms   median of later calls under jit
+empty ms  the same arrays through a `pure_callback` that does nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "src"))
+
+Case = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+# ── The cases ───────────────────────────────────────────────────────────────────────────────
+
+
+def sort(shape: tuple[int, int], operands: int) -> Callable[[], Case]:
+    def make() -> Case:
+        import jax.numpy as jnp
+        import numpy as np
+        from tallax import tax
+
+        rng = np.random.default_rng(0)
+        words = [rng.integers(0, 2**32, shape, np.uint32) for _ in range(operands)]
+        arrays = [jnp.asarray(word.view(np.float32)) for word in words]
+
+        def run(*arrays: Any) -> Any:
+            given = arrays[0] if operands == 1 else list(arrays)
+            return tax.sort(given, num_keys=1, interpret=True)
+
+        return run, tuple(arrays)
+
+    return make
+
+
+def elementwise(points: int, *, tpu: bool) -> Callable[[], Case]:
+    def make() -> Case:
+        import jax
+        import jax.numpy as jnp
+        from jax.experimental import pallas as pl
+        from jax.experimental.pallas import tpu as pltpu
+
+        def kernel(x_ref: Any, y_ref: Any, o_ref: Any) -> None:
+            o_ref[...] = jnp.sin((x_ref[...] + y_ref[...]) * 2)
+
+        spec = pl.BlockSpec((1,), lambda i: (i,))
+
+        def run(x: Any, y: Any) -> Any:
+            return pl.pallas_call(
+                kernel,
+                out_shape=jax.ShapeDtypeStruct((points,), jnp.float32),
+                grid=(points,),
+                in_specs=[spec, spec],
+                out_specs=spec,
+                interpret=pltpu.InterpretParams() if tpu else True,
+            )(x, y)
+
+        x = jnp.arange(points, dtype=jnp.float32) / points
+        return run, (x, x + 1)
+
+    return make
+
+
+def identity(points: int) -> Callable[[], Case]:
+    """What the door itself costs: the same arrays, copied."""
+
+    def make() -> Case:
+        import jax
+        import jax.numpy as jnp
+        from jax.experimental import pallas as pl
+
+        def kernel(x_ref: Any, y_ref: Any, o_ref: Any) -> None:
+            o_ref[...] = x_ref[...]
+
+        def run(x: Any, y: Any) -> Any:
+            return pl.pallas_call(kernel, out_shape=x, interpret=True)(x, y)
+
+        x = jnp.arange(points, dtype=jnp.float32)
+        return run, (x, x + 1)
+
+    return make
+
+
+def flash_attention(length: int) -> Callable[[], Case]:
+    def make() -> Case:
+        sys.path.insert(0, str(HERE.parent / "tests"))
+        import jax.numpy as jnp
+        import numpy as np
+        from kernels import attention
+
+        rng = np.random.default_rng(0)
+        return attention, tuple(
+            jnp.asarray(rng.standard_normal((length, 64)), jnp.float32) for _ in range(3)
+        )
+
+    return make
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "sort (8, 128)": sort((8, 128), 1),
+    "sort (8, 128), two operands": sort((8, 128), 2),
+    "sort (16, 256)": sort((16, 256), 1),
+    "sort (8, 8192)": sort((8, 8192), 1),
+    "sort (16, 131072)": sort((16, 131072), 1),
+    "grid of 512": elementwise(512, tpu=False),
+    "grid of 512, TPU": elementwise(512, tpu=True),
+    "grid of 16,384": elementwise(16_384, tpu=False),
+    "grid of 16,384, TPU": elementwise(16_384, tpu=True),
+    "grid of 2,097,152": elementwise(2_097_152, tpu=False),
+    "grid of 2,097,152, TPU": elementwise(2_097_152, tpu=True),
+    "identity of 2,097,152": identity(2_097_152),
+    "flash attention 512 × 64": flash_attention(512),
+}
+
+
+# ── One measurement, in a process of its own ────────────────────────────────────────────────
+
+
+def measure(name: str, by: str, export_to: str | None) -> dict[str, Any]:
+    import jax
+    import numpy as np
+
+    fn, args = CASES[name]()
+    row: dict[str, Any] = {}
+    if by == "gridfuse":
+        import gridfuse.pallas
+        from gridfuse import _calls
+
+        gridfuse.pallas.enable()
+        _calls.take_recent()
+    started = time.perf_counter()
+    traced = jax.make_jaxpr(fn)(*args)
+    row["trace_ms"] = (time.perf_counter() - started) * 1e3
+    if export_to is not None:
+        import gridfuse
+        from gridfuse._export import Exporter
+
+        exporter = Exporter()
+        started = time.perf_counter()
+        data = exporter.finish(exporter.jaxpr(traced))
+        row["export_ms"] = (time.perf_counter() - started) * 1e3
+        row["equations"] = exporter.equations
+        Path(export_to).write_bytes(data)
+        return row
+    run = jax.jit(fn)
+    started = time.perf_counter()
+    jax.block_until_ready(run(*args))
+    row["cold_ms"] = (time.perf_counter() - started) * 1e3
+    if by == "gridfuse":
+        calls = _calls.take_recent()
+        row["ours_ms"] = sum(call.compile_ms + call.run_ms for call in calls)
+        row["origin"] = calls[0].origin
+    row["warm_ms"] = _median(lambda: jax.block_until_ready(run(*args)))
+    if by == "gridfuse":
+        shapes = jax.eval_shape(fn, *args)
+        blank = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
+        empty = jax.jit(lambda *args: jax.pure_callback(lambda *_: blank, shapes, *args))
+        jax.block_until_ready(empty(*args))
+        row["empty_ms"] = _median(lambda: jax.block_until_ready(empty(*args)))
+    return row
+
+
+def _median(call: Callable[[], Any]) -> float:
+    times: list[float] = []
+    until = time.perf_counter() + 3
+    while len(times) < 5 or (time.perf_counter() < until and len(times) < 200):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1e3
+
+
+# ── The run ─────────────────────────────────────────────────────────────────────────────────
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--tallax", default=os.environ.get("GRIDFUSE_TALLAX"))
+    parser.add_argument("--limit", type=float, default=120, help="seconds for each of JAX's processes")
+    parser.add_argument("--only", default="", help="cases whose names match")
+    parser.add_argument("--by", default="jax,gridfuse,plan")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--export-to", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one is not None:
+        print(json.dumps(measure(*options.one, options.export_to)))
+        return 0
+
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for i, name in enumerate(CASES):
+            if not re.search(options.only, name):
+                continue
+            if name.startswith("sort") and options.tallax is None:
+                continue
+            by = options.by.split(",")
+            for who in by if i % 2 == 0 else reversed(by):
+                print(f"{name} by {who} …", file=sys.stderr, flush=True)
+                row = {"case": name, "by": who, **_by(name, who, options, Path(scratch) / str(i))}
+                rows.append(row)
+    print(_table(rows))
+    if options.json is not None:
+        options.json.write_text(json.dumps(rows, indent=1))
+    return 0
+
+
+def _by(name: str, who: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    scratch.mkdir(exist_ok=True)
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "GRIDFUSE_CACHE_DIR": str(scratch / "cache"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [options.tallax, os.environ.get("PYTHONPATH")])),
+    }
+    if who == "plan":
+        program = scratch / "program.gfjx"
+        row = _one(name, "gridfuse", environment, options.limit, ["--export-to", str(program)])
+        return row if "error" in row else row | _plan(program, options.limit)
+    row = _one(name, who, environment, options.limit, [])
+    if who == "gridfuse" and "error" not in row:
+        again = _one(name, who, environment, options.limit, [])
+        row["disk_ms"] = again.get("ours_ms")
+        row["disk_origin"] = again.get("origin")
+    return row
+
+
+def _one(
+    name: str, who: str, environment: dict[str, str], limit: float, more: list[str]
+) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--one", name, who, *more]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"not finished in {limit:.0f} s"}
+    if done.returncode != 0:
+        return {"error": (done.stderr.strip().splitlines() or ["it failed"])[-1][:300]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _plan(program: Path, limit: float) -> dict[str, Any]:
+    """Import, compile, save and run in Node: `run_plan.ts`, bundled."""
+    script = os.environ.get("GRIDFUSE_RUN_PLAN")
+    if script is None:
+        return {"error": "start it with `npm run bench -- jax`"}
+    try:
+        done = subprocess.run(
+            ["node", "--stack-size=4000", script, str(program)], capture_output=True, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"not finished in {limit:.0f} s"}
+    if done.returncode != 0:
+        return {"error": (done.stderr.strip().splitlines() or ["it failed"])[-1][:300]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    columns = ["cold", "trace", "ours", "disk", "warm", "empty"]
+    lines = [f"| case | by | {' | '.join(f'{c} ms' for c in columns)} |", "| --- " * (len(columns) + 2) + "|"]
+    for row in rows:
+        if "error" in row:
+            lines.append(f"| {row['case']} | {row['by']} | {row['error']} |" + " |" * (len(columns) - 1))
+            continue
+        cells = [_ms(row.get(f"{column}_ms")) for column in columns]
+        lines.append(f"| {row['case']} | {row['by']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value < 10 else f"{value:,.0f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
