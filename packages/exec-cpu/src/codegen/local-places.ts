@@ -13,17 +13,18 @@ export interface LocalPlaces {
 
 const alignUp = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-function tilesIn(steps: readonly Step[]): (Step & { readonly kind: "tile" })[] {
+/** The temporaries of each tile step that is in no other, with those of tiles inside of it. */
+function localsOf(steps: readonly Step[]): (readonly number[])[] {
   return steps.flatMap((step) => {
     switch (step.kind) {
       case "tile":
-        return [step, ...tilesIn(step.body)];
+        return [[...step.locals, ...localsOf(step.body).flat()]];
       case "loop":
-        return tilesIn(step.body);
+        return localsOf(step.body);
       case "while":
-        return [...tilesIn(step.condition), ...tilesIn(step.body)];
+        return [...localsOf(step.condition), ...localsOf(step.body)];
       case "branch":
-        return step.branches.flatMap(tilesIn);
+        return step.branches.flatMap(localsOf);
       default:
         return [];
     }
@@ -33,7 +34,7 @@ function tilesIn(steps: readonly Step[]): (Step & { readonly kind: "tile" })[] {
 export function localPlaces({ steps, buffers }: Plan): LocalPlaces {
   const offsets = new Map<number, number>();
   let bytes = 0;
-  for (const { locals } of tilesIn(steps)) {
+  for (const locals of localsOf(steps)) {
     const spans = locals
       .map((buffer) => {
         const { offset = 0, length, dtype } = buffers[buffer] as PlanBuffer;

@@ -15,8 +15,10 @@ import { control, states, words } from "./words.ts";
 /** Milliseconds between looks at whether those are well that the caller waits for. */
 const checkEvery = 20;
 /** A part of somebody else may take so many milliseconds, or so many times what the run has taken so far. */
-const patience = 1500;
-const slowness = 20;
+const patience = 1000;
+const slowness = 3;
+/** What was stopped is gone after so many milliseconds (it takes 2): until then it may write. */
+const lastGasp = 50;
 /** Workers that end without ever having waited for work are not started a third time. */
 const mostFailures = 2;
 
@@ -72,6 +74,7 @@ export class Team implements CrewSource {
     const shared = { program, module, memory };
     const state = new Int32Array(memory.buffer);
     let [runs, began] = [0, 0];
+    let isDisposed = false;
     return {
       imports: {
         join: (left) => this.#join(state, left, began),
@@ -85,10 +88,13 @@ export class Team implements CrewSource {
         began = performance.now();
       },
       end: () => {
-        if (runs === 1) later(() => this.#start(id, shared));
+        if (runs === 1) later(() => runs > 1 || isDisposed || this.#start(id, shared));
       },
       recover: () => this.#quieten(state),
-      dispose: () => this.#forget(id),
+      dispose: () => {
+        isDisposed = true;
+        this.#forget(id);
+      },
     };
   }
 
@@ -162,6 +168,18 @@ export class Team implements CrewSource {
     worker?.stop();
   }
 
+  #stopAtWork(slot: Slot): void {
+    this.#stop(slot);
+    const until = performance.now() + lastGasp;
+    while (performance.now() < until) {
+      if (this.#maySleep) Atomics.wait(this.#control, control.bell, this.#bell(), lastGasp);
+    }
+  }
+
+  #bell(): number {
+    return Atomics.load(this.#control, control.bell);
+  }
+
   #stateOf({ member }: Slot): number {
     return Atomics.load(this.#control, control.state + member);
   }
@@ -217,7 +235,7 @@ export class Team implements CrewSource {
   /** Gives up those that still work. */
   #lost(): WorkerCrashedError {
     const working = this.#slots.filter((slot) => this.#stateOf(slot) === states.working);
-    for (const slot of working) this.#stop(slot);
+    for (const slot of working) this.#stopAtWork(slot);
     return crashed(working[0], "it did not finish its part");
   }
 
@@ -228,7 +246,7 @@ export class Team implements CrewSource {
     for (const slot of this.#slots) {
       const place = control.state + slot.member;
       while (slot.worker !== undefined && this.#stateOf(slot) === states.working) {
-        if (performance.now() > limit) this.#stop(slot);
+        if (performance.now() > limit) this.#stopAtWork(slot);
         else if (this.#maySleep) Atomics.wait(this.#control, place, states.working, checkEvery);
       }
     }
@@ -237,7 +255,7 @@ export class Team implements CrewSource {
 }
 
 /** After what is being done now, if the process goes on. */
-function later(task: () => void): void {
+function later(task: () => unknown): void {
   const timer: unknown = setTimeout(task, 0);
   if (typeof timer === "object" && timer !== null && "unref" in timer) {
     (timer as { unref(): void }).unref();
