@@ -101,6 +101,12 @@ export class Scope implements Surroundings {
     return this.lowering.symbols.get(value);
   }
 
+  isStored(given: ValueId): boolean {
+    const value = this.renamed(given);
+    const home = this.lowering.homes.get(value) ?? this;
+    return this.lowering.places.has(value) || home !== this || this.#roots.has(value);
+  }
+
   placeOf(value: ValueId): Place | undefined {
     const place = this.lowering.places.get(value);
     if (place !== undefined) return place;

@@ -28,11 +28,12 @@ import {
   type ScalarBuilder,
 } from "@gridfuse/plan/scalar";
 import { symbolicValue, truth } from "../tensor/symbolic.ts";
-import { viewOf } from "../tensor/views.ts";
+import { unflatten, viewOf } from "../tensor/views.ts";
 import type { Place } from "./builder.ts";
 import type { CoordinateTable } from "./coordinates.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
 import { isReduction } from "./op-kinds.ts";
+import { foldElements, foldedDims, isShortFold } from "./short-folds.ts";
 import { type KernelBuilder, StageBuilder } from "./stage.ts";
 import { underGuard } from "./under-guard.ts";
 
@@ -44,6 +45,8 @@ export interface Surroundings {
   placeOf(value: ValueId): Place | undefined;
   /** Gives the value memory whatever the plan was. */
   materialise(value: ValueId): Place;
+  /** Whether a value has memory already, or is to have it. */
+  isStored(value: ValueId): boolean;
   /** Loop counters. */
   symbol(value: ValueId): IndexExpr | undefined;
   /** The value that a region param merely renames. */
@@ -517,6 +520,7 @@ export class Puller {
     const kernel = this.#kernel;
     const fits = outer !== undefined && this.#agrees(outer, node);
     if (!fits) {
+      if (this.#isShort(stage, node, value)) return this.#shortFold(stage, node, at, guard);
       const place = this.#around.materialise(value);
       return this.#load(stage, value, place, at, guard, zeroBits);
     }
@@ -528,6 +532,41 @@ export class Puller {
       kernel.reduced.set(key, known);
     }
     return stage.b.reduced(this.#dtype(value), known.stage, known.reduction);
+  }
+
+  #isShort(stage: StageBuilder, node: Node, value: ValueId): boolean {
+    if (this.#around.isStored(value)) return false;
+    const { domain, outer } = this.#kernel;
+    const inner = stage.inner.reduce((count, { extent }) => count * extent, 1);
+    const points =
+      stage.inner.length === 0 || outer === undefined
+        ? elementCount(domain)
+        : outer.reduce((count, axis) => count * (domain[axis] as number), inner);
+    return isShortFold(this.#around.table, node, points, (v) => this.#around.isStored(v));
+  }
+
+  #shortFold(
+    stage: StageBuilder,
+    node: Node,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const source = node.inputs[0] as ValueId;
+    const shape = this.#shape(source);
+    const folded = foldedDims(node);
+    const extents = folded.map((d) => shape[d] as number);
+    const elements = Array.from({ length: elementCount(extents) }, (_, i) => {
+      const inner = unflatten(ix.constant(i), extents);
+      let next = 0;
+      const index = shape.map((_, d) => {
+        const position = folded.indexOf(d);
+        return (position >= 0 ? inner[position] : at[next++]) as IndexExpr;
+      });
+      return this.pull(stage, source, index, guard);
+    });
+    this.#kernel.ops.add(node.op);
+    const op = reduceOpOf(node.op) as Exclude<ReduceOp, "argmax" | "argmin">;
+    return foldElements(stage.b, op, this.#dtype(node.outputs[0] as ValueId), elements);
   }
 
   /** Whether a reduction whose place depends on exactly these axes can be a stage of this kernel. */
@@ -548,10 +587,7 @@ export class Puller {
   #newStage(node: Node, at: readonly IndexExpr[]): { stage: number; reduction: number } {
     const source = node.inputs[0] as ValueId;
     const shape = this.#shape(source);
-    const folded =
-      node.op === "argmax" || node.op === "argmin"
-        ? [node.params.axis]
-        : [...(node.params as { axes: readonly number[] }).axes].sort((p, q) => p - q);
+    const folded = foldedDims(node);
     const inner = this.#kernel.newAxes(folded.map((d) => shape[d] as number));
     let next = 0;
     const index = shape.map((_, d) => {
