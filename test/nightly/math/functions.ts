@@ -45,7 +45,7 @@ export interface MathFunction {
   /** f(−x) is −f(x), or f(x), to the bit. */
   readonly parity?: "odd" | "even";
   /** The value to some 53 bits; without it the float64 expansion gives it. */
-  readonly reference?: (...operands: number[]) => number;
+  readonly reference?: (x: number, y?: number) => number;
   /** Bounds are in units of a result of this size where the result itself is smaller. */
   readonly floor?: (x: number) => number;
 }
@@ -58,6 +58,35 @@ const two = (
   of: (x: Tensor, y: Tensor) => unknown,
   rest: Omit<MathFunction, "of" | "arity"> = {},
 ): MathFunction => ({ of: of as MathFunction["of"], arity: 2, ...rest });
+
+/**
+ * `f` but where it needs no call: `series` for |x| < `small`, good to 53 bits there, and `beyond` for |x| > `large`.
+ * Most float32 are tiny or huge, and a sweep is as slow as its reference.
+ */
+const shortened =
+  (
+    f: (x: number) => number,
+    [small, series]: readonly [number, (x: number) => number],
+    [large, beyond]: readonly [number, (x: number) => number] = [Infinity, f],
+  ) =>
+  (x: number | undefined): number => {
+    const y = x as number;
+    const size = Math.abs(y);
+    return size < small ? series(y) : size > large ? beyond(y) : f(y);
+  };
+
+/** The first two terms of an odd series: beside them the third is 2^−52 of the first at most. */
+const cubic = (factor: number): readonly [number, (x: number) => number] => [
+  2 ** -13,
+  (x) => x * (1 + factor * x * x),
+];
+const quadratic = (factor: number): readonly [number, (x: number) => number] => [
+  2 ** -13,
+  (x) => 1 + factor * x * x,
+];
+const growing = (x: number): number => (x > 0 ? Infinity : 0);
+
+const logistic64 = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** lax has 1^y = x^0 = 1 whatever the other is; ECMAScript gives NaN for some of them. */
 const ieeePow = (x: number, y: number): number =>
@@ -77,33 +106,72 @@ function next32(x: number, y: number): number {
 }
 
 export const mathFunctions: { readonly [name: string]: MathFunction } = {
-  acos: one(acos, { reference: Math.acos }),
+  acos: one(acos, {
+    reference: shortened(
+      Math.acos,
+      [2 ** -13, (x) => Math.PI / 2 - x - (x * x * x) / 6],
+      [1, () => Number.NaN],
+    ),
+  }),
   acosh: one(acosh, { reference: Math.acosh }),
-  asin: one(asin, { reference: Math.asin, parity: "odd" }),
-  asinh: one(asinh, { reference: Math.asinh, parity: "odd" }),
-  atan: one(atan, { reference: Math.atan, parity: "odd" }),
-  atanh: one(atanh, { reference: Math.atanh, parity: "odd" }),
+  asin: one(asin, {
+    reference: shortened(Math.asin, cubic(1 / 6), [1, () => Number.NaN]),
+    parity: "odd",
+  }),
+  asinh: one(asinh, { reference: shortened(Math.asinh, cubic(-1 / 6)), parity: "odd" }),
+  atan: one(atan, { reference: shortened(Math.atan, cubic(-1 / 3)), parity: "odd" }),
+  atanh: one(atanh, {
+    reference: shortened(Math.atanh, cubic(1 / 3), [1, () => Number.NaN]),
+    parity: "odd",
+  }),
   cbrt: one(cbrt, { reference: Math.cbrt, parity: "odd" }),
-  cos: one(cos, { reference: Math.cos, parity: "even" }),
-  cosh: one(cosh, { reference: Math.cosh, parity: "even" }),
+  cos: one(cos, { reference: shortened(Math.cos, quadratic(-1 / 2)), parity: "even" }),
+  cosh: one(cosh, {
+    reference: shortened(Math.cosh, quadratic(1 / 2), [700, () => Infinity]),
+    parity: "even",
+  }),
   digamma: one(digamma, { floor: (x) => floorOf("digamma", x) }),
   erf: one(erf, { parity: "odd" }),
   erfInv: one(erfInv, { parity: "odd" }),
   erfc: one(erfc),
-  exp: one(exp, { reference: Math.exp }),
-  exp2: one(exp2, { reference: (x) => 2 ** x }),
-  expm1: one(expm1, { reference: Math.expm1 }),
+  exp: one(exp, {
+    reference: shortened(Math.exp, [2 ** -18, (x) => 1 + x + (x * x) / 2], [800, growing]),
+  }),
+  exp2: one(exp2, {
+    reference: shortened(
+      (x) => 2 ** x,
+      [2 ** -18, (x) => 1 + x * Math.LN2 + (x * Math.LN2) ** 2 / 2],
+      [1100, growing],
+    ),
+  }),
+  expm1: one(expm1, {
+    reference: shortened(
+      Math.expm1,
+      [2 ** -18, (x) => x * (1 + x / 2 + (x * x) / 6)],
+      [800, (x) => (x > 0 ? Infinity : -1)],
+    ),
+  }),
   lgamma: one(lgamma, { floor: (x) => floorOf("lgamma", x) }),
-  log: one(log, { reference: Math.log }),
-  log1p: one(log1p, { reference: Math.log1p }),
-  log2: one(log2, { reference: Math.log2 }),
-  logistic: one(logistic, { reference: (x) => 1 / (1 + Math.exp(-x)) }),
-  rsqrt: one(rsqrt, { reference: (x) => 1 / Math.sqrt(x) }),
-  sin: one(sin, { reference: Math.sin, parity: "odd" }),
-  sinh: one(sinh, { reference: Math.sinh, parity: "odd" }),
+  log: one(log, { reference: (x) => ((x as number) < 0 ? Number.NaN : Math.log(x as number)) }),
+  log1p: one(log1p, {
+    reference: shortened(Math.log1p, [2 ** -18, (x) => x * (1 - x / 2 + (x * x) / 3)]),
+  }),
+  log2: one(log2, { reference: (x) => ((x as number) < 0 ? Number.NaN : Math.log2(x as number)) }),
+  logistic: one(logistic, {
+    reference: shortened(logistic64, [2 ** -18, (x) => 0.5 + x / 4], [800, (x) => (x > 0 ? 1 : 0)]),
+  }),
+  rsqrt: one(rsqrt, { reference: (x) => 1 / Math.sqrt(x as number) }),
+  sin: one(sin, { reference: shortened(Math.sin, cubic(-1 / 6)), parity: "odd" }),
+  sinh: one(sinh, {
+    reference: shortened(Math.sinh, cubic(1 / 6), [700, (x) => x * Infinity]),
+    parity: "odd",
+  }),
   sqrt: one(sqrt, { reference: Math.sqrt }),
-  tan: one(tan, { reference: Math.tan, parity: "odd" }),
-  tanh: one(tanh, { reference: Math.tanh, parity: "odd" }),
+  tan: one(tan, { reference: shortened(Math.tan, cubic(1 / 3)), parity: "odd" }),
+  tanh: one(tanh, {
+    reference: shortened(Math.tanh, cubic(-1 / 3), [20, Math.sign]),
+    parity: "odd",
+  }),
   atan2: two(atan2, { reference: (y, x) => Math.atan2(y as number, x as number) }),
   pow: two(pow, { reference: (x, y) => ieeePow(x as number, y as number) }),
   rem: two(rem, { reference: (x, y) => (x as number) % (y as number) }),
