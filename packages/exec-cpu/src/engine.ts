@@ -61,6 +61,7 @@ export interface EngineOptions {
   readonly formatPrint?: FormatPrint | undefined;
   readonly maxBytes?: number | undefined;
   readonly maxFuel?: number | undefined;
+  readonly precision?: "exact" | "fast" | undefined;
   readonly onPrint?: ((line: string, step: PrintStep) => void) | undefined;
 }
 

@@ -20,6 +20,11 @@ export interface CpuOptions {
    * `report()` says what became of it.
    */
   readonly threads?: number;
+  /**
+   * "fast": a product and a sum may be rounded once (relaxed SIMD), on hosts that can; `report()` says where.
+   * Default "exact": results are those of the interpreter, to the bit.
+   */
+  readonly precision?: "exact" | "fast";
   /** Most bytes that one prepared plan may take; default what 32-bit addresses reach. */
   readonly maxBytes?: number;
   /** Most iterations of any `while`, whatever its plan allows. */
@@ -62,6 +67,7 @@ const known: { readonly [name: string]: ((value: unknown) => boolean) | undefine
   backend: (value) => [undefined, "auto", "wasm", "js"].includes(value as string | undefined),
   threads: (value) =>
     value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) <= 64),
+  precision: (value) => [undefined, "exact", "fast"].includes(value as string | undefined),
   maxBytes: isCount,
   maxFuel: isCount,
 };
@@ -81,7 +87,7 @@ export class Preparation implements AsyncCpuExecutor {
       throw new CapabilityError("GF5007", `cpu has no ${name}: ${JSON.stringify(value)}`, {
         path: name,
         received: value,
-        help: 'Options are backend ("auto", "wasm", "js"), threads (1 to 64), maxBytes and maxFuel.',
+        help: 'Options are backend ("auto", "wasm", "js"), threads (1 to 64), precision ("exact", "fast"), maxBytes and maxFuel.',
       });
     }
     const wanted = options.backend ?? "auto";
@@ -142,7 +148,8 @@ export class Preparation implements AsyncCpuExecutor {
   }
 
   protected engineOptions({ onPrint }: PrepareOptions): EngineOptions {
-    return { maxBytes: this.#options.maxBytes, maxFuel: this.#options.maxFuel, onPrint };
+    const { maxBytes, maxFuel, precision } = this.#options;
+    return { maxBytes, maxFuel, precision, onPrint };
   }
 
   /** The plan's own native code, or why it is not used. */

@@ -91,6 +91,28 @@ test("rows whose exponentials are summed and used again", () => {
   );
 });
 
+test("a point without lanes, beside a sum that has them", () => {
+  const [rows, length] = [3, 8];
+  const p = new PlanBuilder();
+  const x = p.input("x", "float32", [rows, length]);
+  const y = p.output("y", "float32", [rows]);
+  const at = rowMajor([rows, length]);
+  p.kernel(
+    [rows],
+    [
+      stage([length], (s) => ({
+        reductions: [
+          { op: "add", dtype: "float32", value: s.load("float32", x, at, [], zeroBits) },
+        ],
+      })),
+      stage([], (s) => ({
+        writes: [write(y, "float32", axis(0, rows), math.exp(s, s.reduced("float32", 0, 0)))],
+      })),
+    ],
+  );
+  expectSame(p, Float32Array.from({ length: rows * length }, (_, i) => (i < length ? -12.5 : 1)));
+});
+
 test("a gather by a place that a rare side decides stays within bounds", () => {
   const length = 3000;
   const p = new PlanBuilder();

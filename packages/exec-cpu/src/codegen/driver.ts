@@ -23,6 +23,7 @@ import { emitKernel, kernelScratch } from "./kernel.ts";
 import { type KernelKey, kernelKey } from "./kernel-key.ts";
 import { isInPlace } from "./kernel-late.ts";
 import { localPlaces } from "./local-places.ts";
+import { hasRelaxedSimd } from "./relaxed-simd.ts";
 import { emitScan } from "./scan.ts";
 import { maySection, Sections } from "./sections.ts";
 import { emitCopy, emitScatter } from "./small-steps.ts";
@@ -51,6 +52,8 @@ export interface TeamOptions {
 }
 
 export interface CompileOptions {
+  /** With "fast", a product and a sum are rounded once; the host must have relaxed SIMD. Default "exact". */
+  readonly precision?: "exact" | "fast" | undefined;
   readonly maxBytes?: number | undefined;
   readonly maxFuel?: number | undefined;
   /** Code for a member of a team, 0 being the one that runs the plan. */
@@ -119,7 +122,13 @@ class Driver {
   readonly whileSteps: WhileStep[] = [];
   readonly reports: { name: string; kind: string; how: string }[] = [];
 
-  constructor(plan: Plan, layout: MemoryLayout, maxFuel: number, team: TeamOptions | undefined) {
+  constructor(
+    plan: Plan,
+    layout: MemoryLayout,
+    maxFuel: number,
+    team: TeamOptions | undefined,
+    contracts: boolean,
+  ) {
     this.#maxFuel = maxFuel;
     this.#members = team?.members ?? 1;
     this.#leastPart = team?.leastPart ?? partWork;
@@ -144,6 +153,7 @@ class Driver {
       addresses: layout.addresses,
       scratch: layout.scratch,
       shared: layout.shared,
+      contracts,
       loopGlobals: this.#loops,
     };
     this.#run = this.module.define([], []);
@@ -371,7 +381,8 @@ export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledP
   const bytes = { scratch, shared };
   const layout = layoutOf(plan, bytes, options.maxBytes, team && locals && { ...team, locals });
   const maxFuel = options.maxFuel ?? Number.POSITIVE_INFINITY;
-  const driver = new Driver(plan, layout, maxFuel, team);
+  const contracts = options.precision === "fast" && hasRelaxedSimd();
+  const driver = new Driver(plan, layout, maxFuel, team, contracts);
   return {
     bytes: driver.module.encode(pagesOf(layout), team !== undefined),
     layout,

@@ -9,6 +9,7 @@
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import { axis, floordiv, type IndexExpr, mod, substituteAxes } from "@gridfuse/plan/index-expr";
 import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
+import type { Contractions } from "./contract.ts";
 
 export interface LoopAxis {
   readonly axis: number;
@@ -22,6 +23,8 @@ export interface StageForm {
   readonly writes: readonly Write[];
   /** Conditions that must hold nowhere, where the stage was written as if they never did (kernel-late.ts). */
   readonly late?: readonly number[];
+  /** Sums that take in a product, with one rounding for both (contract.ts). */
+  readonly contractions?: Contractions;
 }
 
 export interface KernelForm {

@@ -21,6 +21,7 @@ import {
 import { ArgFold } from "./arg-fold.ts";
 import { ArgSearch } from "./arg-search.ts";
 import { BlockFold } from "./block-fold.ts";
+import { contractionsOf } from "./contract.ts";
 import { formOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
 import { withoutRares } from "./kernel-late.ts";
 import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
@@ -114,11 +115,18 @@ class KernelEmitter {
   /** Notes where a condition holds, in lanes that count or not. */
   #noteLate(stage: StageForm, program: Program, block: Block): void {
     const { code } = this.#nest;
+    const late = this.#late as number;
     for (const condition of stage.late ?? []) {
+      if (block.width === 1) {
+        code.get(late).i32(0);
+        program.scalar(condition)(code);
+        code.op("i32.sub").op("i32x4.splat").op("v128.or").set(late);
+        continue;
+      }
       for (const part of partsOf(block)) {
-        code.get(this.#late as number);
+        code.get(late);
         program.vector(condition, part)(code);
-        code.op("v128.or").set(this.#late as number);
+        code.op("v128.or").set(late);
       }
     }
   }
@@ -244,6 +252,7 @@ class KernelEmitter {
       facts,
       lanes,
       addresses: this.#addresses,
+      contractions: stage.contractions,
       reduced: (of, reduction, part) => {
         const result = this.#results[of]?.[reduction];
         if (result === undefined) {
@@ -517,7 +526,8 @@ export function emitKernel(
   parameters: readonly number[] = [],
 ): StepFunction | undefined {
   if (step.axes.includes(0)) return undefined;
-  const { form, mode, rows } = prepare(step);
+  const { form: plain, mode, rows } = prepare(step);
+  const form = context.contracts ? contracted(plain) : plain;
   const addresses: Address[] = [...context.addresses];
   for (const [i, buffer] of parameters.entries()) addresses[buffer] = { local: 2 + i };
   let end = context.scratch + foldScratch(step);
@@ -552,10 +562,22 @@ export function emitKernel(
     index,
     extent,
     grain,
-    how: mode === "scalar" ? "scalar" : mode === "inner" ? "simd" : "simd, lanes across points",
+    how: howOf(mode, form),
     work: work * product(form.outer),
   };
 }
+
+function howOf(mode: Mode, { stages }: KernelForm): string {
+  if (mode === "scalar") return "scalar";
+  const isContracted = stages.some(({ contractions }) => (contractions?.size ?? 0) > 0);
+  const how = mode === "inner" ? "simd" : "simd, lanes across points";
+  return isContracted ? `${how}, contracted` : how;
+}
+
+const contracted = (form: KernelForm): KernelForm => ({
+  ...form,
+  stages: form.stages.map((stage) => ({ ...stage, contractions: contractionsOf(stage) })),
+});
 
 /** How many points are done before anybody asks whether they have to be done over. */
 const latePoints = 512;

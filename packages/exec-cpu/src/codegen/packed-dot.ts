@@ -83,7 +83,8 @@ export class PackedDot {
     const [batches, m, n, k] = this.#dot.extents;
     const { tile, rowPanels, isByBatch } = this.#packing;
     const work = 2 * batches * m * n * k;
-    const how = `simd, packed, tiles of ${tile.rows} × ${tile.columns}`;
+    const contracts = this.#context.contracts && this.#dot.accumulate === "float32";
+    const how = `simd, packed, tiles of ${tile.rows} × ${tile.columns}${contracts ? ", contracted" : ""}`;
     const packRows = k > 0 ? this.#emitPackRows() : undefined;
     const columns = this.#emitColumns();
     const panels = Math.ceil(n / tile.columns);
@@ -239,6 +240,7 @@ export class PackedDot {
     const { tile } = this.#packing;
     const rows = Math.min(tile.rows, m);
     const shape = this.#dot.accumulate === "float32" ? "f32x4" : "i32x4";
+    const contracts = this.#context.contracts && shape === "f32x4";
     const fn = this.#context.module.define(["i32", "i32", "i32", "i32"], []);
     const nest = this.#nest(fn);
     const { code } = nest;
@@ -260,6 +262,14 @@ export class PackedDot {
           .memory("v128.load32_splat", this.#rowPanels + 4 * row)
           .set(left);
         for (const [part, sum] of quads.entries()) {
+          if (contracts) {
+            code
+              .get(left)
+              .get(right[part] as number)
+              .get(sum);
+            code.op("f32x4.relaxed_madd").set(sum);
+            continue;
+          }
           code
             .get(sum)
             .get(left)

@@ -58,8 +58,19 @@ export function pushQuadNode(
       return;
     }
     default:
-      pushQuadOp(view, node, part);
+      if (!pushContracted(view, index, node, part)) pushQuadOp(view, node, part);
   }
+}
+
+/** Pushes a sum and the product in it, where they are one instruction; else says that they are not. */
+function pushContracted(view: ProgramView, index: number, node: ScalarNode, part: number): boolean {
+  const position = view.source.contractions?.get(index);
+  if (position === undefined) return false;
+  const args = argsOf(node);
+  const [product, other] = [args[position], args[1 - position]] as [number, number];
+  for (const arg of [...argsOf(view.node(product)), other]) view.vector(arg, part)(view.nest.code);
+  view.nest.code.op(node.op === "sub" ? "f32x4.relaxed_nmadd" : "f32x4.relaxed_madd");
+  return true;
 }
 
 function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {

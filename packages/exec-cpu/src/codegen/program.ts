@@ -12,6 +12,7 @@ import { heldType, laneWord, pushConst } from "../wasm/held.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import { laneShape } from "../wasm/vector-ops.ts";
 import { type LaneQuad, neighbourhood, openRanges, type QuadGuard } from "./access.ts";
+import type { Contractions } from "./contract.ts";
 import {
   type Block,
   type LaneAxis,
@@ -46,6 +47,7 @@ export interface ProgramSource {
   readonly lanes: LaneAxis | undefined;
   readonly addresses: readonly Address[];
   readonly reduced: ReducedValues;
+  readonly contractions?: Contractions | undefined;
 }
 
 /** What the code of single nodes asks of the program they belong to. */
@@ -73,6 +75,8 @@ export class Program implements ProgramView {
   /** Loop level of the code being written. */
   #bodyLevel = 0;
   #remaining: number[] = [];
+  /** Products that exist only as a part of a sum. */
+  readonly #contracted: ReadonlySet<number>;
   readonly #free = new Map<ValueType, number[]>();
   /** How many loads read out of the same vectors, by buffer and neighbourhood. */
   #neighbours: Map<string, number> | undefined;
@@ -82,6 +86,11 @@ export class Program implements ProgramView {
   constructor(nest: Nest, source: ProgramSource) {
     this.nest = nest;
     this.source = source;
+    this.#contracted = new Set(
+      [...(source.contractions ?? [])].map(
+        ([sum, position]) => argsOf(source.nodes[sum] as ScalarNode)[position] as number,
+      ),
+    );
   }
 
   /** Lanes of the block being written: 1 (scalar) or a multiple of 4. */
@@ -115,7 +124,9 @@ export class Program implements ProgramView {
   #emitRegion(region: number): void {
     const { nodes, facts } = this.source;
     for (const [i, node] of nodes.entries()) {
-      if (facts.used[i] && facts.region[i] === region && node.op !== "const") this.#ensure(i);
+      if (!facts.used[i] || facts.region[i] !== region || node.op === "const") continue;
+      if (this.#width > 1 && this.#contracted.has(i)) continue;
+      this.#ensure(i);
     }
   }
 

@@ -11,6 +11,8 @@ export interface CodegenContext {
   readonly scratch: number;
   /** Byte address of scratch space that the parts of a step have in common. */
   readonly shared: number;
+  /** Whether a product and a sum may be rounded once. */
+  readonly contracts: boolean;
   /** Globals that hold the counters of enclosing loop steps. */
   readonly loopGlobals: readonly number[];
 }

@@ -92,6 +92,9 @@ export class Code {
   #opcode(opcode: number): void {
     if (opcode < 0x100) {
       this.bytes.push(opcode);
+    } else if (opcode > 0xffff) {
+      this.bytes.push(opcode >> 16);
+      writeUnsigned(this.bytes, opcode & 0xffff);
     } else {
       this.bytes.push(opcode >> 8);
       writeUnsigned(this.bytes, opcode & 0xff);

@@ -1,6 +1,6 @@
 /**
  * WebAssembly opcodes by their names in the specification (core 2.0, with the fixed-width SIMD set).
- * Opcodes behind a prefix byte are written 0xPPNN: prefix and number.
+ * Opcodes behind a prefix byte are written 0xPPNN: prefix and number, 0xPPNNNN where the number is large.
  */
 
 /** Instructions without immediates. */
@@ -217,6 +217,9 @@ export const plainOpcodes = {
   "f64x2.convert_low_i32x4_s": 0xfdfe,
   "f64x2.pmin": 0xfdf6,
   "f64x2.pmax": 0xfdf7,
+  /** Relaxed SIMD: a · b + c, and c − a · b, with one rounding where the machine can. */
+  "f32x4.relaxed_madd": 0xfd0105,
+  "f32x4.relaxed_nmadd": 0xfd0106,
   "i32x4.trunc_sat_f32x4_s": 0xfdf8,
   "i32x4.trunc_sat_f32x4_u": 0xfdf9,
   "f32x4.convert_i32x4_s": 0xfdfa,
