@@ -75,6 +75,7 @@ export {
   vmem,
 } from "./spec.ts";
 export { addToView, readView, writeView } from "./state/ref-views.ts";
+export { regionOperands, writtenRefs } from "./state/writes.ts";
 export { isTensor, type Operand, Tensor } from "./tensor.ts";
 export { type VerifyOptions, verifyProgram, violationsOf } from "./verify/verify.ts";
 export type { Invariant, Violation } from "./verify/violations.ts";

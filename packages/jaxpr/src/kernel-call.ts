@@ -7,17 +7,19 @@ import {
   type BlockMapping,
   type FillMode,
   type GridParams,
+  type Node,
   newRegion,
   type RefType,
   type Region,
   refType,
   type ValueId,
   type ValueType,
+  writtenRefs,
 } from "@gridfuse/graph";
 import { Body } from "./body.ts";
 import { malformed } from "./errors.ts";
 import type { Eqn, PallasCall, WireBlock, WireBlockDim } from "./format.ts";
-import { type Extent, type KernelScope, NOTHING, Scope } from "./scope.ts";
+import { alignCaptures, type Extent, type KernelScope, NOTHING, Scope } from "./scope.ts";
 
 const coordinate: ValueType = { kind: "tensor", dtype: "int32", shape: [] };
 
@@ -119,6 +121,7 @@ export function kernelCall(
     ...outputs,
     ...scratch,
   ]);
+  ownPrefetch(kernel, prefetched, ids, fill);
   kernel.finish();
   const params: GridParams = {
     name,
@@ -140,6 +143,53 @@ export function kernelCall(
     ...extra.map(([from]) => index[from] as ValueId),
   ];
   return body.e.emitAll("grid", operands, params, [kernel.scope.region, ...maps]);
+}
+
+// ── Prefetch ────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Prefetched operands that the kernel writes become memory of its own. In JAX's plain interpreter every grid
+ * point finds the operand as it was; on a TPU, what the point before left.
+ */
+function ownPrefetch(
+  kernel: KernelRegion,
+  prefetched: readonly ValueId[],
+  ids: readonly ValueId[],
+  fill: FillMode,
+): void {
+  const { region, table, e } = kernel.scope;
+  const written = writtenRefs(table, region);
+  const own = new Map(
+    prefetched
+      .filter((ref) => written.has(ref))
+      .map((ref) => [ref, kernel.allocate("prefetch", table.types[ref] as ValueType)]),
+  );
+  if (own.size === 0) return;
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    if (!node.inputs.some((value) => own.has(value))) continue;
+    const inputs = node.inputs.map((value) => own.get(value) ?? value);
+    table.nodes[id] = { ...node, inputs } as Node;
+  }
+  const body = region.nodes.splice(0);
+  const copies = (into: Scope, name: (ref: ValueId) => ValueId): void => {
+    for (const [from, to] of own) {
+      const value = into.e.emit("get", [name(from)], { transforms: [] });
+      into.e.emitAll("set", [name(to), value], { transforms: [] });
+    }
+  };
+  if (fill === "hlo" || ids.length === 0) copies(kernel.scope, (ref) => ref);
+  else {
+    const zero = e.full("int32", [], 0);
+    const first = ids
+      .map((id) => e.emit("eq", [id, zero], {}))
+      .reduce((all, at) => e.emit("and", [all, at], {}));
+    const [no, yes] = [kernel.scope.inside(), kernel.scope.inside()];
+    copies(yes, (ref) => yes.capture(ref));
+    const captures = alignCaptures([no, yes]);
+    e.emitAll("cond", [first, ...captures], {}, [no.region, yes.region]);
+  }
+  region.nodes.push(...body);
 }
 
 // ── Aliases ─────────────────────────────────────────────────────────────────────────────────

@@ -104,3 +104,16 @@ def state_outside_of_kernels(x):
     return run_state(body)((x, jnp.zeros_like(x)))
 
 
+
+
+@program(jnp.array([3, 1], jnp.int32), floats(4, 8))
+def prefetched_operands_are_written(n, x):
+    def kernel(n_ref, x_ref, o_ref):
+        n_ref[0] = n_ref[0] + pl.program_id(0)
+        o_ref[...] = x_ref[...] * n_ref[0].astype(jnp.float32)
+
+    spec = BlockSpec((1, 8), lambda i, n: (i, 0))
+    grid_spec = pltpu.PrefetchScalarGridSpec(
+        num_scalar_prefetch=1, grid=(4,), in_specs=[spec], out_specs=spec
+    )
+    return pallas_call(kernel, out_shape=f32(4, 8), grid_spec=grid_spec)(n, x)

@@ -13,10 +13,12 @@ import {
   newRegion,
   type Region,
   readView,
+  regionOperands,
   type Table,
   tensorType,
   type ValueId,
   writeView,
+  writtenRefs,
 } from "@gridfuse/graph";
 import { copyNode, type Environment, hasStructure, resolve } from "./rebuild.ts";
 
@@ -91,36 +93,6 @@ function dischargeNode(e: Emitter, node: Node, env: Environment, refs: Refs): vo
 
 // ── Which refs a region writes ──────────────────────────────────────────────────────────────
 
-/** Params of `region` (refs) that something inside writes. */
-function writtenParams(table: Table, region: Region): Set<ValueId> {
-  const written = new Set<ValueId>();
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    if (node.op === "set" || node.op === "addupdate") written.add(node.inputs[0] as ValueId);
-    for (const [inner, operands] of regionOperands(node)) {
-      const innerWritten = writtenParams(table, inner);
-      inner.params.forEach((param, i) => {
-        if (innerWritten.has(param)) written.add(operands[i] as ValueId);
-      });
-    }
-  }
-  return written;
-}
-
-/** Each region of a control-flow node with the operand that each of its params stands for (−1: none). */
-function regionOperands(node: Node): [Region, readonly ValueId[]][] {
-  switch (node.op) {
-    case "cond":
-      return node.regions.map((region) => [region, node.inputs.slice(1)]);
-    case "scan":
-      return [[node.regions[0] as Region, [-1, ...node.inputs]]];
-    case "while":
-      return node.regions.map((region) => [region, node.inputs]);
-    default:
-      return [];
-  }
-}
-
 /** Refs among the operands of a control-flow node, and whether some region writes them. */
 function refOperands(table: Table, node: Node): { ref: ValueId; at: number; written: boolean }[] {
   const found: { ref: ValueId; at: number; written: boolean }[] = [];
@@ -128,7 +100,7 @@ function refOperands(table: Table, node: Node): { ref: ValueId; at: number; writ
     if (!isRef(table, value)) return;
     const written = regionOperands(node).some(([region, operands]) =>
       region.params.some(
-        (param, i) => operands[i] === value && writtenParams(table, region).has(param),
+        (param, i) => operands[i] === value && writtenRefs(table, region).has(param),
       ),
     );
     found.push({ ref: value, at, written });
@@ -306,7 +278,7 @@ function dischargeGrid(
   const firstInput = axes.length + prefetch;
   const firstState = firstInput + inputs.length;
   const stateCount = outputs.length + scratch.length;
-  const written = writtenParams(table, body);
+  const written = writtenRefs(table, body);
   const mutated = inputs.flatMap((_, i) =>
     written.has(body.params[firstInput + i] as ValueId) ? [i] : [],
   );

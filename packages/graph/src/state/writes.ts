@@ -1,0 +1,32 @@
+/** Which refs a region writes, loops and branches inside included. */
+import type { Node, Region, Table, ValueId } from "../ir/table.ts";
+
+/** Refs that something in `region` writes, by the name that the region itself has for them. */
+export function writtenRefs(table: Table, region: Region): Set<ValueId> {
+  const written = new Set<ValueId>();
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    if (node.op === "set" || node.op === "addupdate") written.add(node.inputs[0] as ValueId);
+    for (const [inner, operands] of regionOperands(node)) {
+      const innerWritten = writtenRefs(table, inner);
+      inner.params.forEach((param, i) => {
+        if (innerWritten.has(param)) written.add(operands[i] as ValueId);
+      });
+    }
+  }
+  return written;
+}
+
+/** Each region of a control-flow node with the operand that each of its params stands for (−1: none). */
+export function regionOperands(node: Node): [Region, readonly ValueId[]][] {
+  switch (node.op) {
+    case "cond":
+      return node.regions.map((region) => [region, node.inputs.slice(1)]);
+    case "scan":
+      return [[node.regions[0] as Region, [-1, ...node.inputs]]];
+    case "while":
+      return node.regions.map((region) => [region, node.inputs]);
+    default:
+      return [];
+  }
+}
