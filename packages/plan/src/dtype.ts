@@ -47,20 +47,26 @@ interface DTypeFacts {
   readonly short: string;
 }
 
+const fact = (kind: DTypeKind, bytes: DTypeFacts["bytes"], short: string): DTypeFacts => ({
+  kind,
+  bytes,
+  short,
+});
+
 const facts: { readonly [D in DType]: DTypeFacts } = {
-  bool: { kind: "bool", bytes: 1, short: "bool" },
-  int8: { kind: "int", bytes: 1, short: "i8" },
-  int16: { kind: "int", bytes: 2, short: "i16" },
-  int32: { kind: "int", bytes: 4, short: "i32" },
-  int64: { kind: "int", bytes: 8, short: "i64" },
-  uint8: { kind: "uint", bytes: 1, short: "u8" },
-  uint16: { kind: "uint", bytes: 2, short: "u16" },
-  uint32: { kind: "uint", bytes: 4, short: "u32" },
-  uint64: { kind: "uint", bytes: 8, short: "u64" },
-  float16: { kind: "float", bytes: 2, short: "f16" },
-  bfloat16: { kind: "float", bytes: 2, short: "bf16" },
-  float32: { kind: "float", bytes: 4, short: "f32" },
-  float64: { kind: "float", bytes: 8, short: "f64" },
+  bool: fact("bool", 1, "bool"),
+  int8: fact("int", 1, "i8"),
+  int16: fact("int", 2, "i16"),
+  int32: fact("int", 4, "i32"),
+  int64: fact("int", 8, "i64"),
+  uint8: fact("uint", 1, "u8"),
+  uint16: fact("uint", 2, "u16"),
+  uint32: fact("uint", 4, "u32"),
+  uint64: fact("uint", 8, "u64"),
+  float16: fact("float", 2, "f16"),
+  bfloat16: fact("float", 2, "bf16"),
+  float32: fact("float", 4, "f32"),
+  float64: fact("float", 8, "f64"),
 };
 
 export const dtypes: readonly DType[] = Object.keys(facts) as DType[];
