@@ -1,4 +1,7 @@
-/** gridfuse itself. Inputs and outputs are the executable's own, so that nothing is copied, as NumPy with `out=`. */
+/**
+ * gridfuse itself, in fast precision, as its peers are. Inputs and outputs are the executable's own, so that nothing is
+ * copied, as NumPy with `out=`.
+ */
 import { type CpuOptions, compile, cpu } from "gridfuse";
 import { type Job, Missing, type Running } from "../subject.ts";
 import type { Data, Result } from "../works.ts";
@@ -29,7 +32,7 @@ export async function startWith(
 
 async function executorOf(more: object, threads: number) {
   try {
-    return await cpu({ ...more, ...(threads === 1 ? {} : { threads }) } as CpuOptions);
+    return await cpu({ precision: "fast", threads, ...more } as CpuOptions);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new Missing(error.message);
