@@ -22,8 +22,7 @@ const { outputFiles } = await build({
   banner: {
     js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
   },
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
   legalComments: "none",
 });
 const code = outputFiles[0].text;

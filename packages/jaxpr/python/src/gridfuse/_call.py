@@ -21,6 +21,7 @@ from jax._src.interpreters import mlir
 
 from gridfuse import _calls, _client
 from gridfuse._export import Exporter, Scope
+from gridfuse._interpret_params import TpuMode
 from gridfuse._pallas_params import call_fields, kernel_name
 from gridfuse.errors import GridfuseError
 
@@ -33,6 +34,7 @@ class KernelCall:
         self.avals = list(avals)
         self.out_avals = tuple(params["out_avals"])
         self.fill = fill
+        self.mode: TpuMode | None = None
         mapping = params["grid_mapping"]
         self.name = kernel_name(params)
         self.dynamic = sum(not isinstance(size, int) for size in mapping.grid)
@@ -113,6 +115,8 @@ class KernelCall:
         inputs = [_in_memory(operand) for operand in operands[self.dynamic :]]
         if 0 in sizes or self.grid_points == 0:
             return self._nothing(operands)
+        if self.mode is not None and self.mode.needs_operands:
+            self._check_blocks(sizes, inputs)
         with _client.session() as session:
             known = self._programs.get(sizes)
             program = known[0] if known is not None else None
@@ -128,6 +132,13 @@ class KernelCall:
             result if result.dtype == aval.dtype else result.astype(aval.dtype)
             for result, aval in zip(results, self.out_avals, strict=True)
         ]
+
+    def _check_blocks(self, sizes: Sequence[int], inputs: Sequence[np.ndarray]) -> None:
+        mapping = self.params["grid_mapping"]
+        computed = iter(sizes)
+        grid = [size if isinstance(size, int) else next(computed) for size in mapping.grid]
+        assert self.mode is not None
+        self.mode.check_blocks(grid, inputs[: mapping.num_index_operands])
 
     def _nothing(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
         """A grid without steps: outputs are what they alias, or what nobody wrote."""

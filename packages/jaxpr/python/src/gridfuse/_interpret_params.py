@@ -1,51 +1,161 @@
 """What TPU interpret mode's parameters mean here.
 
 The engine runs the kernel as one program: grid steps in order, copies done when they begin. That is what every
-parameter asks for as long as the kernel is free of what the parameters look for. Which of them the
-engine cannot answer is said by name.
+parameter asks for as long as the kernel is free of the faults that it looks for. Where a kernel is known to have one,
+the same exception is raised as by JAX; where nothing is known, the parameter is refused by name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from gridfuse.errors import Unsupported
+import numpy as np
+
+from gridfuse import _versions
+from gridfuse._export import location
+from gridfuse._pallas_params import _flat, _unflatten, _unwrap
+from gridfuse._scalars import Env, Interval, Unknown, evaluate, interval_of, intervals
+from gridfuse.errors import GridfuseError, Unsupported
 
 _COPIES = frozenset(["dma_start", "dma_wait", "semaphore_signal", "semaphore_wait"])
+# Beyond this many points a grid's blocks are not enumerated; nobody revisits by accident at that size.
+_MOST_POINTS = 1 << 22
 
 
-def fill_of(interpret: Any, params: dict[str, Any]) -> str:
-    """How memory that nobody wrote looks under `interpret`, an `InterpretParams`.
+class OutOfBounds(GridfuseError, IndexError):
+    """An access outside of an array, under `out_of_bounds_reads="raise"`."""
+
+
+class Revisited(GridfuseError, RuntimeError):
+    """An output's block is written again after others were: on a TPU it would start from anything."""
+
+
+class TpuMode:
+    """How one kernel runs under one `InterpretParams`.
+
+    Attributes:
+      fill: what memory holds that nobody wrote: `tpu` (NaN and the greatest integers) or `zero`.
 
     Raises:
       Unsupported: a parameter asks for what the engine has no answer to.
+      ValueError: the kernel does what TPU interpret mode refuses.
+      Revisited, OutOfBounds: its blocks do.
     """
+
+    def __init__(self, interpret: Any, params: dict[str, Any]) -> None:
+        self.fill = "zero" if interpret.uninitialized_memory == "zero" else "tpu"
+        self._raises = interpret.out_of_bounds_reads == "raise"
+        self._params = params
+        mapping = params["grid_mapping"]
+        _refuse(interpret, params)
+        _check_parallel(params)
+        _check_body(params, interpret, raises=self._raises)
+        self.needs_operands = mapping.num_index_operands > 0 or any(
+            not isinstance(size, int) for size in mapping.grid
+        )
+        if not self.needs_operands:
+            self.check_blocks(mapping.grid, ())
+
+    def check_blocks(self, grid: Sequence[int], prefetched: Sequence[np.ndarray]) -> None:
+        """Where the blocks of a call lie. Raises OutOfBounds, Revisited."""
+        points = int(np.prod(grid, dtype=np.int64))
+        if not 0 < points <= _MOST_POINTS:
+            return
+        mapping = self._params["grid_mapping"]
+        coordinates = [axis.reshape(-1) for axis in np.indices(tuple(grid), np.int64)]
+        for i, block in enumerate(mapping.block_mappings):
+            try:
+                places = evaluate(block.index_map_jaxpr, [*coordinates, *prefetched])
+            except Unknown:
+                continue
+            sizes, starts = [], []
+            for place, dim in zip(places, block.block_shape, strict=False):
+                kind = type(dim).__name__
+                size = 1 if kind == "Squeezed" or dim is None else getattr(dim, "block_size", dim)
+                unit = 1 if kind in ("Element", "BoundedSlice") else size
+                low = getattr(dim, "padding", (0, 0))[0]
+                sizes.append(int(size))
+                starts.append(np.broadcast_to(np.asarray(place) * unit - low, (points,)))
+            is_output = i >= mapping.num_inputs
+            if self._raises or is_output:
+                self._check_inside(i, block, starts, coordinates)
+            if is_output and starts:
+                self._check_revisits(i - mapping.num_inputs, starts, sizes, coordinates)
+
+    def _check_inside(
+        self, i: int, block: Any, starts: list[np.ndarray], coordinates: list[np.ndarray]
+    ) -> None:
+        mapping = self._params["grid_mapping"]
+        outside = np.zeros(len(coordinates[0]) if coordinates else 1, bool)
+        for start, dim, extent in zip(starts, block.block_shape, block.array_aval.shape, strict=False):
+            low = getattr(dim, "padding", (0, 0))[0]
+            outside |= (start < -low) | ((start >= extent) & (extent > 0))
+        if not outside.any():
+            return
+        at = int(np.argmax(outside))
+        what = "output" if i >= mapping.num_inputs else "input"
+        index = tuple(int(start[at]) for start in starts)
+        raise OutOfBounds(
+            f"Out-of-bounds block index at element {index} for {what} "
+            f'"{block.origin}" in iteration {_point(coordinates, at)}: '
+            f"the {what} has shape {block.array_aval.shape}"
+        )
+
+    def _check_revisits(
+        self, i: int, starts: list[np.ndarray], sizes: list[int], coordinates: list[np.ndarray]
+    ) -> None:
+        mapping = self._params["grid_mapping"]
+        if any(output == i for _, output in self._params["input_output_aliases"]):
+            return
+        places = np.stack(starts, axis=1)
+        _, ids = np.unique(places, axis=0, return_inverse=True)
+        ids = ids.reshape(-1)
+        # Each run of equal neighbours is one visit; a block may have one.
+        begins = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+        _, first = np.unique(ids[begins], return_index=True)
+        if len(first) == len(begins):
+            return
+        again = int(begins[np.setdiff1d(np.arange(len(begins)), first)[0]])
+        shown = ", ".join(
+            f"{int(start)}:{int(start) + size}" for start, size in zip(places[again], sizes, strict=True)
+        )
+        before = int(np.flatnonzero(ids[:again] == ids[again])[0])
+        name = mapping.block_mappings[mapping.num_inputs + i].origin
+        raise Revisited(
+            f"Revisited block [{shown}] of output {i} in iteration {_point(coordinates, again)} "
+            f'("{name}"): the block was visited in iteration {_point(coordinates, before)}, '
+            "and others were in between"
+        )
+
+
+def _point(coordinates: list[np.ndarray], at: int) -> tuple[int, ...]:
+    return tuple(int(axis[at]) for axis in coordinates)
+
+
+# ── What is refused ────────────────────────────────────────────────────────────────────────
+
+
+def _refuse(interpret: Any, params: dict[str, Any]) -> None:
     if getattr(interpret, "skip_floating_point_ops", False):
         raise Unsupported("InterpretParams(skip_floating_point_ops=True) is not supported")
     if getattr(interpret, "grid_point_recorder", None) is not None:
         raise Unsupported("InterpretParams(grid_point_recorder=…) is not supported")
     if getattr(interpret, "detect_races", False):
+        cores = getattr(
+            interpret, "num_cores_or_threads", getattr(interpret, "num_cores_per_device", 1)
+        )
+        if cores > 1 or params.get("mesh") is not None:
+            raise Unsupported("InterpretParams(detect_races=True) on several cores is not supported")
         if _copies(params["jaxpr"]):
             raise Unsupported(
                 "InterpretParams(detect_races=True) is not supported for kernels that copy or signal"
             )
-        _no_races()
-    memory = getattr(interpret, "uninitialized_memory", "nan")
-    return "zero" if memory == "zero" else "tpu"
-
-
-def _no_races() -> None:
-    """Steps that run one after the other on one core without copies do not race; JAX keeps its verdict here."""
-    from jax._src.pallas.mosaic.interpret import interpret_pallas_call as module
-
-    races = getattr(module, "races", None)
-    if races is not None and hasattr(races, "races_found"):
-        races.races_found = False
 
 
 def _copies(jaxpr: Any) -> bool:
     """Whether something in a kernel runs beside it."""
-    body = getattr(jaxpr, "jaxpr", jaxpr)
+    body, _ = _versions.closed(jaxpr)
     for eqn in body.eqns:
         if eqn.primitive.name in _COPIES:
             return True
@@ -54,3 +164,108 @@ def _copies(jaxpr: Any) -> bool:
             if any(_copies(one) for one in inner if hasattr(one, "eqns") or hasattr(one, "jaxpr")):
                 return True
     return False
+
+
+def _check_parallel(params: dict[str, Any]) -> None:
+    semantics = getattr(params.get("compiler_params"), "dimension_semantics", None)
+    if semantics is None:
+        return
+    grid = params["grid_mapping"].grid
+    parallel = [str(getattr(one, "value", one)) == "parallel" for one in semantics]
+    if parallel != sorted(parallel, reverse=True):
+        raise ValueError("Dimensions with parallel semantics must form a prefix of the grid.")
+    skipped = len(grid) - len(parallel)
+    for is_parallel, size in zip(parallel, grid[skipped:], strict=False):
+        if is_parallel and not isinstance(size, int):
+            import jax
+
+            raise jax.errors.ConcretizationTypeError(
+                jax.numpy.int32(0), "The size of a parallel grid dimension has to be known."
+            )
+
+
+# ── The body ───────────────────────────────────────────────────────────────────────────────
+
+
+def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> None:
+    mapping = params["grid_mapping"]
+    own = [d for d in range(len(mapping.grid)) if d not in mapping.vmapped_dims]
+    # A computed extent is unknown, and so are its coordinates: no index may depend on them.
+    grid = [mapping.grid[d] if isinstance(mapping.grid[d], int) else 1 << 31 for d in own]
+
+    def visit(eqn: Any, env: Env) -> None:
+        name = eqn.primitive.name
+        if name in ("get", "swap", "addupdate"):
+            ref, *rest = eqn.invars
+            leaves = rest if name == "get" else rest[1:]
+            _refuse_hbm(ref, f"{name}_p")
+            _check_view(ref, _unflatten(eqn.params["tree"], leaves), eqn, env)
+        elif name in ("masked_load", "masked_swap"):
+            ref = _unflatten(eqn.params["args_tree"], eqn.invars)[0]
+            _refuse_hbm(ref, "load_p" if name == "masked_load" else "swap_p")
+        elif name == "dma_start":
+            parts = list(_unflatten(eqn.params["tree"], eqn.invars))
+            pairs = (
+                list(zip(parts[0:4:2], parts[1:4:2], strict=True))
+                if len(parts) == 9
+                else [(part, ()) for part in parts[:2]]
+            )
+            for ref, transforms in pairs:
+                _check_view(ref, transforms, eqn, env)
+        elif name == "run_scoped" and not getattr(
+            interpret, "allow_hbm_allocation_in_run_scoped", False
+        ):
+            for variable in eqn.params["jaxpr"].invars:
+                if _space(variable.aval) in ("hbm", "any"):
+                    raise ValueError("Cannot allocate HBM in `run_scoped`.")
+
+    def _check_view(ref: Any, transforms: Any, eqn: Any, env: Env) -> None:
+        _, outer = _unwrap(ref)
+        for transform in (*outer, *_flat(transforms)):
+            if type(transform).__name__ != "NDIndexer":
+                continue
+            for index, extent in zip(transform.indices, transform.shape, strict=True):
+                _check_index(index, int(extent), eqn, env, raises)
+
+    body = params["jaxpr"]
+    refs: list[Interval | None] = [None] * len(_versions.closed(body)[0].invars)
+    intervals(body, refs, grid, visit)
+
+
+def _check_index(index: Any, extent: int, eqn: Any, env: Env, raises: bool) -> None:
+    if type(index).__name__ == "Slice":
+        start, size = index.start, index.size
+        reach = (int(size) - 1) * int(index.stride) + 1 if isinstance(size, int) and size else 0
+    else:
+        start, reach = index, 1
+    known = interval_of(start, env)
+    if known is not None and known[0] >= 0 and known[1] + reach <= extent:
+        return
+    place = location(eqn.source_info)
+    if known is not None and (known[0] + reach > extent or known[1] < 0) and raises:
+        kind = "read" if eqn.primitive.name in ("get", "dma_start") else "write"
+        raise OutOfBounds(
+            f"Out-of-bounds {kind}: index {known[0]} of a window of {reach} in a dimension of {extent}"
+            f"\n  at {place}"
+        )
+    mode = "raise" if raises else "uninitialized"
+    raise Unsupported(
+        f'InterpretParams(out_of_bounds_reads="{mode}"): an index of {eqn.primitive.name} is not known to '
+        f"be in bounds",
+        primitive=f"{_versions.namespace(eqn.primitive)}:{eqn.primitive.name}",
+        source=place,
+    )
+
+
+def _space(aval: Any) -> str:
+    space = getattr(aval, "memory_space", None)
+    return str(getattr(space, "value", space)).rpartition(".")[2]
+
+
+def _refuse_hbm(ref: Any, primitive: str) -> None:
+    inner, _ = _unwrap(ref)
+    if _space(getattr(inner, "aval", None)) in ("hbm", "any"):
+        raise ValueError(
+            f"{primitive}: Buffers with a memory space of HBM or ANY cannot be referenced directly. "
+            "Instead, use `pltpu.sync_copy` or `pltpu.async_copy`."
+        )

@@ -21,7 +21,7 @@ import jax
 from gridfuse import _calls, _client
 from gridfuse._call import KernelCall, bind
 from gridfuse._calls import CallRecord, stats
-from gridfuse._interpret_params import fill_of
+from gridfuse._interpret_params import TpuMode
 from gridfuse.errors import GridfuseError, Unsupported
 
 __all__ = ["CallRecord", "Enabled", "disable", "enable", "is_enabled", "stats"]
@@ -156,7 +156,8 @@ def _take_over(
     try:
         call = KernelCall(params, avals, mode if isinstance(mode, str) else "hlo")
         if not isinstance(mode, str):
-            call.fill = fill_of(mode, params)
+            call.mode = TpuMode(mode, params)
+            call.fill = call.mode.fill
         # What cannot run is to be known here, where an exception is one: a trial size where sizes are computed.
         if call.grid_points != 0:
             call.load((1,) * call.dynamic)
