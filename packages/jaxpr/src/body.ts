@@ -6,11 +6,14 @@ import {
   BuildError,
   type DType,
   type FillMode,
+  type OpName,
+  type OpParams,
   type Origin,
   refType,
   type ScalarValue,
   type Shape,
   type SourceLocation,
+  sameShape,
   sourceLocation,
   type Table,
   type TensorType,
@@ -36,7 +39,19 @@ import { NOTHING, type Scope } from "./scope.ts";
 
 /** What a primitive becomes: its results, in the order of the equation's. */
 export type Results = ValueId | readonly ValueId[] | undefined;
-export type Rule = (body: Body, args: readonly ValueId[], x: never, eqn: Eqn) => Results;
+export interface Rule {
+  (body: Body, args: readonly ValueId[], x: never, eqn: Eqn): Results;
+  /** Literals come as `LITERAL`: the rule makes them in the shape that it needs (`Body.meet`). */
+  readonly lateLiterals?: true;
+}
+
+/** Stands for an operand that the equation has written down. */
+export const LITERAL: ValueId = -2;
+
+interface Fixed {
+  readonly dtype: DType;
+  readonly value: ScalarValue;
+}
 
 /** The rule of an equation; throws where there is none. */
 export type RuleOf = (
@@ -49,6 +64,10 @@ interface Step {
   readonly eqn: Eqn;
   readonly rule: Rule;
   readonly inputs: readonly Atom[];
+  /** The literals among the inputs; undefined where there is none. */
+  readonly fixed: readonly (Fixed | undefined)[] | undefined;
+  /** Type of the one result as JAX has it. */
+  readonly type: TensorType | undefined;
   /** Variables of the results, −1 where nobody reads one. */
   readonly outputs: readonly number[];
   readonly origin: Origin | undefined;
@@ -161,10 +180,15 @@ export class Importing {
 
   #step(eqn: Eqn): Step {
     const origin = this.originOf(eqn);
+    const inputs = eqn.i ?? [];
+    const first = eqn.o?.length === 1 ? eqn.o[0] : undefined;
+    const type = first == null ? undefined : this.typeOfVar(first);
     return {
       eqn,
       rule: this.#ruleOf(eqn, this.program, () => placeOf(origin)),
-      inputs: eqn.i ?? [],
+      inputs,
+      fixed: inputs.some(isLiteral) ? inputs.map(fixedOf) : undefined,
+      type: type?.kind === "tensor" ? type : undefined,
       outputs: (eqn.o ?? []).map((v) => (v === null ? -1 : variableOf(v))),
       origin,
     };
@@ -176,6 +200,11 @@ export class Importing {
   }
 }
 
+const isLiteral = (atom: Atom): atom is Literal => typeof atom === "object" && "lit" in atom;
+
+const fixedOf = (atom: Atom): Fixed | undefined =>
+  isLiteral(atom) ? { dtype: dtypeOf(atom.d), value: literalValue(atom) } : undefined;
+
 const placeOf = (origin: Origin | undefined): SourceLocation | undefined =>
   origin === undefined ? undefined : sourceLocation(origin);
 
@@ -186,6 +215,7 @@ export class Body {
   readonly importing: Importing;
   readonly scope: Scope;
   readonly #env: ValueId[] = [];
+  #current: Step | undefined;
 
   constructor(importing: Importing, scope: Scope) {
     this.importing = importing;
@@ -222,10 +252,17 @@ export class Body {
     return new Body(this.importing, this.scope).run(jaxpr, args);
   }
 
-  #step({ eqn, rule, inputs, outputs, origin }: Step): void {
+  #step(step: Step): void {
+    const { eqn, rule, inputs, outputs, origin } = step;
     let results: Results;
     try {
-      const args = inputs.map((atom) => this.atom(atom));
+      const late = step.fixed !== undefined && rule.lateLiterals === true;
+      const args = new Array<ValueId>(inputs.length);
+      for (let i = 0; i < inputs.length; i++) {
+        const atom = inputs[i] as Atom;
+        args[i] = late && step.fixed?.[i] !== undefined ? LITERAL : this.atom(atom);
+      }
+      this.#current = step;
       results = rule(this, args, (eqn.x ?? {}) as never, eqn);
     } catch (error) {
       throw located(error, eqn, origin);
@@ -264,6 +301,62 @@ export class Body {
   full(dtype: DType, shape: Shape, value: ScalarValue): ValueId {
     return this.scope.full(dtype, shape, value);
   }
+  /** Operands of one shape: literals, scalars and dimensions of 1 stretch to the others. */
+  meet(args: readonly ValueId[]): readonly ValueId[] {
+    const fixed = this.#current?.fixed;
+    let shape: readonly number[] | undefined;
+    let same = true;
+    for (const arg of args) {
+      if (arg === LITERAL) {
+        same = false;
+        continue;
+      }
+      const own = this.shape(arg);
+      if (shape === undefined) shape = own;
+      else if (shape !== own && !sameShape(shape, own)) {
+        shape = broadcast(shape, own);
+        same = false;
+      }
+    }
+    if (same) return args;
+    const common = shape ?? [];
+    return args.map((arg, i) => {
+      const known = fixed?.[i];
+      return known !== undefined && (arg === LITERAL || common.length > 0)
+        ? this.full(known.dtype, common, known.value)
+        : this.e.broadcastTo(arg, common);
+    });
+  }
+
+  /** The same for all but the first `count` operands, which stay as they are. */
+  meetAfter(args: readonly ValueId[], count: number): readonly ValueId[] {
+    const shapes = args.slice(count).filter((arg) => arg !== LITERAL);
+    const shape = shapes.map((arg) => this.shape(arg)).reduce(broadcast, []);
+    const fixed = this.#current?.fixed;
+    return args.map((arg, i) => {
+      const known = fixed?.[i];
+      if (i < count) return known === undefined ? arg : this.full(known.dtype, [], known.value);
+      return known === undefined
+        ? this.e.broadcastTo(arg, shape)
+        : this.full(known.dtype, shape, known.value);
+    });
+  }
+
+  /** An elementwise node of the type that the equation says, where its shape is that of `like`. */
+  pointwise<K extends OpName>(
+    op: K,
+    operands: readonly ValueId[],
+    params: OpParams[K],
+    like: ValueId = operands[0] as ValueId,
+  ): ValueId {
+    const type = this.#current?.type;
+    const { e } = this;
+    if (type === undefined || !sameShape(type.shape, this.shape(like)))
+      return e.emit(op, operands, params);
+    return e.table.newNode(e.region, op, params, operands, [type], [], e.origin)
+      .outputs[0] as ValueId;
+  }
+
   /** Type of result `i` as JAX has it. */
   resultType(eqn: Eqn, i = 0): TensorType {
     const v = eqn.o?.[i];
@@ -274,6 +367,15 @@ export class Body {
   unsupported(eqn: Eqn, form: string): BuildError {
     return unsupported(eqn.p, form, placeOf(this.importing.originOf(eqn)));
   }
+}
+
+/** NumPy's broadcasting of two shapes that fit. */
+function broadcast(a: readonly number[], b: readonly number[]): readonly number[] {
+  const [long, short] = a.length >= b.length ? [a, b] : [b, a];
+  const skipped = long.length - short.length;
+  return long.map((size, d) =>
+    size === 1 && d >= skipped ? (short[d - skipped] as number) : size,
+  );
 }
 
 /** The number that a literal of the wire stands for. */

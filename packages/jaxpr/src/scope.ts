@@ -93,7 +93,7 @@ export class Scope {
   /** A constant of the dtype; the same node for the same constant. */
   full(dtype: DType, shape: Shape, value: ScalarValue): ValueId {
     const shown = Object.is(value, -0) ? "-0" : String(value);
-    const key = `${dtype} ${shown} ${shape.join()}`;
+    const key = `${dtype} ${shown} ${shapeKey(shape)}`;
     let known = this.#fulls.get(key);
     if (known === undefined) {
       known = this.e.full(dtype, shape, value);
@@ -110,6 +110,18 @@ export class Scope {
     }
     return known;
   }
+}
+
+const shapeKeys: WeakMap<Shape, string> = new WeakMap();
+
+/** Shapes of a program's types are few and shared. */
+function shapeKey(shape: Shape): string {
+  let key = shapeKeys.get(shape);
+  if (key === undefined) {
+    key = shape.join();
+    shapeKeys.set(shape, key);
+  }
+  return key;
 }
 
 /** Gives the scopes of one node the same captures in the same order; the outer values. */

@@ -1,57 +1,32 @@
 /** Elementwise primitives: ops of the same name, once their operands have one shape. */
-import { type DType, type OpName, type OpParams, sameShape, type ValueId } from "@gridfuse/graph";
-import { type Body, literalValue, type Rule } from "../body.ts";
+import type { DType, OpName, OpParams, ValueId } from "@gridfuse/graph";
+import type { Body, Rule } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
-import type { Atom, Eqn, WireDType } from "../format.ts";
+import type { WireDType } from "../format.ts";
 import type { Rules } from "./table.ts";
 
 type None = { [K in OpName]: OpParams[K] extends Record<string, never> ? K : never }[OpName] &
   string;
 
-/** Operands of one shape: literals, scalars and dimensions of 1 stretch to the others. */
-export function meet(
-  body: Body,
-  args: readonly ValueId[],
-  inputs: readonly Atom[],
-): readonly ValueId[] {
-  const shape = commonShape(args.map((arg) => body.shape(arg)));
-  if (shape === undefined) return args;
-  return args.map((arg, i) => {
-    const atom = inputs[i];
-    return typeof atom === "object" && "lit" in atom
-      ? body.full(dtypeOf(atom.d), shape, literalValue(atom))
-      : body.e.broadcastTo(arg, shape);
-  });
-}
+/** The rule makes its literals itself. */
+const late = (rule: Rule): Rule => Object.assign(rule, { lateLiterals: true as const });
 
-/** Undefined where all have it already. */
-function commonShape(shapes: readonly (readonly number[])[]): readonly number[] | undefined {
-  const [first = []] = shapes;
-  if (shapes.every((shape) => sameShape(shape, first))) return undefined;
-  const rank = Math.max(...shapes.map(({ length }) => length));
-  return Array.from({ length: rank }, (_, d) => {
-    const sizes = shapes.map((shape) => shape[d - rank + shape.length] ?? 1);
-    return sizes.find((size) => size !== 1) ?? 1;
-  });
-}
+const none = {};
 
 const unary =
   (op: None): Rule =>
-  (body, [operand]) =>
-    body.e.emit(op, [operand as ValueId], {});
+  (body, args) =>
+    body.pointwise(op, args, none);
 
-const joined =
-  (op: None): Rule =>
-  (body, args, _, eqn) =>
-    body.e.emit(op, meet(body, args, eqn.i ?? []), {});
+const joined = (op: None): Rule => late((body, args) => body.pointwise(op, body.meet(args), none));
 
 /** Arithmetic on bool is logic in JAX. */
-const onBool =
-  (op: None, logic: None): Rule =>
-  (body, args, _, eqn) => {
-    const operands = meet(body, args, eqn.i ?? []);
-    return body.e.emit(body.dtype(operands[0] as ValueId) === "bool" ? logic : op, operands, {});
-  };
+const onBool = (op: None, logic: None): Rule =>
+  late((body, args) => {
+    const operands = body.meet(args);
+    const name = body.dtype(operands[0] as ValueId) === "bool" ? logic : op;
+    return body.pointwise(name, operands, none);
+  });
 
 const same: Rule = (_, [operand]) => operand;
 const all: Rule = (_, args) => args;
@@ -114,29 +89,25 @@ const named = (names: readonly None[], rule: (op: None) => Rule): Rules =>
   Object.fromEntries(names.map((name) => [`lax:${name}`, rule(name)]));
 
 /** JAX compares bool as 0 and 1. */
-const comparison =
-  (op: None): Rule =>
-  (body, args, _, eqn) => {
-    const operands = meet(body, args, eqn.i ?? []);
-    const ordered = op !== "eq" && op !== "ne";
-    return body.e.emit(
-      op,
-      ordered && body.dtype(operands[0] as ValueId) === "bool"
-        ? operands.map((operand) => body.e.convert(operand, "int32"))
-        : operands,
-      {},
-    );
-  };
+const comparison = (op: None): Rule => {
+  const ordered = op !== "eq" && op !== "ne";
+  return late((body, args) => {
+    const operands = body.meet(args);
+    const onBools = ordered && body.dtype(operands[0] as ValueId) === "bool";
+    const compared = onBools ? operands.map((x) => body.e.convert(x, "int32")) : operands;
+    return body.pointwise(op, compared, none);
+  });
+};
 
 /** The total order of floats: NaNs beyond the infinities, −0 before 0. As integers of the bits. */
-const totalOrder =
-  (op: None): Rule =>
-  (body, args, _, eqn) =>
+const totalOrder = (op: None): Rule =>
+  late((body, args) =>
     body.e.emit(
       op,
-      meet(body, args, eqn.i ?? []).map((operand) => orderedBits(body, operand)),
+      body.meet(args).map((operand) => orderedBits(body, operand)),
       {},
-    );
+    ),
+  );
 
 function orderedBits(body: Body, value: ValueId): ValueId {
   const words: { readonly [D in DType]?: DType } = {
@@ -169,8 +140,8 @@ function convert(body: Body, value: ValueId, wire: WireDType): ValueId {
 }
 
 /** A power with an integer exponent is taken in the base's dtype; of integers, by squaring. */
-function power(body: Body, args: readonly ValueId[], eqn: Eqn): ValueId {
-  const [base, exponent] = meet(body, args, eqn.i ?? []) as [ValueId, ValueId];
+function power(body: Body, args: readonly ValueId[]): ValueId {
+  const [base, exponent] = body.meet(args) as [ValueId, ValueId];
   return body.e.emit("pow", [base, body.e.convert(exponent, body.dtype(base))], {});
 }
 
@@ -185,7 +156,7 @@ export const elementwise: Rules = {
   "lax:mul": onBool("mul", "and"),
   "lax:max": onBool("max", "or"),
   "lax:min": onBool("min", "and"),
-  "lax:pow": (body, args, _, eqn) => power(body, args, eqn),
+  "lax:pow": late((body, args) => power(body, args)),
   "lax:eq_to": totalOrder("eq"),
   "lax:le_to": totalOrder("le"),
   "lax:lt_to": totalOrder("lt"),
@@ -208,16 +179,14 @@ export const elementwise: Rules = {
     body.dtype(x as ValueId) === dtypeOf(d)
       ? x
       : body.e.emit("bitcast_convert_type", [x as ValueId], { dtype: dtypeOf(d) }),
-  "lax:select_n": (body, [which, ...cases]) => {
-    let chosen = which as ValueId;
+  "lax:select_n": late((body, args) => {
+    const [which, ...cases] = body.meetAfter(args, 1) as [ValueId, ...ValueId[]];
+    const dtype = body.dtype(which);
+    let chosen = dtype === "bool" ? which : body.e.convert(which, "int32");
     const shape = body.shape(cases[0] as ValueId);
-    const dtype = body.dtype(chosen);
-    if (dtype !== "bool") chosen = body.e.convert(chosen, "int32");
-    if (body.shape(chosen).length > 0 && !sameShape(body.shape(chosen), shape))
-      chosen = body.e.broadcastTo(chosen, shape);
-    const arrays = cases.map((value) => body.e.broadcastTo(value, shape));
-    return body.e.emit("select_n", [chosen, ...arrays], {});
-  },
+    if (body.shape(chosen).length > 0) chosen = body.e.broadcastTo(chosen, shape);
+    return body.pointwise("select_n", [chosen, ...cases], none, cases[0]);
+  }),
   "lax:clamp": (body, [least, x, most]) =>
     body.e.emit("clamp", [least as ValueId, x as ValueId, most as ValueId], {}),
   "lax:copy": same,
@@ -229,12 +198,8 @@ export const elementwise: Rules = {
   "core:copy": same,
   "core:add_any": onBool("add", "or"),
   "lax:add_any": onBool("add", "or"),
-  "lax:mul_add": (body, [a, b, c], _, eqn) => {
-    const [x, y, z] = meet(body, [a, b, c] as ValueId[], eqn.i ?? []) as [
-      ValueId,
-      ValueId,
-      ValueId,
-    ];
+  "lax:mul_add": late((body, args) => {
+    const [x, y, z] = body.meet(args) as [ValueId, ValueId, ValueId];
     return body.e.emit("add", [body.e.emit("mul", [x, y], {}), z], {});
-  },
+  }),
 };

@@ -5,7 +5,6 @@
  */
 import type { ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
-import { meet } from "./elementwise.ts";
 import type { Rules } from "./table.ts";
 
 export type Pair = readonly [ValueId, ValueId];
@@ -76,10 +75,8 @@ function seeded(body: Body, seed: ValueId): Pair {
 }
 
 export const random: Rules = {
-  "random:threefry2x32": (body, args, _, eqn) =>
-    threefry(body, ...splitWords(meet(body, args, eqn.i ?? []))),
-  "lax:threefry2x32": (body, args, _, eqn) =>
-    threefry(body, ...splitWords(meet(body, args, eqn.i ?? []))),
+  "random:threefry2x32": (body, args) => threefry(body, ...splitWords(body.meet(args))),
+  "lax:threefry2x32": (body, args) => threefry(body, ...splitWords(body.meet(args))),
   "random:random_bits": (body, [key], p: { bit_width: number; shape: readonly number[] }) =>
     randomBits(body, key as ValueId, p.bit_width, p.shape),
   "random:random_wrap": (body, [words]) =>
