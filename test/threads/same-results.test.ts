@@ -3,8 +3,8 @@
  *
  * Threads decide among themselves who does which part, so that chance would decide what a test sees. Here the workers are
  * instances in the same thread: whenever a piece of work is opened, one of them takes all parts but the first before the
- * caller goes on. That finds what members should have to themselves and do not, counters that do not reach them, and
- * parts that were not independent of each other.
+ * caller goes on. That finds counters that do not reach them and parts that were not independent of each other. (That
+ * members keep to memory of their own, member-memory.test.ts says, and threads that are threads.)
  */
 import { suite } from "@gridfuse/docs/examples";
 import { compile } from "@gridfuse/passes";
