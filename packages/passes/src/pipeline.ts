@@ -135,11 +135,15 @@ export class PassRunner {
 
   regions(passes: readonly RegionPass[], program: Program, context: RegionContext): Program {
     let current = program;
+    let nodes = -1;
     for (const { name, run } of passes) {
       const main = this.#timed(
         name,
         () => run(current.main, context),
-        (region) => countNodes(context.table, region),
+        (region) => {
+          if (nodes < 0 || region !== current.main) nodes = countNodes(context.table, region);
+          return nodes;
+        },
       );
       current = { ...current, main };
       this.#observer.afterPass?.(name, current);

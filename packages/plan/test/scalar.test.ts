@@ -1,6 +1,6 @@
 /** The tables of meaning: hand-computed results of every op at the edges of every kind of dtype. */
 import { describe, expect, it } from "vitest";
-import { constant, value } from "../src/index-expr/index.ts";
+import { axis, constant, value } from "../src/index-expr/index.ts";
 import type { BinaryOp, UnaryOp } from "../src/scalar/index.ts";
 import {
   applyNode,
@@ -428,4 +428,20 @@ describe("programs", () => {
     expect(() => binary("mulhi", "int64", 4n, 1n)).toThrow(/GF9101/);
     expect(() => unary("floor", "uint64", 4n)).toThrow(/GF9101/);
   });
+});
+
+it("goes on with a program as if it had been built here", () => {
+  const b = new ScalarBuilder();
+  const x = b.load("float32", 0, axis(0, 8), [], { lo: 0, hi: 0 });
+  const at = b.index("int32", axis(0, 8));
+  const sum = b.add(x, b.const("float32", 1));
+  const chosen = b.select(b.compare("lt", at, b.const("int32", 4)), sum, b.neg(x));
+  const next = ScalarBuilder.from(b.nodes);
+  expect(next.nodes).toEqual(b.nodes);
+  expect(next.load("float32", 0, axis(0, 8), [], { lo: 0, hi: 0 })).toBe(x);
+  expect(next.index("int32", axis(0, 8))).toBe(at);
+  expect(next.add(x, next.const("float32", 1))).toBe(sum);
+  const asked = next.compare("lt", at, next.const("int32", 4));
+  expect(next.select(asked, sum, next.neg(x))).toBe(chosen);
+  expect(next.convert(x, "int32")).toBe(b.nodes.length);
 });

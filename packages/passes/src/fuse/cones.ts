@@ -6,11 +6,13 @@
  */
 import type { Node, Region, Table, ValueId } from "@gridfuse/graph";
 import { operationsOf } from "./cost.ts";
-import { isFusable, isMovement } from "./op-kinds.ts";
+import { isFusable, isMovement, isReduction } from "./op-kinds.ts";
 
 export interface Cone {
   readonly reads: ReadonlySet<ValueId>;
   readonly operations: number;
+  /** Nothing in it folds: where its elements come from can be said element by element. */
+  readonly isPlain: boolean;
 }
 
 const none: readonly ValueId[] = [];
@@ -118,6 +120,7 @@ export class Cones {
     const seen = new Set<ValueId>([head]);
     const open: ValueId[] = [head];
     let operations = 0;
+    let isPlain = true;
     for (let value = open.pop(); value !== undefined; value = open.pop()) {
       const node = this.#table.producer(value);
       if (node?.op === "constant") continue;
@@ -126,6 +129,7 @@ export class Cones {
         continue;
       }
       if (!isMovement(node)) operations += operationsOf(node.op);
+      if (isReduction(node)) isPlain = false;
       for (const input of node.inputs) {
         if (!seen.has(input)) {
           seen.add(input);
@@ -133,7 +137,7 @@ export class Cones {
         }
       }
     }
-    return { reads, operations };
+    return { reads, operations, isPlain };
   }
 }
 

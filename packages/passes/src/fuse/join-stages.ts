@@ -143,7 +143,7 @@ class Sources {
   readonly #byPlace = new Map<string, Source>();
   readonly #written = new Set<number>();
 
-  constructor(stages: readonly Pick<Stage, "writes">[]) {
+  constructor(stages: readonly Stage[]) {
     for (const [s, { writes }] of stages.entries()) {
       for (const write of writes) {
         this.#written.add(write.buffer);
@@ -164,6 +164,17 @@ class Sources {
   }
 }
 
+const knownSources = new WeakMap<readonly Stage[], Sources>();
+
+function sourcesOf(stages: readonly Stage[]): Sources {
+  let sources = knownSources.get(stages);
+  if (sources === undefined) {
+    sources = new Sources(stages);
+    knownSources.set(stages, sources);
+  }
+  return sources;
+}
+
 /** Which stage of the earlier kernel each stage of the later one joins, found before anything is built. */
 class Seating {
   readonly #stages: readonly Stage[];
@@ -173,7 +184,7 @@ class Seating {
   constructor({ stages }: KernelStep) {
     this.#stages = stages;
     this.#axes = stages.map(({ axes }) => axes);
-    this.#sources = new Sources(stages);
+    this.#sources = sourcesOf(stages);
   }
 
   /** Undefined where a stage reads something of the earlier kernel that is not at hand. */
@@ -229,17 +240,13 @@ class JoinedStages {
   readonly #reductions = new Map<string, { readonly stage: number; readonly reduction: number }>();
 
   constructor({ stages }: KernelStep) {
-    this.#stages = stages.map(({ axes, nodes, reductions, writes }) => {
-      const builder = new ScalarBuilder();
-      const moved = appendNodes(builder, nodes, identity);
-      return {
-        axes,
-        builder,
-        reductions: reductions.map((each) => ({ ...each, value: moved[each.value] as number })),
-        writes: writes.map((write) => movedWrite(write, moved)),
-      };
-    });
-    this.#sources = new Sources(this.#stages.map(({ writes }) => ({ writes: [...writes] })));
+    this.#stages = stages.map(({ axes, nodes, reductions, writes }) => ({
+      axes,
+      builder: ScalarBuilder.from(nodes),
+      reductions: [...reductions],
+      writes: [...writes],
+    }));
+    this.#sources = sourcesOf(stages);
   }
 
   /** Stage `number` of the later kernel joins stage `at`. */

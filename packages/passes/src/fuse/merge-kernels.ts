@@ -84,8 +84,7 @@ function forwarded(stage: Stage, load: LoadNode): number | undefined {
 
 function merge(earlier: KernelStep, later: KernelStep): KernelStep {
   const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
-  const builder = new ScalarBuilder();
-  const first = appendNodes(builder, a.nodes, (e) => e);
+  const builder = ScalarBuilder.from(a.nodes);
   const second = appendNodes(
     builder,
     b.nodes,
@@ -93,18 +92,14 @@ function merge(earlier: KernelStep, later: KernelStep): KernelStep {
     undefined,
     (node) => {
       if (node.op !== "load") return undefined;
-      const value = forwarded(a, node);
-      return value === undefined ? undefined : first[value];
+      return forwarded(a, node);
     },
   );
   const stage = dropDead({
     axes: a.axes,
     nodes: builder.nodes,
     reductions: [],
-    writes: [
-      ...a.writes.map((write) => movedWrite(write, first)),
-      ...b.writes.map((write) => movedWrite(write, second)),
-    ],
+    writes: [...a.writes, ...b.writes.map((write) => movedWrite(write, second))],
   });
   return { ...earlier, stages: [stage] };
 }

@@ -178,6 +178,7 @@ class OrbitSearch {
    * kind. Layers of one network resemble each other: of cones that are written alike, one is traced.
    */
   fitsOf(head: ValueId, space: PositionSpace): Fits | undefined {
+    if (!this.#cones.of(head).isPlain) return undefined;
     const key = `${head}:${space.low}:${space.high}`;
     if (this.#fits.has(key)) return this.#fits.get(key);
     const { text, leaves } = describeCone(this.#table, head, (value) => this.#roots.has(value));

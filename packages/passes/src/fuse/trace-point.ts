@@ -22,6 +22,10 @@ export interface Element {
   readonly at: number;
 }
 
+/** Positions that an element can have: no array is larger. */
+const mostPositions = 2 ** 31;
+const elementKey = (value: ValueId, position: number): number => value * mostPositions + position;
+
 /** Nodes that one walk may visit: beyond it, no orbit is worth the search. */
 const patience = 4096;
 /** Ops on positions in a row: longer ones are left alone, as is the stack. */
@@ -30,9 +34,9 @@ const deepest = 256;
 export class PointTracer {
   readonly #table: Table;
   readonly #isRoot: (value: ValueId) => boolean;
-  readonly #found = new Map<string, Element>();
-  readonly #seen = new Set<string>();
-  readonly #integers = new Map<string, number | undefined>();
+  readonly #found = new Map<number, Element>();
+  readonly #seen = new Set<number>();
+  readonly #integers = new Map<number, number | undefined>();
   readonly #positional = new Map<ValueId, boolean>();
 
   constructor(table: Table, isRoot: (value: ValueId) => boolean) {
@@ -60,7 +64,7 @@ export class PointTracer {
   }
 
   #visit(value: ValueId, at: readonly number[]): boolean {
-    const key = `${value}:${at.join()}`;
+    const key = elementKey(value, flatten(at, this.#shape(value)));
     if (this.#seen.has(key)) return true;
     if (this.#seen.size > patience) return false;
     this.#seen.add(key);
@@ -172,7 +176,7 @@ export class PointTracer {
   /** An integer or bool that only depends on positions. */
   #integer(value: ValueId, at: readonly number[]): number | undefined {
     if (!this.#isPositional(value)) return undefined;
-    const key = `${value}:${at.join()}`;
+    const key = elementKey(value, flatten(at, this.#shape(value)));
     if (this.#integers.has(key)) return this.#integers.get(key);
     const result = this.#computeInteger(value, at);
     this.#integers.set(key, result);

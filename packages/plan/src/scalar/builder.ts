@@ -66,6 +66,51 @@ export class ScalarBuilder {
   /** Index expressions and guards, by their text. */
   readonly #texts = new Numbering();
 
+  /** The program `nodes`, all of which differ, to go on with. */
+  static from(nodes: readonly ScalarNode[]): ScalarBuilder {
+    const builder = new ScalarBuilder();
+    for (const node of nodes) builder.#adopt(node);
+    return builder;
+  }
+
+  #adopt(node: ScalarNode): void {
+    switch (node.op) {
+      case "const":
+        this.#append(typed("const", node.dtype), node.bits.lo | 0, node.bits.hi | 0, 0, node);
+        return;
+      case "index":
+        this.#append(typed("index", node.dtype), this.#texts.of(node.index.key), 0, 0, node);
+        return;
+      case "load": {
+        const { dtype, buffer, index, guard, fill } = node;
+        const rest = this.#restOf(guard, fill);
+        this.#append(typed("load", dtype), buffer, this.#texts.of(index.key), rest, node);
+        return;
+      }
+      case "reduced":
+        this.#append(typed("reduced", node.dtype), node.stage, node.reduction, 0, node);
+        return;
+      case "argument":
+        this.#append(typed("argument", node.dtype), node.index, 0, 0, node);
+        return;
+      case "convert":
+      case "bitcast":
+        this.#append(typed(node.op, node.dtype), node.args[0], 0, 0, node);
+        return;
+      default: {
+        const [x, y = 0, z = 0] = node.args as readonly number[];
+        this.#append(opNumbers.of(node.op), x as number, y, z, node);
+      }
+    }
+  }
+
+  /** What a load says beyond a buffer and an index, as a number; −1 where that is nothing. */
+  #restOf(guard: readonly IndexRange[], fill: Bits): number {
+    return guard.length === 0 && fill.lo === 0 && fill.hi === 0
+      ? -1
+      : this.#texts.of(`${guardText(guard)}?${fill.lo}:${fill.hi}`);
+  }
+
   /** The node with this key, or −1. */
   #find(op: number, x: number, y: number, z: number): Scalar {
     const mask = this.#slots.length - 1;
@@ -137,10 +182,7 @@ export class ScalarBuilder {
   ): Scalar {
     const op = typed("load", dtype);
     const text = this.#texts.of(index.key);
-    const rest =
-      guard.length === 0 && fill.lo === 0 && fill.hi === 0
-        ? -1
-        : this.#texts.of(`${guardText(guard)}?${fill.lo}:${fill.hi}`);
+    const rest = this.#restOf(guard, fill);
     const known = this.#find(op, buffer, text, rest);
     if (known >= 0) return known;
     return this.#append(op, buffer, text, rest, { op: "load", dtype, buffer, index, guard, fill });
