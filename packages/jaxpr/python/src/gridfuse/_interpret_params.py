@@ -15,7 +15,7 @@ import numpy as np
 from gridfuse import _versions
 from gridfuse._export import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
-from gridfuse._scalars import Env, Interval, Unknown, evaluate, interval_of, intervals
+from gridfuse._scalars import Env, Grid, Interval, Unknown, evaluate, interval_of, intervals
 from gridfuse.errors import GridfuseError, Unsupported
 
 _COPIES = frozenset(["dma_start", "dma_wait", "semaphore_signal", "semaphore_wait"])
@@ -191,7 +191,9 @@ def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> None
     mapping = params["grid_mapping"]
     own = [d for d in range(len(mapping.grid)) if d not in mapping.vmapped_dims]
     # A computed extent is unknown, and so are its coordinates: no index may depend on them.
-    grid = [mapping.grid[d] if isinstance(mapping.grid[d], int) else 1 << 31 for d in own]
+    sizes = [mapping.grid[d] if isinstance(mapping.grid[d], int) else 1 << 31 for d in own]
+    names = mapping.grid_names or ()
+    grid = Grid(sizes, {name: size for name, size in zip(names, mapping.grid, strict=False)})
 
     def visit(eqn: Any, env: Env) -> None:
         name = eqn.primitive.name

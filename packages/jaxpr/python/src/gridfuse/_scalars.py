@@ -6,8 +6,9 @@ interval: grid coordinates and loop counters have one, what is read from memory 
 
 from __future__ import annotations
 
+import dataclasses
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -165,16 +166,29 @@ _COMPARISONS = frozenset("eq ne lt le gt ge".split())
 Env = dict[Any, Interval | None]
 
 
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Extents as `program_id` numbers them, and by name for `axis_index`."""
+
+    sizes: Sequence[int]
+    names: Mapping[Any, int]
+
+    def coordinate(self, params: Mapping[str, Any]) -> Interval | None:
+        """Of `program_id` or `axis_index`."""
+        size = self.sizes[params["axis"]] if "axis" in params else self.names.get(params["axis_name"])
+        return None if size is None else (0, max(0, size - 1))
+
+
 def intervals(
     jaxpr: Any,
     inputs: Sequence[Interval | None],
-    grid: Sequence[int],
+    grid: Grid,
     visit: Callable[[Any, Env], None],
 ) -> list[Interval | None]:
     """Walks a kernel body, calls `visit` for each equation with what is known before it; its results' intervals.
 
     Args:
-      grid: extents as `program_id` numbers them.
+      visit: is told of every equation, in nested jaxprs too.
     """
     body, consts = _versions.closed(jaxpr)
     env: Env = {}
@@ -208,14 +222,14 @@ def _of_constant(value: Any) -> Interval | None:
 
 
 def _step(
-    eqn: Any, known: list[Interval | None], grid: Sequence[int], visit: Callable[[Any, Env], None]
+    eqn: Any, known: list[Interval | None], grid: Grid, visit: Callable[[Any, Env], None]
 ) -> list[Interval | None]:
     name, params = eqn.primitive.name, eqn.params
     nothing: list[Interval | None] = [None] * len(eqn.outvars)
-    if name == "program_id":
-        return [(0, max(0, grid[params["axis"]] - 1))]
+    if name in ("program_id", "axis_index"):
+        return [grid.coordinate(params)]
     if name == "num_programs":
-        return [(grid[params["axis"]],) * 2]
+        return [(grid.sizes[params["axis"]],) * 2]
     if name == "iota":
         return [(0, max(0, params["shape"][params["dimension"]] - 1))]
     if name in _COMPARISONS:
@@ -252,7 +266,7 @@ def _step(
 
 
 def _loop(
-    eqn: Any, known: list[Interval | None], grid: Sequence[int], visit: Callable[[Any, Env], None]
+    eqn: Any, known: list[Interval | None], grid: Grid, visit: Callable[[Any, Env], None]
 ) -> list[Interval | None]:
     """A counted loop: what goes up by a number each time is known, what stays as it is too."""
     params = eqn.params
