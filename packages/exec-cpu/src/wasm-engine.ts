@@ -83,6 +83,7 @@ class WasmEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #memory: WebAssembly.Memory;
   readonly #run: () => void;
+  readonly #views = new Map<number, StorageArray>();
 
   constructor(
     program: WasmProgram,
@@ -118,8 +119,13 @@ class WasmEngine implements Engine {
   }
 
   view(buffer: number): StorageArray {
-    const { dtype, length, address } = this.#program.place(buffer);
-    return storageArray(dtype, this.#memory.buffer, address, length);
+    let view = this.#views.get(buffer);
+    if (view === undefined) {
+      const { dtype, length, address } = this.#program.place(buffer);
+      view = storageArray(dtype, this.#memory.buffer, address, length);
+      this.#views.set(buffer, view);
+    }
+    return view;
   }
 
   #print(index: number): void {
