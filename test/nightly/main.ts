@@ -1,6 +1,7 @@
 /**
  * `npm run nightly -- SUITE [--json FILE] [--cases N] [--seed N]`, and
- * `npm run nightly -- math [--json FILE] [--functions a,b] [--dtypes a,b] [--sample N] [--threads N] [--seed N]`
+ * `npm run nightly -- math [--json FILE] [--functions a,b] [--dtypes a,b] [--sample N] [--threads N] [--seed N]
+ * [--record docs/reference/mathematics.json]`
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -63,6 +64,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       json: text,
+      record: text,
       cases: text,
       seed: text,
       functions: text,

@@ -63,7 +63,7 @@ export function jobsFor(name: string, dtype: FloatDType, { step, seed }: Extent)
   const of = functionOf(name);
   const job = { name, dtype, step, from: 0, to: 0, count: 0, seed };
   if (dtype === "float64") {
-    const count = Math.max(40, Math.round(float64Points / Math.sqrt(step)));
+    const count = 4 * Math.max(10, Math.round(float64Points / 4 / Math.sqrt(step)));
     return Array.from({ length: 4 }, (_, i) => ({ ...job, count: count / 4, seed: seed + i }));
   }
   if (dtype !== "float32") return [job];

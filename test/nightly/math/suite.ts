@@ -2,7 +2,7 @@
  * `npm run nightly -- math`: every function of one float32 at all 2^32 arguments, every 16-bit one at all of its
  * own, those of two operands and of float64 at many, each held to the bound it states.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { scalarMath } from "@gridfuse/graph";
 import { mathFunctions } from "./functions.ts";
@@ -22,6 +22,8 @@ export interface MathOptions {
   readonly threads?: string;
   readonly seed?: string;
   readonly json?: string;
+  /** A table of the largest errors, for the documentation; what was measured now replaces what stands there. */
+  readonly record?: string;
 }
 
 export interface Measured {
@@ -93,6 +95,7 @@ export async function runMath(options: MathOptions): Promise<number> {
     }
   }
   await team.end();
+  if (options.record !== undefined) record(options.record, found);
   return found.filter(({ ulp, bound }) => !(ulp <= bound)).length;
 }
 
@@ -109,6 +112,20 @@ function lineOf({
   const verdict = ulp <= bound ? "" : "  BEYOND ITS BOUND";
   const all = exhaustive ? "all " : "";
   return `${name.padEnd(10)} ${dtype.padEnd(9)} ${ulp.toFixed(4)} ≤ ${bound} ulp at ${at.join(", ")}; ${all}${inputs} arguments, ${(ms / 1000).toFixed(1)} s${verdict}`;
+}
+
+/** Errors by function and dtype, in the order of their names. */
+type Records = Record<string, Record<string, { readonly ulp: number; readonly inputs: string }>>;
+
+function record(path: string, found: readonly Measured[]): void {
+  const known = JSON.parse(readFileSync(path, "utf8")) as Records;
+  for (const { function: name, dtype, ulp, inputs, exhaustive } of found) {
+    if (dtype !== "float32" && dtype !== "float64") continue;
+    const count = exhaustive ? "all" : inputs.toLocaleString("en");
+    known[name] = { ...known[name], [dtype]: { ulp, inputs: count } };
+  }
+  const sorted = Object.fromEntries(Object.entries(known).sort(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(path, `${JSON.stringify(sorted, undefined, 2)}\n`);
 }
 
 function save(

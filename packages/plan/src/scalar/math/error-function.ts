@@ -7,7 +7,7 @@
  * the erfinv function", 2012). Coefficients: minimax fits of our own.
  */
 import type { Scalar, ScalarBuilder } from "../builder.ts";
-import { expNear, expScaled } from "./exponential.ts";
+import { expNear, expScaled, smallExpm1 } from "./exponential.ts";
 import { type FloatKit, inFormat, type PerFormat } from "./float-kit.ts";
 import { naturalLog, naturalLog1p } from "./logarithm.ts";
 
@@ -70,9 +70,9 @@ function erfcTail(f: FloatKit, x: Scalar): Scalar {
   const upper = f.upperHalf(y);
   const rest = f.mul(f.sub(y, upper), f.add(y, upper));
   const high = expScaled(f, f.neg(f.mul(upper, upper)), 0);
-  const low = expNear(f, f.neg(rest));
   const ratio = f.div(f.polynomial(t, series), f.plus(f.times(y, 2), 1));
-  return f.mul(high, f.mul(low, ratio));
+  // e^−rest is so near 1 that what it differs by brings no rounding of its own.
+  return f.mul(high, f.add(ratio, f.mul(ratio, smallExpm1(f, f.neg(rest)))));
 }
 
 /** Error function; keeps −0. */

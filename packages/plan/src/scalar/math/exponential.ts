@@ -43,7 +43,7 @@ function reduce(f: FloatKit, x: Scalar): Reduced {
 }
 
 /** e^r − 1 for |r| ≤ ln 2 / 2. */
-const smallExpm1 = (f: FloatKit, r: Scalar): Scalar =>
+export const smallExpm1 = (f: FloatKit, r: Scalar): Scalar =>
   f.add(r, f.mul(f.mul(r, r), f.polynomial(r, remainder)));
 
 /** p·2^n where 2^n itself may be out of range: two factors, so that only the last product rounds. */
