@@ -84,6 +84,7 @@ export class Importing {
   readonly program: WireProgram;
   readonly table: Table;
   readonly fill: FillMode;
+  readonly reads: "clamp" | "fill";
   /** Whether some equation asks how far a semaphore has counted; else semaphores are left out. */
   readonly countsSemaphores: boolean;
   readonly #ruleOf: RuleOf;
@@ -95,7 +96,13 @@ export class Importing {
     { readonly type: TensorType; readonly data: ReturnType<Container["constant"]> }
   > = new Map();
 
-  constructor(container: Container, table: Table, fill: FillMode, ruleOf: RuleOf) {
+  constructor(
+    container: Container,
+    table: Table,
+    { fill = "hlo", reads = "clamp" }: { fill?: FillMode; reads?: "clamp" | "fill" },
+    ruleOf: RuleOf,
+  ) {
+    this.reads = reads;
     this.#ruleOf = ruleOf;
     this.#container = container;
     this.fill = fill;
@@ -145,6 +152,11 @@ export class Importing {
   isKey(v: Var): boolean {
     const aval = "v" in v ? v.a : v[1];
     return (typeof aval === "number" ? this.program.avals?.[aval] : aval)?.k === "key";
+  }
+
+  isSemaphore(aval: AvalRef): boolean {
+    const described = typeof aval === "number" ? this.program.avals?.[aval] : aval;
+    return described !== undefined && "d" in described && isSemaphore(described.d);
   }
 
   typeOfVar(v: Var): ValueType | undefined {

@@ -23,6 +23,11 @@ export interface ImportOptions {
    * "tpu" and "zero" as TPU interpret mode has them.
    */
   readonly fill?: FillMode;
+  /**
+   * What a read gives whose computed start leaves the ref: "clamp" (the default, and JAX's plain interpreter) moves
+   * the window inside, "fill" gives what nobody wrote there.
+   */
+  readonly reads?: "clamp" | "fill";
 }
 
 /**
@@ -41,7 +46,7 @@ export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): P
   const container = readContainer(bytes);
   const { program } = container;
   const table = new Table();
-  const importing = new Importing(container, table, options.fill ?? "hlo", ruleOf);
+  const importing = new Importing(container, table, options, ruleOf);
   const scope = new Scope(table, undefined, newRegion());
   const main = importing.jaxpr(program.main);
   const params = main.in.map((v): ValueId => {

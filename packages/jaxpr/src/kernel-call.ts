@@ -18,7 +18,7 @@ import {
 } from "@gridfuse/graph";
 import { Body } from "./body.ts";
 import { malformed } from "./errors.ts";
-import type { Eqn, PallasCall, WireBlock, WireBlockDim } from "./format.ts";
+import type { AvalRef, Eqn, PallasCall, WireBlock, WireBlockDim } from "./format.ts";
 import { alignCaptures, type Extent, type KernelScope, NOTHING, Scope } from "./scope.ts";
 
 const coordinate: ValueType = { kind: "tensor", dtype: "int32", shape: [] };
@@ -109,6 +109,13 @@ export function kernelCall(
     const type = importing.typeOf(aval);
     return type === undefined ? NOTHING : kernel.allocate("scratch", type);
   });
+  clearSemaphores(
+    kernel,
+    ids,
+    scratch.filter(
+      (ref, i) => ref !== NOTHING && importing.isSemaphore(call.scratch[i] as AvalRef),
+    ),
+  );
   const outputs = refs.slice(nin + extra.length);
   const shared = fill === "hlo" ? [] : sharedWhole(call, mappings, nin + extra.length);
   const seen = refs.slice(0, nin).map((ref, i) => {
@@ -157,7 +164,7 @@ function ownPrefetch(
   ids: readonly ValueId[],
   fill: FillMode,
 ): void {
-  const { region, table, e } = kernel.scope;
+  const { region, table } = kernel.scope;
   const written = writtenRefs(table, region);
   const own = new Map(
     prefetched
@@ -178,18 +185,45 @@ function ownPrefetch(
       into.e.emitAll("set", [name(to), value], { transforms: [] });
     }
   };
-  if (fill === "hlo" || ids.length === 0) copies(kernel.scope, (ref) => ref);
-  else {
-    const zero = e.full("int32", [], 0);
-    const first = ids
-      .map((id) => e.emit("eq", [id, zero], {}))
-      .reduce((all, at) => e.emit("and", [all, at], {}));
-    const [no, yes] = [kernel.scope.inside(), kernel.scope.inside()];
-    copies(yes, (ref) => yes.capture(ref));
-    const captures = alignCaptures([no, yes]);
-    e.emitAll("cond", [first, ...captures], {}, [no.region, yes.region]);
-  }
+  if (fill === "hlo") copies(kernel.scope, (ref) => ref);
+  else atFirstPoint(kernel, ids, copies);
   region.nodes.push(...body);
+}
+
+/** What is done before everything else, once. */
+function atFirstPoint(
+  { scope }: KernelRegion,
+  ids: readonly ValueId[],
+  act: (into: Scope, name: (value: ValueId) => ValueId) => void,
+): void {
+  const { e } = scope;
+  if (ids.length === 0) {
+    act(scope, (value) => value);
+    return;
+  }
+  const zero = e.full("int32", [], 0);
+  const first = ids
+    .map((id) => e.emit("eq", [id, zero], {}))
+    .reduce((all, at) => e.emit("and", [all, at], {}));
+  const [no, yes] = [scope.inside(), scope.inside()];
+  act(yes, (value) => yes.capture(value));
+  const captures = alignCaptures([no, yes]);
+  e.emitAll("cond", [first, ...captures], {}, [no.region, yes.region]);
+}
+
+/** Semaphores begin at zero, whatever other memory holds. */
+function clearSemaphores(
+  kernel: KernelRegion,
+  ids: readonly ValueId[],
+  semaphores: readonly ValueId[],
+): void {
+  if (semaphores.length === 0) return;
+  atFirstPoint(kernel, ids, (into, name) => {
+    for (const ref of semaphores) {
+      const zero = into.full("int16", (into.table.types[ref] as ValueType).shape, 0);
+      into.e.emitAll("set", [name(ref), zero], { transforms: [] });
+    }
+  });
 }
 
 // ── Aliases ─────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ import { type Body, staticInt } from "./body.ts";
 import { dtypeOf } from "./dtypes.ts";
 import { malformed } from "./errors.ts";
 import type { Atom, IndexEntry, Transform, View } from "./format.ts";
+import { uninitialised } from "./memory.ts";
 import { NOTHING } from "./scope.ts";
 
 /** A view of one ref, ready to be read and written. */
@@ -117,6 +118,11 @@ function sourceOf(
 // ── Reading and writing ─────────────────────────────────────────────────────────────────────
 
 export function readRef(body: Body, view: View): ValueId {
+  const window = body.importing.reads === "fill" ? openWindow(body, view) : undefined;
+  return window === undefined ? readWhole(body, view) : readOpen(body, window);
+}
+
+function readWhole(body: Body, view: View): ValueId {
   const target = targetOf(body, view);
   if ("place" in target) return readPlace(body, target.place);
   const { which, views } = target.choice;
@@ -283,3 +289,22 @@ export function openWindow(body: Body, view: View): OpenWindow | undefined {
     result: last.ix.flatMap((entry) => (entry.k === "s" ? [entry.size] : [])),
   };
 }
+
+/** What the window is cut from, with room for it to overhang. */
+export function padWhole(body: Body, { outer, sizes }: OpenWindow): ValueId {
+  const whole = readWhole(body, outer);
+  const config = sizes.map((size) => ({ lo: 0, hi: size, interior: 0 }));
+  return body.e.emit("pad", [whole, uninitialised(body, body.dtype(whole), [])], { config });
+}
+
+export function windowOf(
+  body: Body,
+  { starts, sizes, result }: OpenWindow,
+  padded: ValueId,
+): ValueId {
+  return body.e.reshape(body.e.emit("dynamic_slice", [padded, ...starts], { sizes }), result);
+}
+
+/** What the window shows; where it leaves the ref, what nobody wrote. */
+export const readOpen = (body: Body, window: OpenWindow): ValueId =>
+  windowOf(body, window, padWhole(body, window));

@@ -117,3 +117,16 @@ def prefetched_operands_are_written(n, x):
         num_scalar_prefetch=1, grid=(4,), in_specs=[spec], out_specs=spec
     )
     return pallas_call(kernel, out_shape=f32(4, 8), grid_spec=grid_spec)(n, x)
+
+
+@program(floats(3))
+def semaphores_of_a_kernel(x):
+    def kernel(x_ref, o_ref, sem):
+        pl.semaphore_signal(sem, 2)
+        o_ref[...] = jnp.full((1,), pl.semaphore_read(sem))
+
+    spec = BlockSpec((1,), lambda i: (i,))
+    scratch = [pltpu.SemaphoreType.REGULAR]
+    return pallas_call(
+        kernel, out_shape=i32(3), grid=(3,), in_specs=[spec], out_specs=spec, scratch_shapes=scratch
+    )(x)

@@ -1,5 +1,5 @@
 /** Pallas: kernel calls, grid coordinates, memory of a scope, semaphores. */
-import { refType, type TensorType, tensorType, type ValueId } from "@gridfuse/graph";
+import { refType, tensorType, type ValueId, type ValueType } from "@gridfuse/graph";
 import { Body, type Rule } from "../body.ts";
 import type { Atom, Eqn, PallasCall, View } from "../format.ts";
 import { isUnbounded, kernelCall, sharesBlocks } from "../kernel-call.ts";
@@ -41,15 +41,13 @@ const axisIndex: Rule = (body, _, { axis_name }: { axis_name: string }, eqn) => 
   return body.scope.reach(axis.index, axis.owner);
 };
 
-/** Memory for the length of a body, of what nobody wrote. */
-export function allocate(
-  body: Body,
-  type: { kind: string; dtype: TensorType["dtype"]; shape: TensorType["shape"] },
-): ValueId {
+/** Memory for the length of a body, of what nobody wrote; semaphores begin at zero. */
+export function allocate(body: Body, { dtype, shape }: ValueType, semaphore = false): ValueId {
   const kernel = body.scope.kernel as KernelScope;
-  const owned = kernel.allocate("scoped", refType(type.dtype, type.shape, "vmem"));
+  const owned = kernel.allocate("scoped", refType(dtype, shape, "vmem"));
   const ref = body.scope.reach(owned, kernel.scope);
-  body.e.emitAll("set", [ref, uninitialised(body, type.dtype, type.shape)], { transforms: [] });
+  const first = semaphore ? body.full(dtype, shape, 0) : uninitialised(body, dtype, shape);
+  body.e.emitAll("set", [ref, first], { transforms: [] });
   return ref;
 }
 
@@ -68,7 +66,8 @@ function runScoped(
     .in.slice(nconsts)
     .map((v) => {
       const type = body.importing.typeOfVar(v);
-      return type === undefined ? NOTHING : allocate(body, type);
+      if (type === undefined) return NOTHING;
+      return allocate(body, type, body.importing.isSemaphore("v" in v ? v.a : v[1]));
     });
   return body.call(jaxpr, [...args, ...refs]);
 }

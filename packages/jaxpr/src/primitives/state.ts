@@ -2,8 +2,7 @@
 import type { ValueId } from "@gridfuse/graph";
 import type { Body, Rule } from "../body.ts";
 import type { Atom, View } from "../format.ts";
-import { uninitialised } from "../memory.ts";
-import { addToRef, type OpenWindow, openWindow, readRef, writeRef } from "../views.ts";
+import { addToRef, openWindow, padWhole, readOpen, readRef, windowOf, writeRef } from "../views.ts";
 import type { Rules } from "./table.ts";
 
 interface Access {
@@ -64,19 +63,6 @@ function chosen(
   const cases = storing ? [loaded, alternative] : [alternative, loaded];
   return body.e.emit("select_n", [condition, ...cases], {});
 }
-
-function padWhole(body: Body, { outer, sizes }: OpenWindow): ValueId {
-  const whole = readRef(body, outer);
-  const config = sizes.map((size) => ({ lo: 0, hi: size, interior: 0 }));
-  return body.e.emit("pad", [whole, uninitialised(body, body.dtype(whole), [])], { config });
-}
-
-function windowOf(body: Body, { starts, sizes, result }: OpenWindow, padded: ValueId): ValueId {
-  return body.e.reshape(body.e.emit("dynamic_slice", [padded, ...starts], { sizes }), result);
-}
-
-const readOpen = (body: Body, window: OpenWindow): ValueId =>
-  windowOf(body, window, padWhole(body, window));
 
 export const state: Rules = {
   "state:get": (body, _, { view }: Access) => readRef(body, view),
