@@ -26,6 +26,7 @@ export function measureCompileTimes(
       nodes: middle("nodes"),
       traceMs: middle("traceMs"),
       compileMs: middle("compileMs"),
+      warmCompileMs: middle("warmCompileMs"),
       prepareMs: middle("prepareMs"),
       rounds,
     };
