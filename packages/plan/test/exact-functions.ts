@@ -135,6 +135,8 @@ export const exactFunctions: Record<string, [Reference, (readonly Sampler[])[]]>
  * their zeros, which lie between the negative integers, the functions of Γ are small differences of large terms.
  */
 export function floorOf(name: string, x: number): number {
-  if (name === "digamma") return Math.max(1, x < 0 ? Math.log(-x) : 0);
-  return name === "lgamma" && x < 0 ? Math.max(1, -x * Math.log(-x)) : 0;
+  if (name === "lgamma" && x < 0) return Math.max(1, -x * Math.log(-x));
+  if (name !== "digamma") return 0;
+  const reflected = x < 0 ? Math.abs(Math.PI / Math.tan(Math.PI * (x - Math.round(x)))) : 0;
+  return Math.max(1, x < 0 ? Math.log(-x) : 0, Math.min(reflected, Number.MAX_VALUE));
 }

@@ -9,7 +9,7 @@
 import type { Scalar, ScalarBuilder } from "../builder.ts";
 import { type FloatKit, inFormat, type PerFormat } from "./float-kit.ts";
 import { naturalLog, naturalLog1p } from "./logarithm.ts";
-import { sineNear, tangentOfPi } from "./trigonometric.ts";
+import { cotangentOfPi, sineNear } from "./trigonometric.ts";
 
 /** lgamma(2 + t)/t, −¾ ≤ t ≤ 1. */
 const aroundTwo: PerFormat<readonly number[]> = {
@@ -129,7 +129,7 @@ export const digamma = (b: ScalarBuilder, x: Scalar): Scalar =>
     const positive = digammaPositive(f, f.select(isNegative, f.sub(f.number(1), y), y));
     // digamma(1 − x) − digamma(x) = π cot πx.
     const fraction = f.sub(y, f.unary("roundEven", y));
-    const cotangent = f.div(f.number(Math.PI), tangentOfPi(f, fraction));
+    const cotangent = cotangentOfPi(f, fraction);
     const result = f.select(isNegative, f.sub(positive, cotangent), positive);
     const isPole = f.and(isNegative, f.compareTo("eq", fraction, 0));
     return f.select(isPole, f.number(NaN), result);

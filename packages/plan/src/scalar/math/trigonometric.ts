@@ -139,9 +139,11 @@ export const tan = (b: ScalarBuilder, x: Scalar): Scalar =>
     return f.b.rare(isFar(f, y), orNaN(f, y, slow), fast);
   });
 
-/** tan(π·x) for |x| ≤ ½. */
-export function tangentOfPi(f: FloatKit, x: Scalar): Scalar {
-  const n = f.unary("roundEven", f.times(x, 2));
+/** π·cot(π·x) for |x| ≤ ½, x ≠ 0. */
+export function cotangentOfPi(f: FloatKit, x: Scalar): Scalar {
+  const { n, lowBits } = f.nearest(f.times(x, 2));
   const r = f.times(f.sub(x, f.times(n, 0.5)), Math.PI);
-  return tangentNear(f, f.toInt(n), r);
+  const t = oddSeries(f, r, undefined, f.pick(tangent));
+  const isOdd = f.compare("ne", f.and(lowBits, f.int(1)), f.int(0));
+  return f.select(isOdd, f.times(t, -Math.PI), f.div(f.number(Math.PI), t));
 }

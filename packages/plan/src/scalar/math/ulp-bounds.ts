@@ -5,8 +5,8 @@
  * float64 at random and hard arguments against 400-bit arithmetic; everyday tests hold the bounds on samples. A
  * float16 or bfloat16 function is rounded once more, within 0.51 ulp of its format.
  *
- * `lgamma` of x < 0 is in units of max(1, |x|·log|x|), `digamma` in units of max(1, |result|), left of 0 of log|x| if
- * that is larger: both lose digits beside their zeros there. Everything that is not listed is exact, or one
+ * `lgamma` of x < 0 is in units of max(1, |x|·log|x|), `digamma` in units of max(1, |result|), left of 0 of the
+ * largest of log|x| and |π·cot πx|, its terms: both lose digits beside their zeros there. Everything that is not listed is exact, or one
  * rounding of each operation it names.
  */
 import type { PerFormat } from "./float-kit.ts";
