@@ -101,7 +101,20 @@ export function value(node: number, lo: number, hi: number): IndexExpr {
 
 // ── Sums ────────────────────────────────────────────────────────────────────────────────────
 
-type Linear = { terms: Map<string, IndexTerm>; constant: number };
+interface Linear {
+  readonly terms: Map<string, IndexTerm>;
+  constant: number;
+  /** Whether a remainder, or an xor, was ever among the terms: only then is there anything to rejoin. */
+  hasMod: boolean;
+  hasXor: boolean;
+}
+
+const newLinear = (constantPart: number): Linear => ({
+  terms: new Map(),
+  constant: constantPart,
+  hasMod: false,
+  hasXor: false,
+});
 
 function addScaled(into: Linear, e: IndexExpr, factor: number): void {
   if (e.k === "const") {
@@ -118,6 +131,8 @@ function addTerm(into: Linear, of: IndexAtom, factor: number): void {
   const total = (into.terms.get(of.key)?.factor ?? 0) + factor;
   if (total === 0) into.terms.delete(of.key);
   else into.terms.set(of.key, { factor: total, of });
+  if (of.k === "mod") into.hasMod = true;
+  else if (of.k === "xor") into.hasXor = true;
 }
 
 /**
@@ -236,7 +251,10 @@ function rejoinXor(into: Linear): boolean {
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
 
 function finish(into: Linear): IndexExpr {
-  while (into.terms.size > 1 && (rejoin(into) || rejoinXor(into)));
+  while (
+    into.terms.size > 1 &&
+    ((into.hasMod && rejoin(into)) || (into.hasXor && rejoinXor(into)))
+  );
   if (into.terms.size === 0) return constant(into.constant);
   const terms = [...into.terms.values()];
   const first = terms[0] as IndexTerm;
@@ -294,7 +312,7 @@ export function binaryNode(k: IndexBinary["k"], a: IndexExpr, b: IndexExpr): Ind
 }
 
 export function add(...parts: readonly IndexExpr[]): IndexExpr {
-  const into: Linear = { terms: new Map(), constant: 0 };
+  const into = newLinear(0);
   for (const part of parts) addScaled(into, part, 1);
   return finish(into);
 }
@@ -302,8 +320,11 @@ export function add(...parts: readonly IndexExpr[]): IndexExpr {
 /** e·factor; the factor is an integer of either sign. */
 export function mul(e: IndexExpr, factor: number): IndexExpr {
   if (factor === 1) return e;
-  const into: Linear = { terms: new Map(), constant: 0 };
-  if (factor !== 0) addScaled(into, e, factor);
+  if (factor === 0) return zero;
+  if (e.k === "const") return constant(factor * e.value);
+  if (e.k !== "sum") return sumNode([{ factor, of: e }], 0);
+  const into = newLinear(0);
+  addScaled(into, e, factor);
   return finish(into);
 }
 
@@ -324,7 +345,7 @@ const constantOf = (e: IndexExpr): number =>
   e.k === "const" ? e.value : e.k === "sum" ? e.constant : 0;
 
 function sum(terms: readonly IndexTerm[], constantPart: number): IndexExpr {
-  const into: Linear = { terms: new Map(), constant: constantPart };
+  const into = newLinear(constantPart);
   for (const { factor, of } of terms) addTerm(into, of, factor);
   return finish(into);
 }
@@ -521,7 +542,7 @@ export function substitute(e: IndexExpr, leaf: (leaf: IndexLeaf) => IndexExpr): 
     case "value":
       return leaf(e);
     case "sum": {
-      const into: Linear = { terms: new Map(), constant: e.constant };
+      const into = newLinear(e.constant);
       for (const { factor, of } of e.terms) addScaled(into, substitute(of, leaf), factor);
       return finish(into);
     }
