@@ -92,10 +92,10 @@ export async function runMath(options: MathOptions): Promise<number> {
       found.push(measured);
       console.log(lineOf(measured));
       if (options.json !== undefined) save(options.json, { step, seed, found });
+      if (options.record !== undefined) record(options.record, measured);
     }
   }
   await team.end();
-  if (options.record !== undefined) record(options.record, found);
   return found.filter(({ ulp, bound }) => !(ulp <= bound)).length;
 }
 
@@ -117,13 +117,11 @@ function lineOf({
 /** Errors by function and dtype, in the order of their names. */
 type Records = Record<string, Record<string, { readonly ulp: number; readonly inputs: string }>>;
 
-function record(path: string, found: readonly Measured[]): void {
+function record(path: string, { function: name, dtype, ulp, inputs, exhaustive }: Measured): void {
+  if (dtype !== "float32" && dtype !== "float64") return;
   const known = JSON.parse(readFileSync(path, "utf8")) as Records;
-  for (const { function: name, dtype, ulp, inputs, exhaustive } of found) {
-    if (dtype !== "float32" && dtype !== "float64") continue;
-    const count = exhaustive ? "all" : inputs.toLocaleString("en");
-    known[name] = { ...known[name], [dtype]: { ulp, inputs: count } };
-  }
+  const count = exhaustive ? "all" : inputs.toLocaleString("en");
+  known[name] = { ...known[name], [dtype]: { ulp, inputs: count } };
   const sorted = Object.fromEntries(Object.entries(known).sort(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(path, `${JSON.stringify(sorted, undefined, 2)}\n`);
 }
