@@ -4,7 +4,7 @@
  */
 import type { CopyStep, KernelStep, PlanBuffer, Step } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
-import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
+import { accessesOf, mapInner } from "../plan/accesses.ts";
 
 export function elideCopies(
   steps: readonly Step[],
@@ -13,12 +13,14 @@ export function elideCopies(
   const readers = countReaders(steps);
   const elide = (list: readonly Step[]): Step[] => {
     const result: Step[] = list.map((step) => mapInner(step, elide));
+    const writers = countWriters(result);
     for (let at = 0; at < result.length; at += 1) {
       const step = result[at] as Step;
       if (step.kind !== "copy") continue;
-      const made = producerFor(result, at, step, buffers, readers);
+      const made = producerFor(result, at, step, buffers, readers, writers);
       if (made === undefined) continue;
       result[made] = retarget(result[made] as Step, step);
+      writers.delete(step.from);
       result.splice(at, 1);
       at -= 1;
     }
@@ -56,6 +58,15 @@ function countReaders(steps: readonly Step[]): Map<number, number> {
   return counts;
 }
 
+/** How many steps of a list write each buffer. */
+function countWriters(steps: readonly Step[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const step of steps) {
+    for (const buffer of accessesOf(step).writes) counts.set(buffer, (counts.get(buffer) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** Index of the step in the same list that could write straight to the copy's target. */
 function producerFor(
   steps: readonly Step[],
@@ -63,6 +74,7 @@ function producerFor(
   copy: CopyStep,
   buffers: readonly PlanBuffer[],
   readers: ReadonlyMap<number, number>,
+  writers: ReadonlyMap<number, number>,
 ): number | undefined {
   const source = buffers[copy.from] as PlanBuffer;
   const wholeSource =
@@ -73,19 +85,17 @@ function producerFor(
   if (!wholeSource || readers.get(copy.from) !== 1 || buffers[copy.to]?.kind === "input") {
     return undefined;
   }
+  if (writers.get(copy.from) !== 1) return undefined;
   for (let i = at - 1; i >= 0; i -= 1) {
     const step = steps[i] as Step;
     const { reads, writes } = accessesOf(step);
     if (writes.has(copy.from)) {
-      return canRetarget(step, copy) && onlyWriter(steps, i, copy.from) ? i : undefined;
+      return canRetarget(step, copy) ? i : undefined;
     }
     if (reads.has(copy.to) || writes.has(copy.to)) return undefined;
   }
   return undefined;
 }
-
-const onlyWriter = (steps: readonly Step[], i: number, buffer: number): boolean =>
-  !accessesOfAll(steps.filter((_, k) => k !== i)).writes.has(buffer);
 
 function canRetarget(step: Step, copy: CopyStep): boolean {
   if (step.kind === "dot") return !accessesOf(step).reads.has(copy.to);
