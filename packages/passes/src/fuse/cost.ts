@@ -14,6 +14,8 @@ export const memoryTripOfOwnKernel = 8;
 export const repeatsThatCount = 1.5;
 /** Scalar operations in a row that one kernel computes; a longer chain is cut, so that neither kernels nor stacks grow without end. */
 export const longestChain = 128;
+/** Operations that a scatter does itself, one element after the other, rather than read what vectors have computed. */
+export const operationsOfScatter = 4;
 /** What a reduction counts for: the stages after it compute what it folds once more. */
 export const reductionWeight = 32;
 

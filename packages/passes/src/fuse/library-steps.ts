@@ -1,6 +1,6 @@
 /** Ops that executors bring as a whole: sort, top_k, cumulative ops, scatter. */
 import { elementCount, type NodeNamed, sizes, type ValueId } from "@gridfuse/graph";
-import type { KernelStep, ScanStep } from "@gridfuse/plan";
+import type { KernelStep, ScanStep, Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { type IndexRange, math } from "@gridfuse/plan/scalar";
@@ -188,14 +188,12 @@ export function lowerScatter(scope: Scope, node: NodeNamed<"scatter">): void {
   const shape = sizes(scope.table.tensor(operand).shape);
   const domain = sizes(scope.table.tensor(updates).shape);
   const source = scope.materialise(operand);
-  scope.materialise(indices);
-  scope.materialise(updates);
   const place = scope.allocate(result);
   scope.copy(source, place, result);
   if (product(domain) === 0 || product(shape) === 0) return;
 
   const kernel = new KernelBuilder(domain);
-  const puller = new Puller(scope, kernel);
+  const puller = new Puller(scope, kernel, "scatter");
   const { b } = kernel.final;
   const at = coordinates(domain);
   const batchAt = at.filter((_, d) => !dimensions.updateWindowDims.includes(d));
@@ -244,15 +242,12 @@ export function lowerScatter(scope: Scope, node: NodeNamed<"scatter">): void {
     },
     (e) => e,
   );
-  const stage = combine === "set" ? keepStageBits(rebuilt) : rebuilt;
-  scope.steps.push({
-    kind: "scatter",
-    name: scope.plan.name(combine === "set" ? "scatter" : `scatter_${combine}`),
-    axes: domain,
-    nodes: stage.nodes,
-    combine,
-    write: stage.writes[0]!,
-  });
+  const kept = combine === "set" ? keepStageBits(rebuilt) : rebuilt;
+  const name = scope.plan.name(combine === "set" ? "scatter" : `scatter_${combine}`);
+  // Neighbouring axes of a kernel merge in row-major order, which is the order of the updates.
+  const [stage] = collapseAxes({ kind: "kernel", name, axes: [], stages: [kept] }).stages;
+  const { axes, nodes, writes } = stage as Stage;
+  scope.steps.push({ kind: "scatter", name, axes, nodes, combine, write: writes[0] as Write });
 }
 
 /** clamp(x, lo, hi) as int32; indices of 32 bits and less never need 64. */

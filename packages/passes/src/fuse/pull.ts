@@ -66,10 +66,15 @@ export class OrbitBroken extends Error {}
 export class Puller {
   readonly #around: Surroundings;
   readonly #kernel: KernelBuilder;
+  readonly #isScatter: boolean;
 
-  constructor(around: Surroundings, kernel: KernelBuilder) {
+  /** @param step what is pulled together: a scatter has one long domain if its positions are told as such */
+  constructor(around: Surroundings, kernel: KernelBuilder, step: "kernel" | "scatter" = "kernel") {
     this.#around = around;
     this.#kernel = kernel;
+    this.#isScatter = step === "scatter";
+    // A scatter has no stages: what is folded lies in memory.
+    if (this.#isScatter) kernel.outer = [-1];
   }
 
   /** Node of `stage` that holds element `at` of `value`; under a guard it matters only where that holds. */
@@ -199,7 +204,10 @@ export class Puller {
       const isScalar = this.#around.table.tensor(input).shape.length === 0;
       operands.push(this.pull(stage, input, isScalar ? noCoordinates : at, guard));
     }
-    return meaning(stage.b, operands, node.params, this.#dtype(value));
+    const position = this.#isScatter
+      ? positionOf(stage.b, node.op, operands, this.#dtype(value))
+      : undefined;
+    return position ?? meaning(stage.b, operands, node.params, this.#dtype(value));
   }
 
   /** The operand that a selection takes, inside an orbit, where the position alone decides that. */
@@ -626,6 +634,33 @@ const reduceOpOf = (op: Node["op"]): ReduceOp => {
   };
   return ops[op] as ReduceOp;
 };
+
+/** Sums and multiples of positions are positions: index expressions, from which axes can be merged. */
+function positionOf(
+  b: ScalarBuilder,
+  op: Node["op"],
+  operands: readonly number[],
+  dtype: DType,
+): number | undefined {
+  if (dtype !== "int32" || (op !== "add" && op !== "sub" && op !== "mul")) return undefined;
+  const [x, y] = operands.map((operand): IndexExpr | undefined => {
+    const node = b.nodes[operand];
+    if (node?.op === "index") return node.index;
+    return node?.op === "const" ? ix.constant(node.bits.lo | 0) : undefined;
+  });
+  if (x === undefined || y === undefined) return undefined;
+  if (op === "mul" && x.k !== "const" && y.k !== "const") return undefined;
+  const position =
+    op === "add"
+      ? ix.add(x, y)
+      : op === "sub"
+        ? ix.sub(x, y)
+        : y.k === "const"
+          ? ix.mul(x, y.value)
+          : ix.mul(y, (x as typeof y & { readonly value: number }).value);
+  const fits = position.lo >= -(2 ** 31) && position.hi < 2 ** 31;
+  return fits && position.k !== "const" ? b.index(dtype, position) : undefined;
+}
 
 /** The domain axes that `at` depends on, ascending; undefined where it depends on computed values. */
 function axesNamed(at: readonly IndexExpr[]): number[] | undefined {

@@ -11,6 +11,7 @@ import {
   explainStore,
   longestChain,
   operationsOf,
+  operationsOfScatter,
   type Readers,
   reductionWeight,
   type StoreReason,
@@ -119,7 +120,7 @@ class Decision implements Roots {
     for (let i = this.#nodes.length - 1; i >= 0; i -= 1) {
       const node = this.#nodes[i] as Node;
       if (!isFusable(node)) {
-        for (const value of node.inputs) roots.add(value);
+        for (const value of node.inputs) if (!this.#joinsScatter(node, value)) roots.add(value);
         continue;
       }
       const result = node.outputs[0] as ValueId;
@@ -128,6 +129,12 @@ class Decision implements Roots {
       this.#readings.passOn(node, isStored);
       this.#passOn(node, isStored);
     }
+  }
+
+  /** A scatter computes cheap indices and updates by itself, one after the other. */
+  #joinsScatter(node: Node, value: ValueId): boolean {
+    if (node.op !== "scatter" || value === node.inputs[0]) return false;
+    return (this.#costs[this.#numberOf(value)] as number) <= operationsOfScatter;
   }
 
   #storeWhereItPays(result: ValueId): void {

@@ -44,6 +44,10 @@ const isCut = (result: CutStep | Uncut): result is CutStep => typeof result !== 
 
 export function cutStep(step: Step, context: CutContext): CutStep | Uncut {
   const cut = cutAlone(step, context);
+  // Parts of updates are in order within one turn of a loop, not over all of them.
+  if (isCut(cut) && cut.uses.isOrdered && step.kind !== "scatter") {
+    return "the order of its updates would change";
+  }
   if (isCut(cut) && cut.uses.conflict() === undefined) return cut;
   const repeated = repeat(step, context);
   if (repeated !== undefined) return repeated;
@@ -229,11 +233,10 @@ function cutScatter(step: ScatterStep, context: CutContext): CutStep | Uncut {
   const write = { ...step.write, index: map(index), guard: plainGuards(guard, map) };
   const uses = new Uses();
   addLoads(uses, nodes, context);
-  uses.add(write.buffer, {
-    ...reachOf(context, write.buffer, write),
-    read: true,
-    written: true,
-  });
+  const { own, strays } = reachOf(context, write.buffer, write);
+  // Updates may go anywhere: parts of them are done in order, if nothing else touches what they update.
+  const ordered = !own && !uses.byBuffer.has(write.buffer);
+  uses.add(write.buffer, { own, strays, ordered, read: true, written: true });
   return { step: { ...step, axes: axes.extents, nodes, write }, uses };
 }
 

@@ -58,6 +58,8 @@ class Tiler {
   readonly #budget: TileBudget;
   /** Steps that mention a buffer, in the whole plan. */
   readonly #mentions: Map<number, number>;
+  /** What updates are scattered into: it is not divided. */
+  readonly #targets = new Set<number>();
   /** Locals have the size of the innermost tile that they are local to. */
   readonly #settled = new Set<number>();
   readonly #tilings = new Map<Lengths, Tiling[]>();
@@ -67,6 +69,9 @@ class Tiler {
     this.#context = context;
     this.#budget = context.budget ?? defaultBudget;
     this.#mentions = countMentions(steps);
+    forEachLeaf(steps, (step) => {
+      if (step.kind === "scatter") this.#targets.add(step.write.buffer);
+    });
   }
 
   tile(steps: readonly Step[], lengths: Lengths): readonly Step[] {
@@ -117,6 +122,7 @@ class Tiler {
     for (const step of steps) {
       let own = 0;
       for (const buffer of accessesOf(step).writes) {
+        if (this.#targets.has(buffer)) continue;
         if (lengthOf(buffer) > this.#budget.smallElements) own = gcd(own, lengthOf(buffer));
       }
       const last = found.at(-1);
@@ -225,7 +231,9 @@ class Tiler {
   #addResults(step: Step, made: Set<number>, lengths: Lengths): Set<number> {
     const lengthOf = this.#lengthOf(lengths);
     for (const buffer of accessesOf(step).writes) {
-      if (lengthOf(buffer) > this.#budget.smallElements) made.add(buffer);
+      if (lengthOf(buffer) > this.#budget.smallElements || this.#targets.has(buffer)) {
+        made.add(buffer);
+      }
     }
     return made;
   }
@@ -334,7 +342,9 @@ class Tiler {
     loops.next += 1;
     const parts = new Map<number, number>();
     for (const [buffer, use] of uses.byBuffer) {
-      if (use.written) parts.set(buffer, partLength(tiling, buffer) as number);
+      if (use.written && !use.ordered) {
+        parts.set(buffer, partLength(tiling, buffer) as number);
+      }
     }
     const inside = new Map([...lengths, ...parts]);
     const counts = countMentions(given);
@@ -372,7 +382,7 @@ class Tiler {
       },
       spare,
     );
-    body = this.tile(body, inside);
+    if (!uses.isOrdered) body = this.tile(body, inside);
     const isWhole = (buffer: number): boolean => parts.has(buffer) && !locals.has(buffer);
     body = copyParts(
       body,
@@ -395,11 +405,15 @@ class Tiler {
       this.#settled.add(buffer);
     }
     for (const buffer of localsInside(body)) locals.add(buffer);
+    const { loop, trips } = tiling;
+    if (uses.isOrdered) {
+      return { kind: "loop", name: plan.name("in_order"), loop, trips, grid: false, body };
+    }
     return {
       kind: "tile",
       name: plan.name("tile"),
-      loop: tiling.loop,
-      trips: tiling.trips,
+      loop,
+      trips,
       locals: [...locals].sort((p, q) => p - q),
       body,
     };

@@ -46,6 +46,8 @@ export interface Use {
   written: boolean;
   /** Written by a step that every tile does as a whole, for itself. */
   repeated: boolean;
+  /** Written by one step in all tiles, wherever it likes: they have to run one after the other. */
+  ordered: boolean;
 }
 
 export class Uses {
@@ -53,13 +55,21 @@ export class Uses {
 
   add(
     buffer: number,
-    { own = true, strays = false, read = false, written = false, repeated = false }: Partial<Use>,
+    {
+      own = true,
+      strays = false,
+      read = false,
+      written = false,
+      repeated = false,
+      ordered = false,
+    }: Partial<Use>,
   ): void {
     const known = this.byBuffer.get(buffer);
     if (known === undefined) {
-      this.byBuffer.set(buffer, { own, strays, read, written, repeated });
+      this.byBuffer.set(buffer, { own, strays, read, written, repeated, ordered });
       return;
     }
+    known.ordered ||= ordered;
     known.own &&= own;
     known.strays ||= strays;
     known.read ||= read;
@@ -73,16 +83,25 @@ export class Uses {
 
   /** A buffer by which tiles would depend on each other, if any. */
   conflict(): number | undefined {
-    for (const [buffer, { own, strays, written, repeated }] of this.byBuffer) {
+    for (const [buffer, { own, strays, written, repeated, ordered }] of this.byBuffer) {
+      if (ordered && !strays) continue;
       if (strays || (written && (!own || repeated))) return buffer;
     }
     return undefined;
   }
 
+  /** Whether tiles have to run one after the other. */
+  get isOrdered(): boolean {
+    return [...this.byBuffer.values()].some(({ ordered }) => ordered);
+  }
+
   /** Whether there would be a conflict with `other` added. */
   conflictsWith(other: Uses): boolean {
     for (const [buffer, theirs] of other.byBuffer) {
-      const ours = this.byBuffer.get(buffer) ?? theirs;
+      const known = this.byBuffer.get(buffer);
+      if (known === undefined && theirs.ordered) continue;
+      const ours = known ?? theirs;
+      if (ours.ordered || theirs.ordered) return true;
       const own = ours.own && theirs.own;
       const repeated = ours.repeated || theirs.repeated;
       if ((ours.written || theirs.written) && (!own || repeated)) return true;
