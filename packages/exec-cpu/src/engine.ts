@@ -50,7 +50,7 @@ export interface CrewSource {
 
 /** Copies whole arrays of one class; bytes, so that NaN payloads survive. An array that is in place stays. */
 export function copyBytes(from: StorageArray, to: StorageArray): void {
-  if (from === to || (from.buffer === to.buffer && from.byteOffset === to.byteOffset)) return;
+  if (from.buffer === to.buffer && from.byteOffset === to.byteOffset) return;
   new Uint8Array(to.buffer, to.byteOffset, to.byteLength).set(
     new Uint8Array(from.buffer, from.byteOffset, from.byteLength),
   );

@@ -32,30 +32,29 @@ export interface CpuExecutable extends Executable {
   tensor(name: string): StorageArray;
 }
 
+const prepareAgain = { help: "Prepare the plan again." };
+
 type Arrays = readonly (StorageArray | undefined)[];
 
-/** Whether a caller gives just the arrays that were checked the last time. */
-function isAgain(
+/** Whether a caller gives just the arrays that were checked the last time; one given away meanwhile is empty. */
+const isAgain = (
   ports: readonly PlanPort[],
   known: Arrays | undefined,
   given: RunInputs | undefined,
-): known is Arrays {
-  if (known === undefined || !given || Object.keys(given).length !== ports.length) return false;
-  for (let i = 0; i < ports.length; i++) {
-    const [port, array] = [ports[i] as PlanPort, known[i]];
-    // An array that was given away meanwhile is empty.
-    if (array === undefined || array.byteLength === 0 || given[port.name] !== array) return false;
-  }
-  return true;
-}
+): unknown =>
+  known &&
+  given &&
+  Object.keys(given).length === ports.length &&
+  ports.every(({ name }, i) => known[i]?.byteLength && known[i] === given[name]);
 
 export class PreparedPlan implements CpuExecutable {
   readonly plan: Plan;
   #engine: Engine | undefined;
   #state: "ready" | "poisoned" | "disposed" = "ready";
   #running = false;
-  /** The arrays of the latest run. */
-  #arrays: { readonly given: readonly StorageArray[]; readonly wanted: Arrays } | undefined;
+  // The arrays of the latest run.
+  #given: readonly StorageArray[] | undefined;
+  #wanted: Arrays | undefined;
   readonly #notes: readonly string[];
   #lastReport: ExecutionReport | undefined;
 
@@ -83,18 +82,14 @@ export class PreparedPlan implements CpuExecutable {
     const engine = this.#requireReady();
     options.signal?.throwIfAborted();
     const { plan } = this;
-    const before = this.#arrays;
-    const given = isAgain(plan.inputs, before?.given, inputs)
-      ? before.given
-      : resolveInputs(plan, inputs);
-    const wanted = isAgain(plan.outputs, before?.wanted, options.out)
-      ? before.wanted
-      : resolveOutputs(plan, options.out);
-    if (given !== before?.given || wanted !== before.wanted) this.#arrays = { given, wanted };
+    if (!isAgain(plan.inputs, this.#given, inputs)) this.#given = resolveInputs(plan, inputs);
+    if (!isAgain(plan.outputs, this.#wanted, options.out)) {
+      this.#wanted = resolveOutputs(plan, options.out);
+    }
     this.#running = true;
     let results: StorageArray[];
     try {
-      results = engine.run(given, wanted);
+      results = engine.run(this.#given as readonly StorageArray[], this.#wanted as Arrays);
     } catch (error) {
       if (error instanceof InternalError) this.#state = "poisoned";
       throw error;
@@ -102,7 +97,7 @@ export class PreparedPlan implements CpuExecutable {
       this.#running = false;
     }
     return Object.fromEntries(
-      this.plan.outputs.map(({ name }, i) => [name, results[i] as StorageArray]),
+      plan.outputs.map(({ name }, i) => [name, results[i] as StorageArray]),
     );
   }
 
@@ -111,11 +106,12 @@ export class PreparedPlan implements CpuExecutable {
     const ports = [...this.plan.inputs, ...this.plan.outputs];
     const port = ports.find((candidate) => candidate.name === name);
     if (port !== undefined) return engine.view(port.buffer);
+    const names = ports.map((known) => known.name);
     throw new InputError("GF1014", `plan "${this.plan.name}" has no input or output "${name}"`, {
       path: name,
       received: name,
-      expected: ports.map((known) => known.name),
-      help: `It has ${ports.map((known) => `"${known.name}"`).join(", ")}.`,
+      expected: names,
+      help: `It has ${names.map((known) => `"${known}"`).join(", ")}.`,
     });
   }
 
@@ -124,15 +120,15 @@ export class PreparedPlan implements CpuExecutable {
       throw new DisposedError(
         "GF5003",
         `the executable of plan "${this.plan.name}" was disposed of`,
-        {
-          help: "Prepare the plan again.",
-        },
+        prepareAgain,
       );
     }
     if (this.#state === "poisoned") {
-      throw new InternalError("GF9305", `an earlier run of plan "${this.plan.name}" went wrong`, {
-        help: "Prepare the plan again.",
-      });
+      throw new InternalError(
+        "GF9305",
+        `an earlier run of plan "${this.plan.name}" went wrong`,
+        prepareAgain,
+      );
     }
     if (this.#running) {
       throw new GridfuseError("GF5004", "runSync was called while a run is under way", {

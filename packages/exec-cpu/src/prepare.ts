@@ -63,11 +63,15 @@ export interface AsyncCpuExecutor extends Executor {
 
 const isCount = (value: unknown): boolean =>
   value === undefined || (typeof value === "number" && value >= 0);
+const isOneOf =
+  (...names: unknown[]) =>
+  (value: unknown): boolean =>
+    value === undefined || names.includes(value);
 const known: { readonly [name: string]: ((value: unknown) => boolean) | undefined } = {
-  backend: (value) => [undefined, "auto", "wasm", "js"].includes(value as string | undefined),
+  backend: isOneOf("auto", "wasm", "js"),
   threads: (value) =>
     value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) <= 64),
-  precision: (value) => [undefined, "exact", "fast"].includes(value as string | undefined),
+  precision: isOneOf("exact", "fast"),
   maxBytes: isCount,
   maxFuel: isCount,
 };
@@ -87,7 +91,7 @@ export class Preparation implements AsyncCpuExecutor {
       throw new CapabilityError("GF5007", `cpu has no ${name}: ${JSON.stringify(value)}`, {
         path: name,
         received: value,
-        help: 'Options are backend ("auto", "wasm", "js"), threads (1 to 64), precision ("exact", "fast"), maxBytes and maxFuel.',
+        help: 'Options are backend ("auto", "wasm", "js"), threads (1 to 64), precision ("exact", "fast"), maxBytes, maxFuel.',
       });
     }
     const wanted = options.backend ?? "auto";

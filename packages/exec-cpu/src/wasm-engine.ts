@@ -83,7 +83,7 @@ class WasmEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #memory: WebAssembly.Memory;
   readonly #run: () => void;
-  readonly #views = new Map<number, StorageArray>();
+  readonly #views: StorageArray[] = [];
 
   constructor(
     program: WasmProgram,
@@ -119,20 +119,15 @@ class WasmEngine implements Engine {
   }
 
   view(buffer: number): StorageArray {
-    let view = this.#views.get(buffer);
-    if (view === undefined) {
-      const { dtype, length, address } = this.#program.place(buffer);
-      view = storageArray(dtype, this.#memory.buffer, address, length);
-      this.#views.set(buffer, view);
-    }
-    return view;
+    const { dtype, length, address } = this.#program.place(buffer);
+    this.#views[buffer] ??= storageArray(dtype, this.#memory.buffer, address, length);
+    return this.#views[buffer];
   }
 
   #print(index: number): void {
     const step = this.#program.prints[index];
-    if (step === undefined) throw this.#broken(`it prints step ${index}, which there is not`);
     const { formatPrint, onPrint = (line: string) => console.log(line) } = this.#options;
-    if (formatPrint === undefined) throw this.#broken("nobody formats its prints");
+    if (!step || !formatPrint) throw this.#broken(`it prints step ${index}, which nobody can`);
     for (const line of formatPrint(step, (buffer) => this.view(buffer))) onPrint(line, step);
   }
 
