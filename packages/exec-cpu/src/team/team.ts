@@ -52,6 +52,8 @@ export class Team implements CrewSource {
   readonly #slots: readonly Slot[];
   readonly #shared = new Map<number, Shared>();
   readonly #maySleep = maySleep();
+  /** Plans whose executables nobody disposed of and nobody has any more. */
+  readonly #dropped = new FinalizationRegistry<number>((id) => this.#forget(id));
   #nextId = 1;
   #fault: CapabilityError | WorkerCrashedError | undefined;
 
@@ -75,7 +77,7 @@ export class Team implements CrewSource {
     const state = new Int32Array(memory.buffer);
     let [runs, began] = [0, 0];
     let isDisposed = false;
-    return {
+    const crew: Crew = {
       imports: {
         join: (left) => this.#join(state, left, began),
         ring: () => this.#ring(),
@@ -96,6 +98,8 @@ export class Team implements CrewSource {
         this.#forget(id);
       },
     };
+    this.#dropped.register(crew, id);
+    return crew;
   }
 
   /** A record whose members say what is so when they are read. */
