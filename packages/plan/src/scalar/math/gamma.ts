@@ -109,12 +109,14 @@ export const lgamma = (b: ScalarBuilder, x: Scalar): Scalar =>
 /** digamma x for x > 0, by Γ′/Γ(x) = Γ′/Γ(x + n) − Σ 1/(x + k). */
 function digammaPositive(f: FloatKit, x: Scalar): Scalar {
   const enough = f.format.dtype === "float32" ? 6 : 10;
-  let y = x;
+  // The least terms first, so that little is lost in the sum before the greatest comes.
+  let y = f.plus(x, enough);
   let sum = f.number(0);
-  for (let step = 0; step < enough; step++) {
-    const isSmall = f.compareTo("lt", y, enough);
-    sum = f.select(isSmall, f.add(sum, f.div(f.number(1), y)), sum);
-    y = f.select(isSmall, f.plus(y, 1), y);
+  for (let step = enough - 1; step >= 0; step--) {
+    const raised = step === 0 ? x : f.plus(x, step);
+    const isSmall = f.compareTo("lt", raised, enough);
+    sum = f.select(isSmall, f.add(sum, f.div(f.number(1), raised)), sum);
+    y = f.select(isSmall, y, raised);
   }
   const inverse = f.div(f.number(1), y);
   const z = f.mul(inverse, inverse);
