@@ -9,9 +9,10 @@ import {
   tensorType,
   type ValueId,
 } from "@gridfuse/graph";
-import { Body, Importing, variableOf } from "./body.ts";
+import { Body } from "./body.ts";
 import { readContainer } from "./container.ts";
 import { malformed } from "./errors.ts";
+import { Importing, variableOf } from "./importing.ts";
 import { ruleOf } from "./primitives/table.ts";
 import { Scope } from "./scope.ts";
 

@@ -3,67 +3,18 @@
  * as the front end makes them.
  */
 import {
-  type BlockDim,
   type BlockMapping,
   type FillMode,
   type GridParams,
-  type Node,
-  newRegion,
-  type RefType,
-  type Region,
   refType,
   type ValueId,
-  type ValueType,
-  writtenRefs,
 } from "@gridfuse/graph";
+import { blockShape, coordinate, indexMap, mappingOf, uniqueNames } from "./block-mapping.ts";
 import { Body } from "./body.ts";
 import { malformed } from "./errors.ts";
-import type { AvalRef, Eqn, PallasCall, WireBlock, WireBlockDim } from "./format.ts";
-import { alignCaptures, type Extent, type KernelScope, NOTHING, Scope } from "./scope.ts";
-
-const coordinate: ValueType = { kind: "tensor", dtype: "int32", shape: [] };
-
-type Scratch = GridParams["scratch"][number];
-
-/** A region of a grid while it is filled: its params stand in groups, memory can be added. */
-export class KernelRegion implements KernelScope {
-  readonly scope: Scope;
-  readonly scratch: Scratch[] = [];
-  ids: readonly ValueId[] = [];
-  extents: readonly Extent[] = [];
-  readonly #params: ValueId[] = [];
-  readonly #memory: ValueId[] = [];
-
-  /** @param around where its captures come from; without it nothing outside can be reached */
-  constructor(around: Scope, captures: boolean) {
-    this.scope = new Scope(around.table, captures ? around : undefined);
-    this.scope.e.origin = around.e.origin;
-    this.scope.kernel = this;
-  }
-
-  param(type: ValueType): ValueId {
-    const value = this.scope.param(type);
-    this.#params.push(value);
-    return value;
-  }
-
-  allocate(name: string, { dtype, shape, kind, ...rest }: ValueType): ValueId {
-    const space = kind === "ref" ? (rest as RefType).space : "vmem";
-    const value = this.scope.param(refType(dtype, shape, space));
-    this.#memory.push(value);
-    this.scratch.push({ name: `${name}${this.scratch.length}`, dtype, shape, space });
-    return value;
-  }
-
-  /** Brings the params into order; the outer values that the region captures. */
-  finish(): readonly ValueId[] {
-    const { params } = this.scope.region;
-    const { captures } = this.scope;
-    params.length = 0;
-    params.push(...this.#params, ...this.#memory, ...captures.values());
-    return [...captures.keys()];
-  }
-}
+import type { AvalRef, Eqn, PallasCall, WireBlock } from "./format.ts";
+import { clearSemaphores, KernelRegion, ownPrefetch } from "./kernel-region.ts";
+import { type Extent, NOTHING } from "./scope.ts";
 
 export function kernelCall(
   body: Body,
@@ -150,80 +101,6 @@ export function kernelCall(
     ...extra.map(([from]) => index[from] as ValueId),
   ];
   return body.e.emitAll("grid", operands, params, [kernel.scope.region, ...maps]);
-}
-
-// ── Prefetch ────────────────────────────────────────────────────────────────────────────────
-
-/**
- * Prefetched operands that the kernel writes become memory of its own. In JAX's plain interpreter every grid
- * point finds the operand as it was; on a TPU, what the point before left.
- */
-function ownPrefetch(
-  kernel: KernelRegion,
-  prefetched: readonly ValueId[],
-  ids: readonly ValueId[],
-  fill: FillMode,
-): void {
-  const { region, table } = kernel.scope;
-  const written = writtenRefs(table, region);
-  const own = new Map(
-    prefetched
-      .filter((ref) => written.has(ref))
-      .map((ref) => [ref, kernel.allocate("prefetch", table.types[ref] as ValueType)]),
-  );
-  if (own.size === 0) return;
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    if (!node.inputs.some((value) => own.has(value))) continue;
-    const inputs = node.inputs.map((value) => own.get(value) ?? value);
-    table.nodes[id] = { ...node, inputs } as Node;
-  }
-  const body = region.nodes.splice(0);
-  const copies = (into: Scope, name: (ref: ValueId) => ValueId): void => {
-    for (const [from, to] of own) {
-      const value = into.e.emit("get", [name(from)], { transforms: [] });
-      into.e.emitAll("set", [name(to), value], { transforms: [] });
-    }
-  };
-  if (fill === "hlo") copies(kernel.scope, (ref) => ref);
-  else atFirstPoint(kernel, ids, copies);
-  region.nodes.push(...body);
-}
-
-/** What is done before everything else, once. */
-function atFirstPoint(
-  { scope }: KernelRegion,
-  ids: readonly ValueId[],
-  act: (into: Scope, name: (value: ValueId) => ValueId) => void,
-): void {
-  const { e } = scope;
-  if (ids.length === 0) {
-    act(scope, (value) => value);
-    return;
-  }
-  const zero = e.full("int32", [], 0);
-  const first = ids
-    .map((id) => e.emit("eq", [id, zero], {}))
-    .reduce((all, at) => e.emit("and", [all, at], {}));
-  const [no, yes] = [scope.inside(), scope.inside()];
-  act(yes, (value) => yes.capture(value));
-  const captures = alignCaptures([no, yes]);
-  e.emitAll("cond", [first, ...captures], {}, [no.region, yes.region]);
-}
-
-/** Semaphores begin at zero, whatever other memory holds. */
-function clearSemaphores(
-  kernel: KernelRegion,
-  ids: readonly ValueId[],
-  semaphores: readonly ValueId[],
-): void {
-  if (semaphores.length === 0) return;
-  atFirstPoint(kernel, ids, (into, name) => {
-    for (const ref of semaphores) {
-      const zero = into.full("int16", (into.table.types[ref] as ValueType).shape, 0);
-      into.e.emitAll("set", [name(ref), zero], { transforms: [] });
-    }
-  });
 }
 
 // ── Aliases ─────────────────────────────────────────────────────────────────────────────────
@@ -336,68 +213,4 @@ function nameAxes(
     if (name == null) return [];
     return [{ name, index: ids[d] as ValueId, size: call.grid[d] ?? 0, owner: kernel.scope }];
   });
-}
-
-// ── Blocks ──────────────────────────────────────────────────────────────────────────────────
-
-const blockShape = ({ block }: BlockMapping): readonly number[] =>
-  block.flatMap((dim) => (dim.kind === "squeezed" ? [] : [dim.size]));
-
-export function uniqueNames(blocks: readonly WireBlock[]): readonly string[] {
-  const seen = new Map<string, number>();
-  return blocks.map(({ origin = "ref" }) => {
-    const count = seen.get(origin) ?? 0;
-    seen.set(origin, count + 1);
-    return count === 0 ? origin : `${origin}#${count}`;
-  });
-}
-
-export function mappingOf(body: Body, block: WireBlock, name: string, eqn: Eqn): BlockMapping {
-  const array = body.importing.typeOf(block.array);
-  const ref = body.importing.typeOf(block.ref);
-  if (array === undefined || ref === undefined) {
-    throw body.unsupported(eqn, `a semaphore as operand "${name}"`);
-  }
-  return {
-    name,
-    dtype: array.dtype,
-    shape: array.shape,
-    block: block.shape.map((dim) => blockDim(body, dim, eqn)),
-    space: ref.kind === "ref" ? ref.space : "vmem",
-  };
-}
-
-function blockDim(body: Body, dim: WireBlockDim, eqn: Eqn): BlockDim {
-  switch (dim.k) {
-    case "blk":
-      return { kind: "blocked", size: dim.n };
-    case "sq":
-      return { kind: "squeezed" };
-    case "el":
-      return { kind: "element", size: dim.n, padding: dim.pad ?? [0, 0] };
-    case "bs":
-      return { kind: "bounded", size: dim.n };
-    case "ind":
-      throw body.unsupported(eqn, "a block that gathers by indices");
-    default:
-      throw malformed(`there is no block dimension "${(dim satisfies never as WireBlockDim).k}"`);
-  }
-}
-
-function indexMap(
-  body: Body,
-  { index_map }: WireBlock,
-  axes: number,
-  prefetch: readonly RefType[],
-): Region {
-  const scope = new Scope(body.scope.table, undefined, newRegion());
-  scope.e.origin = body.e.origin;
-  const params = [
-    ...Array.from({ length: axes }, () => scope.param(coordinate)),
-    ...prefetch.map((type) => scope.param(type)),
-  ];
-  const taken = body.importing.jaxpr(index_map).in.length;
-  const results = new Body(body.importing, scope).run(index_map, params.slice(0, taken));
-  scope.region.results.push(...results.map((value) => scope.e.convert(value, "int32")));
-  return scope.region;
 }

@@ -11,7 +11,7 @@ import {
   type ValueId,
 } from "@gridfuse/graph";
 import { Body } from "./body.ts";
-import { KernelRegion } from "./kernel-call.ts";
+import { KernelRegion } from "./kernel-region.ts";
 import type { Scope } from "./scope.ts";
 
 /**

@@ -13,10 +13,11 @@ import {
   type ValueId,
   writeView,
 } from "@gridfuse/graph";
-import { type Body, staticInt } from "./body.ts";
+import type { Body } from "./body.ts";
 import { dtypeOf } from "./dtypes.ts";
 import { malformed } from "./errors.ts";
 import type { Atom, IndexEntry, Transform, View } from "./format.ts";
+import { staticInt } from "./literal.ts";
 import { uninitialised } from "./memory.ts";
 import { NOTHING } from "./scope.ts";
 

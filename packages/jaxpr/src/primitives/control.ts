@@ -1,6 +1,7 @@
 /** Calls, loops and branches. Bodies become regions; constants of a body become captures. */
 import type { ValueId } from "@gridfuse/graph";
-import { Body, type Rule } from "../body.ts";
+import { Body } from "../body.ts";
+import type { Rule } from "../importing.ts";
 import { alignCaptures, NOTHING, type Scope } from "../scope.ts";
 import type { Rules } from "./table.ts";
 

@@ -1,8 +1,9 @@
 /** Elementwise primitives: ops of the same name, once their operands have one shape. */
 import type { DType, OpName, OpParams, ValueId } from "@gridfuse/graph";
-import type { Body, Rule } from "../body.ts";
+import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { WireDType } from "../format.ts";
+import type { Rule } from "../importing.ts";
 import type { Rules } from "./table.ts";
 
 type None = { [K in OpName]: OpParams[K] extends Record<string, never> ? K : never }[OpName] &

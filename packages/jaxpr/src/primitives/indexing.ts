@@ -11,8 +11,10 @@ import {
   toBits,
   type ValueId,
 } from "@gridfuse/graph";
-import { type Body, literalValue, type Rule } from "../body.ts";
+import type { Body } from "../body.ts";
 import type { Literal } from "../format.ts";
+import type { Rule } from "../importing.ts";
+import { literalValue } from "../literal.ts";
 import type { Rules } from "./table.ts";
 
 interface GatherParams {

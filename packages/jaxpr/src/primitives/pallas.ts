@@ -1,7 +1,8 @@
 /** Pallas: kernel calls, grid coordinates, memory of a scope, semaphores. */
 import { refType, tensorType, type ValueId, type ValueType } from "@gridfuse/graph";
-import { Body, type Rule } from "../body.ts";
+import { Body } from "../body.ts";
 import type { Atom, Eqn, PallasCall, View } from "../format.ts";
+import type { Rule } from "../importing.ts";
 import { isUnbounded, kernelCall, sharesBlocks } from "../kernel-call.ts";
 import { uninitialised } from "../memory.ts";
 import { inKernel } from "../outside.ts";

@@ -1,8 +1,9 @@
 /** Reductions, running reductions, sorting. */
 import type { OpName, ValueId } from "@gridfuse/graph";
-import type { Body, Rule } from "../body.ts";
+import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { Eqn, WireDType } from "../format.ts";
+import type { Rule } from "../importing.ts";
 import type { Rules } from "./table.ts";
 
 type Reduction = Extract<OpName, `reduce_${"sum" | "prod" | "max" | "min" | "and" | "or" | "xor"}`>;

@@ -1,7 +1,8 @@
 /** Reading and writing memory. */
 import type { ValueId } from "@gridfuse/graph";
-import type { Body, Rule } from "../body.ts";
+import type { Body } from "../body.ts";
 import type { Atom, View } from "../format.ts";
+import type { Rule } from "../importing.ts";
 import { addToRef, openWindow, padWhole, readOpen, readRef, windowOf, writeRef } from "../views.ts";
 import type { Rules } from "./table.ts";
 

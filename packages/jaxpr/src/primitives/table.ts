@@ -1,7 +1,7 @@
 /** Every primitive that has a meaning here, by module and name. */
 import { BuildError, type SourceLocation } from "@gridfuse/graph";
-import type { Rule } from "../body.ts";
 import type { Eqn, WireProgram } from "../format.ts";
+import type { Rule } from "../importing.ts";
 import { control } from "./control.ts";
 import { dots } from "./dot.ts";
 import { elementwise } from "./elementwise.ts";

@@ -4,9 +4,11 @@
  * here is Threefry-2x32 of the seed and a count of draws.
  */
 import { type DType, itemSize, tensorType, type ValueId } from "@gridfuse/graph";
-import { type Body, type Rule, staticInt } from "../body.ts";
+import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { Atom, Eqn, View, WireDType } from "../format.ts";
+import type { Rule } from "../importing.ts";
+import { staticInt } from "../literal.ts";
 import type { KernelScope } from "../scope.ts";
 import { addToRef, readRef, repacked, writeRef } from "../views.ts";
 import { sliceAxis } from "./movement.ts";

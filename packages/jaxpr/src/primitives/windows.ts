@@ -3,9 +3,10 @@
  * products with shifted slices. Few and outside of kernels; a window is unrolled.
  */
 import { type DType, fromBits, type ScalarValue, type ValueId } from "@gridfuse/graph";
-import type { Body, Rule } from "../body.ts";
+import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { Eqn, WireDType } from "../format.ts";
+import type { Rule } from "../importing.ts";
 import { dot } from "./dot.ts";
 import { defaultFill } from "./indexing.ts";
 import type { Rules } from "./table.ts";

@@ -1,0 +1,79 @@
+/** Block specs and index maps of the wire as those of the graph. */
+import {
+  type BlockDim,
+  type BlockMapping,
+  newRegion,
+  type RefType,
+  type Region,
+  tensorType,
+  type ValueType,
+} from "@gridfuse/graph";
+import { Body } from "./body.ts";
+import { malformed } from "./errors.ts";
+import type { Eqn, WireBlock, WireBlockDim } from "./format.ts";
+import { Scope } from "./scope.ts";
+
+/** Type of a grid coordinate. */
+export const coordinate: ValueType = tensorType("int32", []);
+
+export const blockShape = ({ block }: BlockMapping): readonly number[] =>
+  block.flatMap((dim) => (dim.kind === "squeezed" ? [] : [dim.size]));
+
+export function uniqueNames(blocks: readonly WireBlock[]): readonly string[] {
+  const seen = new Map<string, number>();
+  return blocks.map(({ origin = "ref" }) => {
+    const count = seen.get(origin) ?? 0;
+    seen.set(origin, count + 1);
+    return count === 0 ? origin : `${origin}#${count}`;
+  });
+}
+
+export function mappingOf(body: Body, block: WireBlock, name: string, eqn: Eqn): BlockMapping {
+  const array = body.importing.typeOf(block.array);
+  const ref = body.importing.typeOf(block.ref);
+  if (array === undefined || ref === undefined) {
+    throw body.unsupported(eqn, `a semaphore as operand "${name}"`);
+  }
+  return {
+    name,
+    dtype: array.dtype,
+    shape: array.shape,
+    block: block.shape.map((dim) => blockDim(body, dim, eqn)),
+    space: ref.kind === "ref" ? ref.space : "vmem",
+  };
+}
+
+function blockDim(body: Body, dim: WireBlockDim, eqn: Eqn): BlockDim {
+  switch (dim.k) {
+    case "blk":
+      return { kind: "blocked", size: dim.n };
+    case "sq":
+      return { kind: "squeezed" };
+    case "el":
+      return { kind: "element", size: dim.n, padding: dim.pad ?? [0, 0] };
+    case "bs":
+      return { kind: "bounded", size: dim.n };
+    case "ind":
+      throw body.unsupported(eqn, "a block that gathers by indices");
+    default:
+      throw malformed(`there is no block dimension "${(dim satisfies never as WireBlockDim).k}"`);
+  }
+}
+
+export function indexMap(
+  body: Body,
+  { index_map }: WireBlock,
+  axes: number,
+  prefetch: readonly RefType[],
+): Region {
+  const scope = new Scope(body.scope.table, undefined, newRegion());
+  scope.e.origin = body.e.origin;
+  const params = [
+    ...Array.from({ length: axes }, () => scope.param(coordinate)),
+    ...prefetch.map((type) => scope.param(type)),
+  ];
+  const taken = body.importing.jaxpr(index_map).in.length;
+  const results = new Body(body.importing, scope).run(index_map, params.slice(0, taken));
+  scope.region.results.push(...results.map((value) => scope.e.convert(value, "int32")));
+  return scope.region;
+}

@@ -1,0 +1,217 @@
+/** What one import knows of the whole program: its types and constants, and each jaxpr made ready once. */
+import {
+  type DType,
+  type FillMode,
+  type Origin,
+  refType,
+  type ScalarValue,
+  type SourceLocation,
+  sourceLocation,
+  type Table,
+  type TensorType,
+  tensorType,
+  type ValueId,
+  type ValueType,
+} from "@gridfuse/graph";
+import type { Body } from "./body.ts";
+import type { Container } from "./container.ts";
+import { dtypeOf, isSemaphore } from "./dtypes.ts";
+import { malformed } from "./errors.ts";
+import type {
+  Atom,
+  Aval,
+  AvalRef,
+  Eqn,
+  Jaxpr,
+  Literal,
+  Var,
+  WireConstant,
+  WireProgram,
+} from "./format.ts";
+import { literalValue } from "./literal.ts";
+import type { Scope } from "./scope.ts";
+
+/** What a primitive becomes: its results, in the order of the equation's. */
+export type Results = ValueId | readonly ValueId[] | undefined;
+export interface Rule {
+  (body: Body, args: readonly ValueId[], x: never, eqn: Eqn): Results;
+  /** Literals come as `LITERAL`: the rule makes them in the shape that it needs (`Body.meet`). */
+  readonly lateLiterals?: true;
+}
+
+/** Stands for an operand that the equation has written down. */
+export const LITERAL: ValueId = -2;
+
+interface Fixed {
+  readonly dtype: DType;
+  readonly value: ScalarValue;
+}
+
+/** The rule of an equation; throws where there is none. */
+export type RuleOf = (
+  eqn: Eqn,
+  program: WireProgram,
+  place: () => SourceLocation | undefined,
+) => Rule;
+
+export interface Step {
+  readonly eqn: Eqn;
+  readonly rule: Rule;
+  readonly inputs: readonly Atom[];
+  /** The literals among the inputs; undefined where there is none. */
+  readonly fixed: readonly (Fixed | undefined)[] | undefined;
+  /** Type of the one result as JAX has it. */
+  readonly type: TensorType | undefined;
+  /** Variables of the results, −1 where nobody reads one. */
+  readonly outputs: readonly number[];
+  readonly origin: Origin | undefined;
+}
+
+export interface Prepared {
+  readonly jaxpr: Jaxpr;
+  readonly params: readonly number[];
+  readonly steps: readonly Step[];
+}
+
+/** What one import knows of the whole program. */
+export class Importing {
+  readonly program: WireProgram;
+  readonly table: Table;
+  readonly fill: FillMode;
+  readonly reads: "clamp" | "fill";
+  /** Whether some equation asks how far a semaphore has counted; else semaphores are left out. */
+  readonly countsSemaphores: boolean;
+  readonly #ruleOf: RuleOf;
+  readonly #container: Container;
+  readonly #prepared: (Prepared | undefined)[] = [];
+  readonly #avals: (ValueType | null)[] = [];
+  readonly #constants: Map<
+    number,
+    { readonly type: TensorType; readonly data: ReturnType<Container["constant"]> }
+  > = new Map();
+
+  constructor(
+    container: Container,
+    table: Table,
+    { fill = "hlo", reads = "clamp" }: { fill?: FillMode; reads?: "clamp" | "fill" },
+    ruleOf: RuleOf,
+  ) {
+    this.reads = reads;
+    this.#ruleOf = ruleOf;
+    this.#container = container;
+    this.fill = fill;
+    this.program = container.program;
+    this.table = table;
+    this.countsSemaphores = this.program.jaxprs.some(({ eqns }) =>
+      eqns.some(({ p }) => p === "semaphore_read"),
+    );
+  }
+
+  jaxpr(i: number): Jaxpr {
+    const jaxpr = this.program.jaxprs[i];
+    if (jaxpr === undefined) throw malformed(`there is no jaxpr ${i}`);
+    return jaxpr;
+  }
+
+  /** Type of the values of an aval; undefined for what is left out. */
+  typeOf(aval: AvalRef): ValueType | undefined {
+    if (typeof aval !== "number") return this.#typeOf(aval);
+    const known = this.#avals[aval];
+    if (known !== undefined) return known ?? undefined;
+    const described = this.program.avals?.[aval];
+    if (described === undefined) throw malformed(`there is no aval ${aval}`);
+    const type = this.#typeOf(described);
+    this.#avals[aval] = type ?? null;
+    return type;
+  }
+
+  #typeOf(aval: Aval): ValueType | undefined {
+    switch (aval.k) {
+      case "token":
+        return undefined;
+      case "key":
+        return tensorType("uint64", aval.s);
+      case "ref": {
+        if (isSemaphore(aval.d) && !this.countsSemaphores) return undefined;
+        const space =
+          aval.m === "smem" ? "smem" : aval.m === "any" || aval.m === "hbm" ? "any" : "vmem";
+        return refType(dtypeOf(aval.d), aval.s, space);
+      }
+      default:
+        if (isSemaphore(aval.d) && !this.countsSemaphores) return undefined;
+        return tensorType(dtypeOf(aval.d), aval.s);
+    }
+  }
+
+  isKey(v: Var): boolean {
+    const aval = "v" in v ? v.a : v[1];
+    return (typeof aval === "number" ? this.program.avals?.[aval] : aval)?.k === "key";
+  }
+
+  isSemaphore(aval: AvalRef): boolean {
+    const described = typeof aval === "number" ? this.program.avals?.[aval] : aval;
+    return described !== undefined && "d" in described && isSemaphore(described.d);
+  }
+
+  typeOfVar(v: Var): ValueType | undefined {
+    return this.typeOf("v" in v ? v.a : v[1]);
+  }
+
+  constant(scope: Scope, i: number): ValueId {
+    return scope.constant(i, () => {
+      let known = this.#constants.get(i);
+      if (known === undefined) {
+        const data = this.#container.constant(i);
+        const { dtype, shape } = (this.program.consts ?? [])[i] as WireConstant;
+        known = { type: tensorType(dtypeOf(dtype), shape), data };
+        this.#constants.set(i, known);
+      }
+      const { type, data } = known;
+      return scope.e.emit("constant", [], { dtype: type.dtype, shape: type.shape, data });
+    });
+  }
+
+  prepare(i: number): Prepared {
+    const known = this.#prepared[i];
+    if (known !== undefined) return known;
+    const jaxpr = this.jaxpr(i);
+    const prepared = {
+      jaxpr,
+      params: jaxpr.in.map(variableOf),
+      steps: jaxpr.eqns.map((eqn) => this.#step(eqn)),
+    };
+    this.#prepared[i] = prepared;
+    return prepared;
+  }
+
+  #step(eqn: Eqn): Step {
+    const origin = this.originOf(eqn);
+    const inputs = eqn.i ?? [];
+    const first = eqn.o?.length === 1 ? eqn.o[0] : undefined;
+    const type = first == null ? undefined : this.typeOfVar(first);
+    return {
+      eqn,
+      rule: this.#ruleOf(eqn, this.program, () => placeOf(origin)),
+      inputs,
+      fixed: inputs.some(isLiteral) ? inputs.map(fixedOf) : undefined,
+      type: type?.kind === "tensor" ? type : undefined,
+      outputs: (eqn.o ?? []).map((v) => (v === null ? -1 : variableOf(v))),
+      origin,
+    };
+  }
+
+  originOf({ loc, p }: Eqn): Origin | undefined {
+    const place = loc === undefined ? undefined : this.program.locs?.[loc];
+    return place === undefined ? undefined : { name: p, place };
+  }
+}
+
+const isLiteral = (atom: Atom): atom is Literal => typeof atom === "object" && "lit" in atom;
+
+const fixedOf = (atom: Atom): Fixed | undefined =>
+  isLiteral(atom) ? { dtype: dtypeOf(atom.d), value: literalValue(atom) } : undefined;
+
+export const placeOf = (origin: Origin | undefined): SourceLocation | undefined =>
+  origin === undefined ? undefined : sourceLocation(origin);
+
+export const variableOf = (v: Var): number => ("v" in v ? v.v : v[0]);
