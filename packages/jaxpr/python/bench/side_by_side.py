@@ -88,7 +88,6 @@ def identity(points: int) -> Callable[[], Case]:
     """What the door itself costs: the same arrays, copied."""
 
     def make() -> Case:
-        import jax
         import jax.numpy as jnp
         from jax.experimental import pallas as pl
 
@@ -197,10 +196,14 @@ def _median(call: Callable[[], Any]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--tallax", default=os.environ.get("GRIDFUSE_TALLAX"))
-    parser.add_argument("--limit", type=float, default=120, help="seconds for each of JAX's processes")
+    parser.add_argument(
+        "--limit", type=float, default=120, help="seconds for each of JAX's processes"
+    )
     parser.add_argument("--only", default="", help="cases whose names match")
     parser.add_argument("--by", default="jax,gridfuse,plan")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
@@ -270,7 +273,10 @@ def _plan(program: Path, limit: float) -> dict[str, Any]:
         return {"error": "start it with `npm run bench -- jax`"}
     try:
         done = subprocess.run(
-            ["node", "--stack-size=4000", script, str(program)], capture_output=True, text=True, timeout=limit
+            ["node", "--stack-size=4000", script, str(program)],
+            capture_output=True,
+            text=True,
+            timeout=limit,
         )
     except subprocess.TimeoutExpired:
         return {"error": f"not finished in {limit:.0f} s"}
@@ -281,10 +287,15 @@ def _plan(program: Path, limit: float) -> dict[str, Any]:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     columns = ["cold", "trace", "ours", "disk", "warm", "empty"]
-    lines = [f"| case | by | {' | '.join(f'{c} ms' for c in columns)} |", "| --- " * (len(columns) + 2) + "|"]
+    lines = [
+        f"| case | by | {' | '.join(f'{c} ms' for c in columns)} |",
+        "| --- " * (len(columns) + 2) + "|",
+    ]
     for row in rows:
         if "error" in row:
-            lines.append(f"| {row['case']} | {row['by']} | {row['error']} |" + " |" * (len(columns) - 1))
+            lines.append(
+                f"| {row['case']} | {row['by']} | {row['error']} |" + " |" * (len(columns) - 1)
+            )
             continue
         cells = [_ms(row.get(f"{column}_ms")) for column in columns]
         lines.append(f"| {row['case']} | {row['by']} | {' | '.join(cells)} |")

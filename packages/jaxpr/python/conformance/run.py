@@ -42,7 +42,9 @@ FILES = [
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("suite", nargs="+", help="p60, all, or files of tests/pallas")
     parser.add_argument("--jax-source", default=os.environ.get("GRIDFUSE_JAX_SOURCE"))
     parser.add_argument("--json", type=Path, help="write every test with its outcome and reason")
@@ -107,11 +109,17 @@ def _run(
         }
         print(f"{file} …", file=sys.stderr, flush=True)
         subprocess.run(
-            command, cwd=folder, env=environment, timeout=options.time_limit, stdout=subprocess.DEVNULL
+            command,
+            cwd=folder,
+            env=environment,
+            timeout=options.time_limit,
+            stdout=subprocess.DEVNULL,
         )
         tests = json.loads(report.read_text())["tests"]
     if selection is not None:
-        exact = re.compile(rf"({'|'.join(map(re.escape, selection))})(?:[0-9_].*)?$|::({'|'.join(selection)})::")
+        exact = re.compile(
+            rf"({'|'.join(map(re.escape, selection))})(?:[0-9_].*)?$|::({'|'.join(selection)})::"
+        )
         tests = {name: test for name, test in tests.items() if exact.search(name)}
     return tests
 
@@ -136,7 +144,10 @@ def _table(rows: list[dict[str, Any]]) -> str:
         counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
         counts["seconds"] += (row["ms"] or 0) / 1e3
     columns = ["passed", "failed", "not applicable", "skipped"]
-    lines = ["| file | passed / applicable | not applicable | skipped by JAX | seconds |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| file | passed / applicable | not applicable | skipped by JAX | seconds |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     total = dict.fromkeys([*columns, "seconds"], 0.0)
     for file, counts in [*files.items(), ("all", total)]:
         if file != "all":

@@ -141,9 +141,7 @@ def alias(x: jax.Array, y: jax.Array) -> jax.Array:
     def kernel(x_ref: Any, y_ref: Any, o_ref: Any) -> None:
         o_ref[: x.shape[0] // 2] = x_ref[: x.shape[0] // 2] + y_ref[: x.shape[0] // 2]
 
-    return pl.pallas_call(
-        kernel, out_shape=x, input_output_aliases={0: 0}, interpret=True
-    )(x, y)
+    return pl.pallas_call(kernel, out_shape=x, input_output_aliases={0: 0}, interpret=True)(x, y)
 
 
 def several(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -154,7 +152,9 @@ def several(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         whole_ref[...] = (x_ref[...] * 100).astype(jnp.int32)
         mask_ref[...] = x_ref[...] > 0
 
-    shapes = [jax.ShapeDtypeStruct(x.shape, dtype) for dtype in (jnp.bfloat16, jnp.int32, jnp.bool_)]
+    shapes = [
+        jax.ShapeDtypeStruct(x.shape, dtype) for dtype in (jnp.bfloat16, jnp.int32, jnp.bool_)
+    ]
     return tuple(pl.pallas_call(kernel, out_shape=shapes, interpret=True)(x))
 
 
@@ -230,4 +230,3 @@ CASES: dict[str, Case] = {
     "attention": (attention, tuple(_random((32, 8), seed) for seed in range(3))),
     "two kernels": (_sum_twice, (_random((20, 8)),)),
 }
-

@@ -59,7 +59,11 @@ def test_a_second_process_finds_the_plan(tmp_path: object) -> None:
 
     def origin() -> str:
         done = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120
+            [sys.executable, "-c", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.split()[-1]

@@ -1,7 +1,7 @@
 """gridfuse: Pallas kernels in interpret mode at native speed, and JAX programs as files to ship.
 
-    gridfuse.export(fn, *avals)        a traced program, for `importJaxpr` of the TypeScript side
-    gridfuse.pallas.enable()           every `pallas_call(interpret=True)` runs on gridfuse from here on
+gridfuse.export(fn, *avals)        a traced program, for `importJaxpr` of the TypeScript side
+gridfuse.pallas.enable()           every `pallas_call(interpret=True)` runs on gridfuse from here on
 """
 
 from gridfuse._export import export

@@ -282,9 +282,12 @@ def location(source_info: Any) -> str | None:
     return f"{frame.file_name}:{frame.start_line}:{frame.function_name}"
 
 
-_TAKES_TRACEBACK = "traceback" in inspect.signature(
-    getattr(source_info_util.user_frame, "__wrapped__", source_info_util.user_frame)
-).parameters
+_TAKES_TRACEBACK = (
+    "traceback"
+    in inspect.signature(
+        getattr(source_info_util.user_frame, "__wrapped__", source_info_util.user_frame)
+    ).parameters
+)
 
 
 def _frame_argument(source_info: Any) -> Any:
@@ -356,9 +359,7 @@ def _input_names(
         parameters = list(inspect.signature(fn).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    plain = [
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
+    plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = []
     for i, aval in enumerate(avals):
         names += _tree_names(aval, plain[i] if i < len(plain) else f"in{i}")

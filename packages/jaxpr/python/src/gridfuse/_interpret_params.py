@@ -88,7 +88,9 @@ class TpuMode:
     ) -> None:
         mapping = self._params["grid_mapping"]
         outside = np.zeros(len(coordinates[0]) if coordinates else 1, bool)
-        for start, dim, extent in zip(starts, block.block_shape, block.array_aval.shape, strict=False):
+        for start, dim, extent in zip(
+            starts, block.block_shape, block.array_aval.shape, strict=False
+        ):
             low = getattr(dim, "padding", (0, 0))[0]
             outside |= (start < -low) | ((start >= extent) & (extent > 0))
         if not outside.any():
@@ -118,7 +120,8 @@ class TpuMode:
             return
         again = int(begins[np.setdiff1d(np.arange(len(begins)), first)[0]])
         shown = ", ".join(
-            f"{int(start)}:{int(start) + size}" for start, size in zip(places[again], sizes, strict=True)
+            f"{int(start)}:{int(start) + size}"
+            for start, size in zip(places[again], sizes, strict=True)
         )
         before = int(np.flatnonzero(ids[:again] == ids[again])[0])
         name = mapping.block_mappings[mapping.num_inputs + i].origin
@@ -146,7 +149,9 @@ def _refuse(interpret: Any, params: dict[str, Any]) -> None:
             interpret, "num_cores_or_threads", getattr(interpret, "num_cores_per_device", 1)
         )
         if cores > 1 or params.get("mesh") is not None:
-            raise Unsupported("InterpretParams(detect_races=True) on several cores is not supported")
+            raise Unsupported(
+                "InterpretParams(detect_races=True) on several cores is not supported"
+            )
         if _copies(params["jaxpr"]):
             raise Unsupported(
                 "InterpretParams(detect_races=True) is not supported for kernels that copy or signal"

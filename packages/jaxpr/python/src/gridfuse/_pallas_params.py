@@ -83,9 +83,7 @@ def _indexer(scope: Any, indexer: Any) -> str:
             kind = "arr" if getattr(getattr(index, "aval", index), "shape", ()) else "i"
             entries.append(f'{{"k":"{kind}","a":{scope.atom(index)}}}')
     shape = getattr(indexer, "int_indexer_shape", ())
-    return (
-        f'{{"k":"idx","shape":{ints(indexer.shape)},"ish":{ints(shape)},"ix":[{",".join(entries)}]}}'
-    )
+    return f'{{"k":"idx","shape":{ints(indexer.shape)},"ish":{ints(shape)},"ix":[{",".join(entries)}]}}'
 
 
 @writes("state", "get")

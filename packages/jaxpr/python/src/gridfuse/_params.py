@@ -22,10 +22,36 @@ Written = tuple[str | None, str]
 Params = dict[str, Any]
 
 _NOISE = frozenset(
-    "sharding out_sharding accuracy name donated_invars keep_unused inline layouts compiler_options_kvs "
-    "ctx_mesh in_shardings out_shardings in_layouts out_layouts resource_env unroll _split_transpose linear "
-    "dimension_semantics cache_modifier eviction_policy is_volatile input_ranges indices_are_sorted "
-    "unique_indices update_jaxpr update_consts algorithm".split()
+    [
+        "sharding",
+        "out_sharding",
+        "accuracy",
+        "name",
+        "donated_invars",
+        "keep_unused",
+        "inline",
+        "layouts",
+        "compiler_options_kvs",
+        "ctx_mesh",
+        "in_shardings",
+        "out_shardings",
+        "in_layouts",
+        "out_layouts",
+        "resource_env",
+        "unroll",
+        "_split_transpose",
+        "linear",
+        "dimension_semantics",
+        "cache_modifier",
+        "eviction_policy",
+        "is_volatile",
+        "input_ranges",
+        "indices_are_sorted",
+        "unique_indices",
+        "update_jaxpr",
+        "update_consts",
+        "algorithm",
+    ]
 )
 
 # Host code cannot travel; what only prints does not have to.

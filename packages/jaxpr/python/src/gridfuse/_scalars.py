@@ -159,9 +159,19 @@ _INTERVALS: dict[str, Callable[..., Interval | None]] = {
     "sign": lambda x: (int(np.sign(x[0])), int(np.sign(x[1]))),
 }
 _SAME = frozenset(
-    "convert_element_type squeeze reshape broadcast_in_dim multiple_of stop_gradient copy slice transpose".split()
+    [
+        "convert_element_type",
+        "squeeze",
+        "reshape",
+        "broadcast_in_dim",
+        "multiple_of",
+        "stop_gradient",
+        "copy",
+        "slice",
+        "transpose",
+    ]
 )
-_COMPARISONS = frozenset("eq ne lt le gt ge".split())
+_COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
 Env = dict[Any, Interval | None]
 
@@ -175,7 +185,9 @@ class Grid:
 
     def coordinate(self, params: Mapping[str, Any]) -> Interval | None:
         """Of `program_id` or `axis_index`."""
-        size = self.sizes[params["axis"]] if "axis" in params else self.names.get(params["axis_name"])
+        size = (
+            self.sizes[params["axis"]] if "axis" in params else self.names.get(params["axis_name"])
+        )
         return None if size is None else (0, max(0, size - 1))
 
 
