@@ -12,6 +12,7 @@ import {
 import { Body } from "./body.ts";
 import { readContainer } from "./container.ts";
 import { malformed } from "./errors.ts";
+import { fourBits } from "./four-bits.ts";
 import { Importing, variableOf } from "./importing.ts";
 import { ruleOf } from "./primitives/table.ts";
 import { Scope } from "./scope.ts";
@@ -53,7 +54,8 @@ export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): P
   const params = main.in.map((v): ValueId => {
     const type = importing.typeOfVar(v);
     if (type?.kind !== "tensor") throw malformed("an input of the program is no array");
-    return importing.isKey(v) ? keyInput(scope, type) : scope.param(type);
+    if (importing.isKey(v)) return keyInput(scope, type);
+    return fourBits(scope, scope.param(type), importing.wireDType("v" in v ? v.a : v[1]));
   });
   const results = new Body(importing, scope).run(program.main, params);
   const keys = new Set(

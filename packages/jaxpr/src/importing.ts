@@ -28,6 +28,7 @@ import type {
   WireConstant,
   WireProgram,
 } from "./format.ts";
+import { fourBits } from "./four-bits.ts";
 import { literalValue } from "./literal.ts";
 import type { Scope } from "./scope.ts";
 
@@ -149,8 +150,13 @@ export class Importing {
   }
 
   isSemaphore(aval: AvalRef): boolean {
+    return isSemaphore(this.wireDType(aval));
+  }
+
+  /** The dtype as the wire names it; empty for what has none. */
+  wireDType(aval: AvalRef): string {
     const described = typeof aval === "number" ? this.program.avals?.[aval] : aval;
-    return described !== undefined && "d" in described && isSemaphore(described.d);
+    return described !== undefined && "d" in described ? described.d : "";
   }
 
   typeOfVar(v: Var): ValueType | undefined {
@@ -167,7 +173,8 @@ export class Importing {
         this.#constants.set(i, known);
       }
       const { type, data } = known;
-      return scope.e.emit("constant", [], { dtype: type.dtype, shape: type.shape, data });
+      const value = scope.e.emit("constant", [], { dtype: type.dtype, shape: type.shape, data });
+      return fourBits(scope, value, (this.program.consts ?? [])[i]?.dtype ?? "");
     });
   }
 

@@ -3,6 +3,7 @@ import type { DType, OpName, OpParams, ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { WireDType } from "../format.ts";
+import { fourBits } from "../four-bits.ts";
 import type { Rule } from "../importing.ts";
 import type { Rules } from "./table.ts";
 
@@ -129,16 +130,8 @@ function orderedBits(body: Body, value: ValueId): ValueId {
   return body.e.emit("select_n", [negative, bits, flipped], {});
 }
 
-function convert(body: Body, value: ValueId, wire: WireDType): ValueId {
-  const dtype = dtypeOf(wire);
-  const converted = body.e.convert(value, dtype);
-  if (wire !== "i4" && wire !== "u4") return converted;
-  // Four bits are held in eight: the upper ones repeat the sign, or are zero.
-  const four = body.full(dtype, body.shape(converted), 4);
-  const raised = body.e.emit("shift_left", [converted, four], {});
-  const lower = wire === "i4" ? "shift_right_arithmetic" : "shift_right_logical";
-  return body.e.emit(lower, [raised, four], {});
-}
+const convert = (body: Body, value: ValueId, wire: WireDType): ValueId =>
+  fourBits(body.scope, body.e.convert(value, dtypeOf(wire)), wire);
 
 /** A power with an integer exponent is taken in the base's dtype; of integers, by squaring. */
 function power(body: Body, args: readonly ValueId[]): ValueId {
