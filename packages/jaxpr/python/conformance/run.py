@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -108,13 +109,19 @@ def _run(
             "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         }
         print(f"{file} …", file=sys.stderr, flush=True)
-        subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            timeout=options.time_limit,
-            stdout=subprocess.DEVNULL,
-        )
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            process.wait(options.time_limit)
+        except subprocess.TimeoutExpired:
+            # The plug-in still writes what it has seen.
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        if not report.exists():
+            print(f"{file}: no report", file=sys.stderr)
+            return {}
         tests = json.loads(report.read_text())["tests"]
     if selection is not None:
         exact = re.compile(

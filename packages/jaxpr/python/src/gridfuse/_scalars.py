@@ -99,7 +99,7 @@ def _read(eqn: Any, value: Callable[[Any], Any]) -> Any:
     ref, *leaves = eqn.invars
     array = np.asarray(value(ref))
     for transform in _flat(_unflatten(eqn.params["tree"], leaves)):
-        indices = []
+        indices: list[Any] = []
         for index in getattr(transform, "indices", (None,)):
             if index is None or hasattr(index, "stride"):
                 raise Unknown("a slice of a prefetched operand")
