@@ -82,3 +82,8 @@ def bit_patterns(x):
     bits = lax.bitcast_convert_type(x, jnp.int32)
     halves = lax.bitcast_convert_type(x, jnp.uint16)
     return bits, halves, lax.bitcast_convert_type(halves, jnp.float32), lax.nextafter(x, jnp.float32(1))
+
+
+@program(jnp.array([7.9, -9.0, 3.5, jnp.nan, 1e9], jnp.float32), ints(8, least=-20, most=20))
+def four_bits(x, n):
+    return x.astype(jnp.int4).astype(jnp.int32), n.astype(jnp.int4).astype(jnp.int32), n.astype(jnp.uint4).astype(jnp.int32)

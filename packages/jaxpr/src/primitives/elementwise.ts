@@ -1,5 +1,5 @@
 /** Elementwise primitives: ops of the same name, once their operands have one shape. */
-import type { DType, OpName, OpParams, ValueId } from "@gridfuse/graph";
+import { type DType, isFloat, type OpName, type OpParams, type ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { WireDType } from "../format.ts";
@@ -130,8 +130,22 @@ function orderedBits(body: Body, value: ValueId): ValueId {
   return body.e.emit("select_n", [negative, bits, flipped], {});
 }
 
-const convert = (body: Body, value: ValueId, wire: WireDType): ValueId =>
-  fourBits(body.scope, body.e.convert(value, dtypeOf(wire)), wire);
+function convert(body: Body, value: ValueId, wire: WireDType): ValueId {
+  const dtype = dtypeOf(wire);
+  const from = body.dtype(value);
+  const four = wire === "i4" || wire === "u4";
+  return fourBits(
+    body.scope,
+    body.e.convert(four && isFloat(from) ? saturated() : value, dtype),
+    wire,
+  );
+
+  /** Floats saturate at the ends of the four bits. */
+  function saturated(): ValueId {
+    const [least, most] = wire === "i4" ? [-8, 7] : [0, 15];
+    return body.e.emit("clamp", [body.full(from, [], least), value, body.full(from, [], most)], {});
+  }
+}
 
 /** A power with an integer exponent is taken in the base's dtype; of integers, by squaring. */
 function power(body: Body, args: readonly ValueId[]): ValueId {
