@@ -25,7 +25,7 @@ export interface CpuExecutable extends Executable {
   /**
    * The executable's own memory of an input or output, row-major: what is handed to `run` (or as `out`)
    * from here is not copied. Inputs keep their contents from run to run, outputs are overwritten by each;
-   * after `dispose` the array is nobody's.
+   * after `dispose` the array is nobody's. Of a plan that is shared between threads, the memory is shared memory.
    *
    * @throws InputError GF1014 where the plan has no input or output of that name
    */
@@ -71,7 +71,8 @@ export class PreparedPlan implements CpuExecutable {
   /**
    * Runs the plan. Runs that are asked for while another is under way (from a print callback) wait for it.
    *
-   * @throws InputError GF10xx, DisposedError GF5003, KernelTimeoutError GF5010, the reason of `signal`
+   * @throws InputError GF10xx, DisposedError GF5003, KernelTimeoutError GF5010, the reason of `signal`; with threads
+   *   CapabilityError GF5011 and WorkerCrashedError GF5012, after which the next run is as any other
    */
   async run(inputs: RunInputs, options: RunOptions = {}): Promise<RunOutputs> {
     while (this.#running) await Promise.resolve();
