@@ -50,6 +50,7 @@ export default defineConfig({
             { text: "Kernels, grids, refs", link: "/guide/kernels" },
             { text: "Passes, plans, executors", link: "/guide/passes" },
             { text: "Shipping a plan", link: "/guide/shipping" },
+            { text: "Performance", link: "/guide/performance" },
           ],
         },
         { text: "Examples", link: "/examples" },
@@ -57,6 +58,7 @@ export default defineConfig({
           text: "Reference",
           items: [
             { text: "Operations", link: "/reference/ops" },
+            { text: "Mathematics", link: "/reference/mathematics" },
             { text: "Errors", link: "/reference/errors" },
             { text: "API", link: "/api/" },
           ],
