@@ -10,6 +10,7 @@ import {
   kernel,
   pad,
   scan,
+  sort,
   type Tensor,
   tensor,
   vmem,
@@ -346,5 +347,15 @@ describe("points of a parallel axis that a branch leaves out", () => {
       ),
     );
     expectAgreement(asking, someOf);
+  });
+});
+
+describe("sort", () => {
+  it("gives the same operand twice", () => {
+    const g = graph({ x: tensor("float32", [3, 4]) }, ({ x }) => {
+      const [first, second, third] = sort([x, x, x] as Tensor[]);
+      return { first, second: (second as Tensor).neg(), third: (third as Tensor).mul(2) };
+    });
+    expectAgreement(g, { x: counting(3, 4) });
   });
 });

@@ -166,8 +166,21 @@ function describeTemporaries(plan: Plan): TemporariesReport {
     bytesPerTile,
     wholeBytes,
     fitTiles: Math.max(wholeBytes, bytesPerTile) <= defaultBudget.bytes,
-    reasons: (plan.debug?.notes ?? []).filter((note) => note.startsWith("tile: ")),
+    reasons: reasonsFor(plan, new Set(whole)),
   };
+}
+
+/** Why chains were divided, and why steps outside of tiles write what other steps could compute themselves. */
+function reasonsFor(plan: Plan, whole: ReadonlySet<number>): readonly string[] {
+  const writers = plan.steps.flatMap((step) =>
+    step.kind === "kernel" &&
+    step.stages.some(({ writes }) => writes.some(({ buffer }) => whole.has(buffer)))
+      ? [`store: "${step.name}" `]
+      : [],
+  );
+  return (plan.debug?.notes ?? []).filter(
+    (note) => note.startsWith("tile: ") || writers.some((writer) => note.startsWith(writer)),
+  );
 }
 
 function describeKernel(plan: Plan, step: Extract<Step, { kind: "kernel" }>): KernelReport {

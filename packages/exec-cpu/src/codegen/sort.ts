@@ -53,7 +53,7 @@ type Way = "words" | "words and places" | "digits";
 function wayOf(sort: RowSort): Way {
   const { operands, sinks, outer, inner, extent } = sort;
   const { dtype } = operands[0] as RowSort["operands"][number];
-  const alone = operands.length === 1 && sinks.every(({ kind }) => kind === "operand");
+  const alone = operands.length === 1 && sinks.length === 1 && sinks[0]?.kind === "operand";
   if (alone && fitsWords(dtype, outer * inner, extent)) return "words";
   return fitsPlaces(sort) ? "words and places" : "digits";
 }

@@ -421,9 +421,12 @@ class Tiler {
 }
 
 /** Why the step would wait for what other tiles make, if it would. */
-function crossing({ uses }: CutStep, made: ReadonlySet<number>): string | undefined {
+function crossing({ step, uses }: CutStep, made: ReadonlySet<number>): string | undefined {
   for (const [buffer, { own }] of uses.byBuffer) {
-    if (!own && made.has(buffer)) return "it reads across tiles what the chain makes";
+    if (own || !made.has(buffer)) continue;
+    return step.kind === "dot" && step.rhs.buffer === buffer
+      ? "its right operand, which the chain makes, is wanted whole by every tile of its rows"
+      : "it reads across tiles what the chain makes";
   }
   return undefined;
 }
