@@ -98,7 +98,7 @@ export const lgamma = (b: ScalarBuilder, x: Scalar): Scalar =>
     const isTiny = f.compareTo("lt", magnitude, f.format.minNormal);
     const logSine = naturalLog(f, f.select(isTiny, magnitude, sine));
     const logPi = f.select(isTiny, f.number(0), f.number(Math.log(Math.PI)));
-    const reflected = f.sub(f.sub(logPi, logSine), positive);
+    const reflected = f.sub(f.sub(logPi, positive), logSine);
     const result = f.select(isNegative, reflected, positive);
     // From 2^fractionBits on every number is an integer, so that the negative ones are poles.
     const isFarLeft = f.compareTo("le", y, -(2 ** f.format.fractionBits));
