@@ -63,13 +63,13 @@ function blockDim(body: Body, dim: WireBlockDim, eqn: Eqn): BlockDim {
 export function indexMap(
   body: Body,
   { index_map }: WireBlock,
-  axes: number,
+  walked: readonly boolean[],
   prefetch: readonly RefType[],
 ): Region {
   const scope = new Scope(body.scope.table, undefined, newRegion());
   scope.e.origin = body.e.origin;
   const params = [
-    ...Array.from({ length: axes }, () => scope.param(coordinate)),
+    ...walked.map((isParam) => (isParam ? scope.param(coordinate) : scope.full("int32", [], 0))),
     ...prefetch.map((type) => scope.param(type)),
   ];
   const taken = body.importing.jaxpr(index_map).in.length;

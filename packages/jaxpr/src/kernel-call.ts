@@ -29,7 +29,8 @@ export function kernelCall(
   const index = args.slice(ndyn, ndyn + nindex);
   const inputs = args.slice(ndyn + nindex, ndyn + nindex + nin);
   const name = call.name ?? "kernel";
-  const axes = axesOf(body, call, dynamic, nindex);
+  const grid = axesOf(body, call, dynamic, nindex);
+  const axes = grid.filter(isWalked);
   const prefetch = [...index, ...dynamic].map((value) => {
     const { dtype, shape } = body.e.type(value);
     return refType(dtype, shape, "smem");
@@ -47,10 +48,13 @@ export function kernelCall(
   ];
   const names = uniqueNames(blocks);
   const mappings = blocks.map((block, i) => mappingOf(body, block, names[i] as string, eqn));
-  const maps = blocks.map((block) => indexMap(body, block, axes.length, prefetch));
+  const maps = blocks.map((block) => indexMap(body, block, grid.map(isWalked), prefetch));
 
   const kernel = new KernelRegion(body.scope, false);
-  const ids = axes.map(() => kernel.param(coordinate));
+  const walked = axes.map(() => kernel.param(coordinate));
+  const ids = grid.map((axis) =>
+    isWalked(axis) ? (walked[axes.indexOf(axis)] as ValueId) : kernel.scope.full("int32", [], 0),
+  );
   const prefetched = prefetch.map((type) => kernel.param(type));
   const refs = mappings.map((mapping) =>
     kernel.param(refType(mapping.dtype, blockShape(mapping), mapping.space)),
@@ -62,7 +66,7 @@ export function kernelCall(
   });
   clearSemaphores(
     kernel,
-    ids,
+    walked,
     scratch.filter(
       (ref, i) => ref !== NOTHING && importing.isSemaphore(call.scratch[i] as AvalRef),
     ),
@@ -79,7 +83,7 @@ export function kernelCall(
     ...outputs,
     ...scratch,
   ]);
-  ownPrefetch(kernel, prefetched, ids, fill);
+  ownPrefetch(kernel, prefetched, walked, fill);
   kernel.finish();
   const params: GridParams = {
     name,
@@ -143,6 +147,10 @@ export function sharesBlocks(body: Body, call: PallasCall): boolean {
 }
 
 // ── The grid ────────────────────────────────────────────────────────────────────────────────
+
+/** An axis of one step has one coordinate, 0: the graph need not hear of it. */
+const isWalked = ({ size, count }: GridParams["axes"][number]): boolean =>
+  size !== 1 || count !== undefined;
 
 function axesOf(
   body: Body,

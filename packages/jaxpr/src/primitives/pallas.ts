@@ -23,6 +23,7 @@ const programId: Rule = (body, _, { axis }: { axis: number }, eqn) => {
   const kernel = kernelOf(body, eqn);
   const id = kernel.ids[axis];
   if (id === undefined) throw body.unsupported(eqn, `axis ${axis} of ${kernel.ids.length}`);
+  if (kernel.extents[axis] === 1) return body.full("int32", [], 0);
   return body.scope.reach(id, kernel.scope);
 };
 
