@@ -110,7 +110,10 @@ test("a point without lanes, beside a sum that has them", () => {
       })),
     ],
   );
-  expectSame(p, Float32Array.from({ length: rows * length }, (_, i) => (i < length ? -12.5 : 1)));
+  expectSame(
+    p,
+    Float32Array.from({ length: rows * length }, (_, i) => (i < length ? -12.5 : 1)),
+  );
 });
 
 test("a gather by a place that a rare side decides stays within bounds", () => {
