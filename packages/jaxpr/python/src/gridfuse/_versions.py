@@ -39,9 +39,11 @@ _NAMESPACES: dict[str, str] = {
 def closed(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
     """The open jaxpr and its constants, whichever of the two kinds it is."""
     inner = getattr(jaxpr, "jaxpr", None)
-    if inner is not None:
-        return inner, jaxpr.consts
-    return jaxpr, getattr(jaxpr, "consts", ())
+    body = jaxpr if inner is None else inner
+    consts = getattr(jaxpr, "consts", ())
+    # From 0.11 on the body of a scope remembers what it closed over while it was traced; its
+    # equation has the same as operands.
+    return body, () if any(isinstance(one, core.Tracer) for one in consts) else consts
 
 
 def scan_groups(params: dict[str, Any]) -> tuple[int, int]:
