@@ -7,7 +7,9 @@ import type { Graph } from "@gridfuse/graph";
 import { compile, report } from "@gridfuse/passes";
 import { f32, fori, graph, type Tensor, tensor } from "gridfuse";
 import { describe, expect, it } from "vitest";
+import type { SuiteExample } from "../../docs/examples/src/example.ts";
 import { flashAttention } from "../../docs/examples/src/kernels/flash-attention.ts";
+import { suite } from "../../docs/examples/src/kernels/index.ts";
 import { mandelbrot } from "../../docs/examples/src/kernels/mandelbrot.ts";
 import { pagedAttention } from "../../docs/examples/src/kernels/paged-attention.ts";
 import { sort } from "../../docs/examples/src/kernels/sort.ts";
@@ -47,6 +49,17 @@ describe("intermediates alive at once", () => {
     );
     const at = tiled.steps.findIndex(({ kind }) => kind === "while");
     expect(tiled.steps.slice(0, at).some(({ kind }) => kind === "tile")).toBe(true);
+  });
+
+  it.each([
+    ["n-body step", 0],
+    ["histogram", 256 * kib],
+    ["Game of Life", 2 * 512 * 512 * 4],
+  ])("of the example %s are at most %i bytes", (name, bytes) => {
+    const example = suite.find((each) => each.name === name);
+    const { temporaries } = report(compile((example as SuiteExample).graph()));
+    expect(temporaries.peakBytes).toBeLessThanOrEqual(bytes);
+    expect(temporaries.fitTiles || temporaries.reasons.length > 0).toBe(true);
   });
 
   it("are what an executor says it allocated", () => {
