@@ -2,7 +2,7 @@
 import type { DType } from "@gridfuse/plan";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compareBackends, randomWords, sampleArray } from "./compare.ts";
+import { compareBackends, randomWords, runOn, sampleArray } from "./compare.ts";
 import { PlanBuilder } from "./plan-builder.ts";
 
 const dtypes = [
@@ -19,6 +19,20 @@ const shapes = fc.oneof(
     fc.integer({ min: 2, max: 11 }),
   ),
 );
+
+test("maxima of bools stay 0 or 1 where rows are no whole vectors", () => {
+  const p = new PlanBuilder();
+  const shape = [5, 13, 1];
+  const [x, y] = [p.input("x", "bool", shape), p.output("y", "bool", shape)];
+  const [outer, extent, inner] = [5, 13, 1];
+  p.step({
+    ...({ kind: "scan", name: "scan", op: "max", reverse: false } as const),
+    ...{ outer, extent, inner, dtype: "bool", input: x, output: y },
+  });
+  const xs = Uint8Array.from({ length: 65 }, (_, i) => (i % 13 === 0 || i % 13 === 12 ? 1 : 0));
+  const { y: ys } = runOn("wasm", p.build(), { x: xs });
+  expect(ys).toEqual(new Uint8Array(65).fill(1));
+});
 
 test("any scan gives the same on both backends, also in place", () => {
   fc.assert(

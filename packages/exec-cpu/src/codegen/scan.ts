@@ -182,7 +182,10 @@ class ScanEmitter {
     const held = nest.local(heldType(dtype));
     const value = nest.local(heldType(dtype));
     const shape = dtype === "float32" ? "f32x4" : "i32x4";
-    nest.code.get(sum).lane(`${shape}.extract_lane`, row).set(held);
+    nest.code.get(sum).lane(`${shape}.extract_lane`, row);
+    // Lanes of bool are masks.
+    if (dtype === "bool") nest.code.i32(1).op("i32.and");
+    nest.code.set(held);
     for (let i = 0; i < left; i++) {
       const at = add(this.#here, constant(distance + (reverse ? left - 1 - i : i)));
       pushElement(nest, dtype, this.#from, at);
