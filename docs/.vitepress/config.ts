@@ -51,6 +51,7 @@ export default defineConfig({
             { text: "Passes, plans, executors", link: "/guide/passes" },
             { text: "Shipping a plan", link: "/guide/shipping" },
             { text: "Performance", link: "/guide/performance" },
+            { text: "From JAX", link: "/guide/jax" },
           ],
         },
         { text: "Examples", link: "/examples" },
