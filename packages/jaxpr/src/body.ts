@@ -14,8 +14,10 @@ import {
   type TensorType,
   type ValueId,
 } from "@gridfuse/graph";
+import { reportOutside } from "./bounds.ts";
 import { dtypeOf } from "./dtypes.ts";
 import { malformed, unsupported } from "./errors.ts";
+import { wrapped } from "./few-bits.ts";
 import type { Atom, Eqn } from "./format.ts";
 import { type Importing, LITERAL, placeOf, type Results, type Step } from "./importing.ts";
 import { literalValue } from "./literal.ts";
@@ -75,6 +77,8 @@ export class Body {
       }
       this.#current = step;
       results = rule(this, args, (eqn.x ?? {}) as never, eqn);
+      if (step.wraps !== undefined && typeof results === "number")
+        results = wrapped(this.scope, results, step.wraps);
     } catch (error) {
       throw located(error, eqn, origin);
     }
@@ -175,6 +179,11 @@ export class Body {
     if (type?.kind !== "tensor") throw malformed(`${eqn.p} has no result ${i}`);
     return type;
   }
+  /** Notes where `index` of the equation at hand is not from 0 to `last`. */
+  reportOutside(index: ValueId, last: number): void {
+    if (this.#current !== undefined) reportOutside(this, this.#current.eqn, index, last);
+  }
+
   unsupported(eqn: Eqn, form: string): BuildError {
     return unsupported(eqn.p, form, placeOf(this.importing.originOf(eqn)));
   }

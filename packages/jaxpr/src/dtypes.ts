@@ -5,6 +5,8 @@ import type { WireDType } from "./format.ts";
 
 const table: { readonly [name: string]: DType } = {
   b1: "bool",
+  i2: "int8",
+  u2: "uint8",
   i4: "int8",
   u4: "uint8",
   i8: "int8",

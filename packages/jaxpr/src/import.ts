@@ -10,9 +10,10 @@ import {
   type ValueId,
 } from "@gridfuse/graph";
 import { Body } from "./body.ts";
+import { FAULTS } from "./bounds.ts";
 import { readContainer } from "./container.ts";
-import { malformed } from "./errors.ts";
-import { fourBits } from "./four-bits.ts";
+import { malformed, unsupported } from "./errors.ts";
+import { wrapped } from "./few-bits.ts";
 import { Importing, variableOf } from "./importing.ts";
 import { ruleOf } from "./primitives/table.ts";
 import { Scope } from "./scope.ts";
@@ -30,6 +31,11 @@ export interface ImportOptions {
    * the window inside, "fill" gives what nobody wrote there.
    */
   readonly reads?: "clamp" | "fill";
+  /**
+   * "report": the program has one more output, "faults", with a number for each grid point of its kernel: 0, or 1 + the
+   * index into the program's source lines of the first access at a computed index that is outside. Default "clamp".
+   */
+  readonly bounds?: "clamp" | "report";
 }
 
 /**
@@ -55,7 +61,7 @@ export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): P
     const type = importing.typeOfVar(v);
     if (type?.kind !== "tensor") throw malformed("an input of the program is no array");
     if (importing.isKey(v)) return keyInput(scope, type);
-    return fourBits(scope, scope.param(type), importing.wireDType("v" in v ? v.a : v[1]));
+    return wrapped(scope, scope.param(type), importing.wireDType("v" in v ? v.a : v[1]));
   });
   const results = new Body(importing, scope).run(program.main, params);
   const keys = new Set(
@@ -70,12 +76,15 @@ export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): P
     const value = results[i] as ValueId;
     scope.region.results.push(isKey ? keyOutput(scope, value) : value);
   });
+  const { faults } = importing;
+  if (faults.length > 1) throw unsupported("pallas_call", "reports of several kernels", undefined);
+  scope.region.results.push(...faults);
   return {
     name: options.name ?? program.name ?? main.name ?? "jaxpr",
     table,
     main: scope.region,
     inputs: portNames(program.inputs, "in", params.length),
-    outputs: portNames(program.outputs, "out", results.length),
+    outputs: [...portNames(program.outputs, "out", results.length), ...faults.map(() => FAULTS)],
   };
 }
 

@@ -17,6 +17,7 @@ import type { Body } from "./body.ts";
 import type { Container } from "./container.ts";
 import { dtypeOf, isSemaphore } from "./dtypes.ts";
 import { malformed } from "./errors.ts";
+import { hasFewBits, wrapped } from "./few-bits.ts";
 import type {
   Atom,
   Aval,
@@ -26,9 +27,9 @@ import type {
   Literal,
   Var,
   WireConstant,
+  WireDType,
   WireProgram,
 } from "./format.ts";
-import { fourBits } from "./four-bits.ts";
 import { literalValue } from "./literal.ts";
 import type { Scope } from "./scope.ts";
 
@@ -66,6 +67,8 @@ export interface Step {
   /** Variables of the results, −1 where nobody reads one. */
   readonly outputs: readonly number[];
   readonly origin: Origin | undefined;
+  /** Dtype of the first result, where it has too few bits for what the equation computes. */
+  readonly wraps: WireDType | undefined;
 }
 
 export interface Prepared {
@@ -74,12 +77,23 @@ export interface Prepared {
   readonly steps: readonly Step[];
 }
 
+/** How memory behaves that nobody wrote, or that is not there. */
+export interface ImportModes {
+  readonly fill?: FillMode;
+  readonly reads?: "clamp" | "fill";
+  readonly bounds?: "clamp" | "report";
+}
+
 /** What one import knows of the whole program. */
 export class Importing {
   readonly program: WireProgram;
   readonly table: Table;
   readonly fill: FillMode;
   readonly reads: "clamp" | "fill";
+  /** Whether indices that lie outside are reported. */
+  readonly reports: boolean;
+  /** What kernels report, in the order of their calls. */
+  readonly faults: ValueId[] = [];
   /** Whether some equation asks how far a semaphore has counted; else semaphores are left out. */
   readonly countsSemaphores: boolean;
   readonly #ruleOf: RuleOf;
@@ -94,10 +108,11 @@ export class Importing {
   constructor(
     container: Container,
     table: Table,
-    { fill = "hlo", reads = "clamp" }: { fill?: FillMode; reads?: "clamp" | "fill" },
+    { fill = "hlo", reads = "clamp", bounds = "clamp" }: ImportModes,
     ruleOf: RuleOf,
   ) {
     this.reads = reads;
+    this.reports = bounds === "report";
     this.#ruleOf = ruleOf;
     this.#container = container;
     this.fill = fill;
@@ -174,7 +189,7 @@ export class Importing {
       }
       const { type, data } = known;
       const value = scope.e.emit("constant", [], { dtype: type.dtype, shape: type.shape, data });
-      return fourBits(scope, value, (this.program.consts ?? [])[i]?.dtype ?? "");
+      return wrapped(scope, value, (this.program.consts ?? [])[i]?.dtype ?? "");
     });
   }
 
@@ -204,7 +219,13 @@ export class Importing {
       type: type?.kind === "tensor" ? type : undefined,
       outputs: (eqn.o ?? []).map((v) => (v === null ? -1 : variableOf(v))),
       origin,
+      wraps: first != null && overflows.has(eqn.p) ? this.#fewBits(first) : undefined,
     };
+  }
+
+  #fewBits(v: Var): WireDType | undefined {
+    const wire = this.wireDType("v" in v ? v.a : v[1]);
+    return hasFewBits(wire) ? wire : undefined;
   }
 
   originOf({ loc, p }: Eqn): Origin | undefined {
@@ -212,6 +233,12 @@ export class Importing {
     return place === undefined ? undefined : { name: p, place };
   }
 }
+
+/** What of integers gives others of the same dtype, and can leave their range. */
+const overflows: ReadonlySet<string> = new Set(
+  `add sub mul div neg abs not shift_left integer_pow pow add_any reduce_sum reduce_prod cumsum cumprod dot_general
+   iota`.split(/\s+/),
+);
 
 const isLiteral = (atom: Atom): atom is Literal => typeof atom === "object" && "lit" in atom;
 

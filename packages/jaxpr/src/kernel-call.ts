@@ -11,6 +11,7 @@ import {
 } from "@gridfuse/graph";
 import { blockShape, coordinate, indexMap, mappingOf, uniqueNames } from "./block-mapping.ts";
 import { Body } from "./body.ts";
+import { beginReport, faultsOf, pointMap } from "./bounds.ts";
 import { malformed } from "./errors.ts";
 import type { AvalRef, Eqn, PallasCall, WireBlock } from "./format.ts";
 import { clearSemaphores, KernelRegion, ownPrefetch } from "./kernel-region.ts";
@@ -49,6 +50,12 @@ export function kernelCall(
   const names = uniqueNames(blocks);
   const mappings = blocks.map((block, i) => mappingOf(body, block, names[i] as string, eqn));
   const maps = blocks.map((block) => indexMap(body, block, grid.map(isWalked), prefetch));
+  if (importing.reports) {
+    if (body.scope.parent !== undefined)
+      throw body.unsupported(eqn, "a kernel in a loop or a branch, where nothing can report");
+    mappings.push(faultsOf(axes.map(({ size }) => size)));
+    maps.push(pointMap(body.scope, axes.length, prefetch));
+  }
 
   const kernel = new KernelRegion(body.scope, false);
   const walked = axes.map(() => kernel.param(coordinate));
@@ -60,6 +67,8 @@ export function kernelCall(
     kernel.param(refType(mapping.dtype, blockShape(mapping), mapping.space)),
   );
   nameAxes(kernel, call, ids, prefetched, nindex);
+  const faults = importing.reports ? refs.pop() : undefined;
+  if (faults !== undefined) beginReport(kernel, faults);
   const scratch = call.scratch.map((aval) => {
     const type = importing.typeOf(aval);
     return type === undefined ? NOTHING : kernel.allocate("scratch", type);
@@ -104,7 +113,9 @@ export function kernelCall(
     ...inputs,
     ...extra.map(([from]) => index[from] as ValueId),
   ];
-  return body.e.emitAll("grid", operands, params, [kernel.scope.region, ...maps]);
+  const results = body.e.emitAll("grid", operands, params, [kernel.scope.region, ...maps]);
+  if (faults !== undefined) importing.faults.push(results[nout] as ValueId);
+  return results.slice(0, nout);
 }
 
 // ── Aliases ─────────────────────────────────────────────────────────────────────────────────

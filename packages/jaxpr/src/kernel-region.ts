@@ -19,6 +19,7 @@ export class KernelRegion implements KernelScope {
   readonly scratch: Scratch[] = [];
   ids: readonly ValueId[] = [];
   extents: readonly Extent[] = [];
+  faults: ValueId | undefined;
   readonly #params: ValueId[] = [];
   readonly #memory: ValueId[] = [];
 

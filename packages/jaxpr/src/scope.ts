@@ -36,6 +36,8 @@ export interface KernelScope {
   /** Coordinates as `program_id` counts axes. */
   readonly ids: readonly ValueId[];
   readonly extents: readonly Extent[];
+  /** Where accesses report that they lie outside; in `scope`. */
+  readonly faults?: ValueId | undefined;
   /** Adds memory that lives for the whole call; its contents are what nobody wrote. */
   allocate(name: string, type: ValueType): ValueId;
 }

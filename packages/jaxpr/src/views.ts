@@ -77,14 +77,16 @@ export function indexersOf(
   { shape, ix }: IndexTransform,
   operands: ValueId[],
 ): Indexer[] {
-  const operand = (atom: Atom): { readonly operand: number } => ({
-    operand: operands.push(indexValue(body, atom)) - 1,
-  });
+  const operand = (atom: Atom, last?: number): { readonly operand: number } => {
+    const index = indexValue(body, atom);
+    if (last !== undefined) body.reportOutside(index, last);
+    return { operand: operands.push(index) - 1 };
+  };
   return ix.map((entry, d): Indexer => {
     const extent = shape[d] as number;
     switch (entry.k) {
       case "arr":
-        return { kind: "array", ...operand(entry.a) };
+        return { kind: "array", ...operand(entry.a, extent - 1) };
       case "i":
         return { kind: "int", index: sourceOf(entry.a, extent - 1, operand) };
       case "s": {
@@ -110,10 +112,10 @@ const indexValue = (body: Body, atom: Atom): ValueId => body.e.convert(body.atom
 function sourceOf(
   atom: Atom,
   last: number,
-  operand: (atom: Atom) => { readonly operand: number },
+  operand: (atom: Atom, last: number) => { readonly operand: number },
 ): IndexSource {
   const known = staticInt(atom);
-  return known !== undefined && known >= 0 && known <= last ? known : operand(atom);
+  return known !== undefined && known >= 0 && known <= last ? known : operand(atom, last);
 }
 
 // ── Reading and writing ─────────────────────────────────────────────────────────────────────

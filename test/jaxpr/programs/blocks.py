@@ -158,3 +158,17 @@ def output_starts_as_input(x):
         o_ref[0] = x_ref[0] * 10.0
 
     return pallas_call(kernel, out_shape=f32(8, 8), input_output_aliases={0: 0})(x)
+
+
+@program(jnp.array([3, 1, 0, 2, 7, 6, 5, 4], jnp.int32), floats(8, 4))
+def rows_at_prefetched_indices(at, x):
+    def kernel(at_ref, x_ref, o_ref):
+        o_ref[...] = x_ref[at_ref[pl.program_id(0)]]
+
+    grid_spec = pltpu.PrefetchScalarGridSpec(
+        num_scalar_prefetch=1,
+        grid=(8,),
+        in_specs=[BlockSpec((8, 4), lambda i, at: (0, 0))],
+        out_specs=BlockSpec((None, 4), lambda i, at: (i, 0)),
+    )
+    return pallas_call(kernel, out_shape=f32(8, 4), grid_spec=grid_spec)(at, x)

@@ -1,5 +1,6 @@
 """Scratch, copies, semaphores."""
 
+import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
@@ -104,8 +105,6 @@ def state_outside_of_kernels(x):
     return run_state(body)((x, jnp.zeros_like(x)))
 
 
-
-
 @program(jnp.array([3, 1], jnp.int32), floats(4, 8))
 def prefetched_operands_are_written(n, x):
     def kernel(n_ref, x_ref, o_ref):
@@ -130,3 +129,15 @@ def semaphores_of_a_kernel(x):
     return pallas_call(
         kernel, out_shape=i32(3), grid=(3,), in_specs=[spec], out_specs=spec, scratch_shapes=scratch
     )(x)
+
+
+@program(floats(4))
+def int16_starts_at_zero(x):
+    """Semaphores are int16 cells in JAX's interpreter, so everything of that dtype starts like them."""
+
+    def kernel(x_ref, o_ref, p_ref, scratch):
+        o_ref[:2] = x_ref[:2].astype(jnp.int16)
+        p_ref[...] = scratch[...].astype(jnp.int32)
+
+    out_shape = (jax.ShapeDtypeStruct((4,), jnp.int16), i32(4))
+    return pallas_call(kernel, out_shape=out_shape, scratch_shapes=[pltpu.VMEM((4,), jnp.int16)])(x)

@@ -87,3 +87,12 @@ def bit_patterns(x):
 @program(jnp.array([7.9, -9.0, 3.5, jnp.nan, 1e9], jnp.float32), ints(8, least=-20, most=20))
 def four_bits(x, n):
     return x.astype(jnp.int4).astype(jnp.int32), n.astype(jnp.int4).astype(jnp.int32), n.astype(jnp.uint4).astype(jnp.int32)
+
+
+@program(ints(8, least=-8, most=8), ints(8, least=-8, most=8, seed=1))
+def few_bits_wrap(x, y):
+    def sums(dtype):
+        a, b = x.astype(dtype), y.astype(dtype)
+        return (a + b).astype(jnp.int32), (a * b - a).astype(jnp.int32)
+
+    return sums(jnp.int4), sums(jnp.uint4), x.astype(jnp.int2).astype(jnp.int32), y.astype(jnp.uint2).astype(jnp.int32)

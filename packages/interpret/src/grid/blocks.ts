@@ -24,9 +24,12 @@ import {
   zeros,
 } from "../tensor.ts";
 
-/** What memory of `dtype` holds that nobody wrote, and what lies outside an array. */
+/**
+ * What memory of `dtype` holds that nobody wrote, and what lies outside an array. (JAX's plain interpreter keeps
+ * semaphores in int16 cells, and so starts everything of that dtype at 0.)
+ */
 export function fillBits(dtype: DType, mode: FillMode): Bits {
-  if (mode === "zero") return { lo: 0, hi: 0 };
+  if (mode === "zero" || (mode === "hlo" && dtype === "int16")) return { lo: 0, hi: 0 };
   if (isFloat(dtype)) return canonicalNaN(dtype);
   const { least, greatest } = extremesOf(dtype);
   return toBits(dtype, mode === "hlo" ? least : greatest);

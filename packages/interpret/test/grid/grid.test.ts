@@ -235,6 +235,7 @@ describe("ragged edges", () => {
       ["bfloat16", Number.NaN],
       ["int32", -(2 ** 31)],
       ["int8", -128],
+      ["int16", 0],
       ["uint16", 0],
       ["int64", -(2n ** 63n)],
       ["bool", false],

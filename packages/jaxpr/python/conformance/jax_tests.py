@@ -1,15 +1,23 @@
-"""Makes JAX's own test files importable where only the wheel of JAX is installed.
+"""Makes JAX's own test files importable where only the wheel of JAX is installed, and keeps a journal of them.
 
 A pytest plug-in, used by `run.py`. The tests import `jax._src.pallas.pallas_test_util`, which the wheel leaves out: it
 is taken from the source tree that GRIDFUSE_JAX_SOURCE names, the same one that the tests are from.
+
+GRIDFUSE_JOURNAL names a file to which every test adds a line when it begins and one when it ends, so that nothing is lost
+with a process that does not end; GRIDFUSE_TESTS one with the ids of the tests to run.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 _NAME = "jax._src.pallas.pallas_test_util"
 
@@ -28,3 +36,30 @@ def pytest_configure() -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[_NAME] = module
     spec.loader.exec_module(module)
+
+
+def _note(line: dict[str, Any]) -> None:
+    journal = os.environ.get("GRIDFUSE_JOURNAL")
+    if journal is not None:
+        with open(journal, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = os.environ.get("GRIDFUSE_TESTS")
+    if chosen is None:
+        _note({"collected": [item.nodeid for item in items]})
+        return
+    wanted = set(json.loads(Path(chosen).read_text()))
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in wanted])
+    items[:] = [item for item in items if item.nodeid in wanted]
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
+    from gridfuse.pytest import reported
+
+    _note({"began": item.nodeid})
+    yield
+    _note({"test": item.nodeid, **reported(item)})

@@ -3,8 +3,7 @@
  *
  * The build puts a digest of the bundle in GRIDFUSE_ENGINE: plans that another engine compiled are not found.
  */
-import type { FillMode } from "@gridfuse/graph";
-import { inspectJaxpr } from "@gridfuse/jaxpr";
+import { type ImportOptions, inspectJaxpr } from "@gridfuse/jaxpr";
 import { GridfuseError } from "@gridfuse/plan";
 import { Frames } from "./frames.ts";
 import { PlanStore } from "./plan-store.ts";
@@ -19,7 +18,7 @@ type Request =
   | {
       readonly op: "load";
       readonly key: string;
-      readonly fill: FillMode;
+      readonly mode: ImportOptions;
       readonly at: Place;
       readonly bytes: number;
     }
@@ -48,7 +47,7 @@ async function answer(request: Request): Promise<unknown> {
     case "find":
       return programs.find(request.key) ?? { unknown: true };
     case "load":
-      return programs.load(request.key, bytesAt(request.at, request.bytes), request.fill);
+      return programs.load(request.key, bytesAt(request.at, request.bytes), request.mode);
     case "inspect":
       return inspectJaxpr(bytesAt(request.at, request.bytes));
     case "explain":

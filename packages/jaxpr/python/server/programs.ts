@@ -3,8 +3,7 @@
  * when others need it; what it was made of stays a while longer.
  */
 import { type CpuExecutable, type CpuExecutor, cpuSync } from "@gridfuse/exec-cpu";
-import type { FillMode } from "@gridfuse/graph";
-import { importProgram } from "@gridfuse/jaxpr";
+import { type ImportOptions, importProgram } from "@gridfuse/jaxpr";
 import { compile, report } from "@gridfuse/passes";
 import type { Plan, StorageArray } from "@gridfuse/plan";
 import type { PlanStore } from "./plan-store.ts";
@@ -75,9 +74,9 @@ export class Programs {
   }
 
   /** @throws BuildError, CompileError, OutOfMemoryError */
-  load(key: string, bytes: Uint8Array, fill: FillMode): Loaded {
+  load(key: string, bytes: Uint8Array, mode: ImportOptions): Loaded {
     const t0 = performance.now();
-    const program = importProgram(bytes, { fill });
+    const program = importProgram(bytes, mode);
     const t1 = performance.now();
     const plan = compile(program);
     const t2 = performance.now();

@@ -37,7 +37,7 @@ def test_errors_do_not_end_it() -> None:
     with _client.session() as session:
         pid = session.pid
         with pytest.raises(gridfuse.GridfuseError):
-            session.load("nonsense", b"not a program", "hlo")
+            session.load("nonsense", b"not a program", _client.Mode())
         assert session.ask({"op": "hello"})["pid"] == pid
 
 

@@ -2,8 +2,8 @@
 import { type DType, isFloat, type OpName, type OpParams, type ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
+import { rangeOf, wrapped } from "../few-bits.ts";
 import type { WireDType } from "../format.ts";
-import { fourBits } from "../four-bits.ts";
 import type { Rule } from "../importing.ts";
 import type { Rules } from "./table.ts";
 
@@ -133,18 +133,12 @@ function orderedBits(body: Body, value: ValueId): ValueId {
 function convert(body: Body, value: ValueId, wire: WireDType): ValueId {
   const dtype = dtypeOf(wire);
   const from = body.dtype(value);
-  const four = wire === "i4" || wire === "u4";
-  return fourBits(
-    body.scope,
-    body.e.convert(four && isFloat(from) ? saturated() : value, dtype),
-    wire,
-  );
-
-  /** Floats saturate at the ends of the four bits. */
-  function saturated(): ValueId {
-    const [least, most] = wire === "i4" ? [-8, 7] : [0, 15];
-    return body.e.emit("clamp", [body.full(from, [], least), value, body.full(from, [], most)], {});
-  }
+  const range = isFloat(from) ? rangeOf(wire) : undefined;
+  if (range === undefined) return wrapped(body.scope, body.e.convert(value, dtype), wire);
+  // Floats saturate at the ends of few bits.
+  const [least, most] = range.map((end) => body.full(from, [], end)) as [ValueId, ValueId];
+  const saturated = body.e.emit("clamp", [least, value, most], {});
+  return wrapped(body.scope, body.e.convert(saturated, dtype), wire);
 }
 
 /** A power with an integer exponent is taken in the base's dtype; of integers, by squaring. */

@@ -3,7 +3,8 @@ import type { FillMode } from "@gridfuse/graph";
 import { type Bits, type DType, itemSize, kindOf, toBits } from "@gridfuse/plan/scalar";
 
 export function fillBits(mode: FillMode, dtype: DType): Bits {
-  if (mode === "zero") return toBits(dtype, 0);
+  // JAX's plain interpreter keeps semaphores in int16 cells: all of that dtype starts at 0.
+  if (mode === "zero" || (mode === "hlo" && dtype === "int16")) return toBits(dtype, 0);
   const width = BigInt(itemSize(dtype) * 8);
   switch (kindOf(dtype)) {
     case "float":

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax._src import core
 from jax._src.callback import emit_python_callback
@@ -21,7 +24,7 @@ from jax._src.interpreters import mlir
 
 from gridfuse import _calls, _client
 from gridfuse._export import Exporter, Scope
-from gridfuse._interpret_params import TpuMode
+from gridfuse._interpret_params import OutOfBounds, TpuMode
 from gridfuse._pallas_params import call_fields, kernel_name
 from gridfuse.errors import GridfuseError
 
@@ -29,12 +32,13 @@ from gridfuse.errors import GridfuseError
 class KernelCall:
     """A kernel with the shapes of its operands, exported once and loaded for each size of its grid."""
 
-    def __init__(self, params: dict[str, Any], avals: Sequence[Any], fill: str) -> None:
+    def __init__(self, params: dict[str, Any], avals: Sequence[Any]) -> None:
         self.params = params
         self.avals = list(avals)
         self.out_avals = tuple(params["out_avals"])
-        self.fill = fill
-        self.mode: TpuMode | None = None
+        self.mode = _client.Mode()
+        self.tpu: TpuMode | None = None
+        self._lines: list[str] = []
         mapping = params["grid_mapping"]
         self.name = kernel_name(params)
         self.dynamic = sum(not isinstance(size, int) for size in mapping.grid)
@@ -76,8 +80,9 @@ class KernelCall:
         """
         started = time.perf_counter()
         known = self._programs.get(tuple(sizes))
-        data = known[1] if known is not None else self.export(sizes)
-        key = _client.key_of(data, self.fill)
+        reports = self.mode.bounds == "report"
+        data = known[1] if known is not None else self.export(sizes, locations=reports)
+        key = _client.key_of(data, self.mode)
         dump = os.environ.get("GRIDFUSE_DUMP")
         if dump:
             Path(dump, f"{self.name}-{key[:12]}.gfjx").write_bytes(data)
@@ -85,7 +90,7 @@ class KernelCall:
             program = session.find(key)
             if program is None:
                 try:
-                    program = session.load(key, data, self.fill)
+                    program = session.load(key, data, self.mode)
                 except GridfuseError as error:
                     raise self._located(session, error, sizes) from None
         self._programs[tuple(sizes)] = (program, data)
@@ -101,7 +106,7 @@ class KernelCall:
             return error
         try:
             data = self.export(sizes, locations=True)
-            session.load(_client.key_of(data, self.fill), data, self.fill)
+            session.load(_client.key_of(data, self.mode), data, self.mode)
         except GridfuseError as located:
             return located
         return error
@@ -115,19 +120,21 @@ class KernelCall:
         inputs = [_in_memory(operand) for operand in operands[self.dynamic :]]
         if 0 in sizes or self.grid_points == 0:
             return self._nothing(operands)
-        if self.mode is not None and self.mode.needs_operands:
+        if self.tpu is not None and self.tpu.needs_operands:
             self._check_blocks(sizes, inputs)
         with _client.session() as session:
             known = self._programs.get(sizes)
             program = known[0] if known is not None else None
             if program is None or program.session is not session:
                 program = self.load(sizes)
-            results = session.run(program, inputs, self._results)
+            results = session.run(program, inputs, self._results_of(program))
             if self.prints and session.printed:
                 lines, session.printed = session.printed, []
                 for line in lines:
                     print(line)
         _calls.ran(self.record, (time.perf_counter() - started) * 1e3)
+        if self.mode.bounds == "report":
+            self._raise_outside(results.pop(), sizes)
         return [
             result if result.dtype == aval.dtype else result.astype(aval.dtype)
             for result, aval in zip(results, self.out_avals, strict=True)
@@ -137,8 +144,30 @@ class KernelCall:
         mapping = self.params["grid_mapping"]
         computed = iter(sizes)
         grid = [size if isinstance(size, int) else next(computed) for size in mapping.grid]
-        assert self.mode is not None
-        self.mode.check_blocks(grid, inputs[: mapping.num_index_operands])
+        assert self.tpu is not None
+        self.tpu.check_blocks(grid, inputs[: mapping.num_index_operands])
+
+    def _results_of(self, program: _client.Program) -> list[tuple[np.dtype, tuple[int, ...]]]:
+        if self.mode.bounds != "report":
+            return self._results
+        return [*self._results, (np.dtype(np.int32), (program.outputs[-1] // 4,))]
+
+    def _raise_outside(self, faults: np.ndarray, sizes: Sequence[int]) -> None:
+        """Raises OutOfBounds with the line of the first access that was, in the order of the grid."""
+        at = np.flatnonzero(faults > 0)
+        if len(at) == 0:
+            return
+        lines = self._locations(sizes)
+        index = int(faults[at[0]]) - 1
+        place = lines[index] if index < len(lines) else "unknown"
+        raise OutOfBounds(f"Out-of-bounds read or write at a computed index\n  at {place}")
+
+    def _locations(self, sizes: Sequence[int]) -> list[str]:
+        """The source lines of the program, in the order that its equations count them."""
+        data = self.export(sizes, locations=True)
+        (length,) = struct.unpack_from("<I", data, 4)
+        lines: list[str] = json.loads(data[8 : 8 + length]).get("locs", [])
+        return lines
 
     def _nothing(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
         """A grid without steps: outputs are what they alias, or what nobody wrote."""
@@ -147,7 +176,7 @@ class KernelCall:
         return [
             np.asarray(given[aliases[i]])
             if i in aliases
-            else np.full(aval.shape, unwritten(aval.dtype, self.fill), aval.dtype)
+            else np.full(aval.shape, unwritten(aval.dtype, self.mode.fill), aval.dtype)
             for i, aval in enumerate(self.out_avals)
         ]
 
@@ -155,21 +184,25 @@ class KernelCall:
 def unwritten(dtype: Any, fill: str) -> Any:
     """What JAX's interpreters say that memory holds before somebody writes it."""
     dtype = np.dtype(dtype)
-    if fill == "zero":
+    # JAX's plain interpreter keeps semaphores in int16 cells: all of that dtype starts at 0.
+    if fill == "zero" or (fill == "hlo" and dtype == np.int16):
         return np.zeros((), dtype)
     if dtype == np.bool_:
         return fill == "tpu"
-    if np.issubdtype(dtype, np.integer):
-        info = np.iinfo(dtype)
+    if jnp.issubdtype(dtype, jnp.integer):
+        info = jnp.iinfo(dtype)
         return info.max if fill == "tpu" else info.min
     return np.nan
+
+
+_FEW_BITS = frozenset(["int2", "uint2", "int4", "uint4"])
 
 
 def _memory_dtype(dtype: Any) -> np.dtype:
     """How the engine holds a dtype."""
     name = np.dtype(dtype).name
-    if name in ("int4", "uint4"):
-        return np.dtype(name.replace("4", "8"))
+    if name in _FEW_BITS:
+        return np.dtype(f"{name[:-1]}8")
     return np.dtype(dtype)
 
 

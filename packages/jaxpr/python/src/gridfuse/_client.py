@@ -16,7 +16,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,20 @@ from gridfuse.errors import EngineDied, GridfuseError, Unsupported
 _HEADER = struct.Struct("<I")
 # Codes of programs that have no meaning here, as opposed to runs that went wrong.
 _REFUSALS = ("GF26", "GF20", "GF21", "GF22", "GF23", "GF24", "GF25", "GF3", "GF50")
+
+
+class Mode(NamedTuple):
+    """What memory means in a program: the importer's options.
+
+    Attributes:
+      fill: what it holds that nobody wrote: `hlo`, `tpu` or `zero`.
+      reads: what is read at a computed index that lies outside: `clamp` moves the window, `fill` gives what nobody wrote.
+      bounds: `report` gives one more result, where such accesses are.
+    """
+
+    fill: str = "hlo"
+    reads: str = "clamp"
+    bounds: str = "clamp"
 
 
 class Program:
@@ -137,11 +151,17 @@ class Session:
         reply = self.ask({"op": "find", "key": key})
         return None if reply.get("unknown") else Program(self, key, reply)
 
-    def load(self, key: str, data: bytes, fill: str) -> Program:
+    def load(self, key: str, data: bytes, mode: Mode) -> Program:
         block = self._put(data)
         try:
             at = [block.file, block.offset]
-            request = {"op": "load", "key": key, "fill": fill, "at": at, "bytes": len(data)}
+            request = {
+                "op": "load",
+                "key": key,
+                "mode": mode._asdict(),
+                "at": at,
+                "bytes": len(data),
+            }
             return Program(self, key, self.ask(request))
         finally:
             self.memory.give(block)
@@ -256,6 +276,6 @@ def stop() -> None:
 atexit.register(stop)
 
 
-def key_of(data: bytes, fill: str) -> str:
+def key_of(data: bytes, mode: Mode) -> str:
     """What a program is called: a digest of all that its results depend on."""
-    return hashlib.sha256(fill.encode() + b"\0" + data).hexdigest()
+    return hashlib.sha256(" ".join(mode).encode() + b"\0" + data).hexdigest()

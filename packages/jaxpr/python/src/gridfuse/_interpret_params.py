@@ -1,7 +1,8 @@
 """What TPU interpret mode's parameters mean here.
 
 The engine runs the kernel as one program: grid steps in order, copies done when they begin. That is what every
-parameter asks for as long as the kernel is free of the faults that it looks for. Where a kernel is known to have one,
+parameter asks for as long as the kernel is free of the faults that it looks for (`_copies.py` sees to copies that are done
+late). Where a kernel is known to have one,
 the same exception is raised as by JAX; where nothing is known, the parameter is refused by name.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from gridfuse import _versions
+from gridfuse._client import Mode
+from gridfuse._copies import check_copies
 from gridfuse._export import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import Env, Grid, Interval, Unknown, evaluate, interval_of, intervals
@@ -35,7 +38,8 @@ class TpuMode:
     """How one kernel runs under one `InterpretParams`.
 
     Attributes:
-      fill: what memory holds that nobody wrote: `tpu` (NaN and the greatest integers) or `zero`.
+      mode: what memory means: unwritten it holds NaN and the greatest integers, or zero; indices that are computed are
+        watched where they are not known to be in bounds.
 
     Raises:
       Unsupported: a parameter asks for what the engine has no answer to.
@@ -44,13 +48,19 @@ class TpuMode:
     """
 
     def __init__(self, interpret: Any, params: dict[str, Any]) -> None:
-        self.fill = "zero" if interpret.uninitialized_memory == "zero" else "tpu"
         self._raises = interpret.out_of_bounds_reads == "raise"
         self._params = params
         mapping = params["grid_mapping"]
         _refuse(interpret, params)
         _check_parallel(params)
-        _check_body(params, interpret, raises=self._raises)
+        watched = _check_body(params, interpret, raises=self._raises)
+        self.mode = Mode(
+            fill="zero" if interpret.uninitialized_memory == "zero" else "tpu",
+            reads="clamp" if self._raises else "fill",
+            bounds="report" if watched else "clamp",
+        )
+        if getattr(interpret, "dma_execution_mode", "on_wait") == "on_wait":
+            check_copies(params)
         self.needs_operands = mapping.num_index_operands > 0 or any(
             not isinstance(size, int) for size in mapping.grid
         )
@@ -192,7 +202,9 @@ def _check_parallel(params: dict[str, Any]) -> None:
 # ── The body ───────────────────────────────────────────────────────────────────────────────
 
 
-def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> None:
+def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> bool:
+    """Whether some index is not known to be in bounds. Raises where one is known not to be."""
+    watched = False
     mapping = params["grid_mapping"]
     own = [d for d in range(len(mapping.grid)) if d not in mapping.vmapped_dims]
     # A computed extent is unknown, and so are its coordinates: no index may depend on them.
@@ -201,6 +213,7 @@ def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> None
     grid = Grid(sizes, {name: size for name, size in zip(names, mapping.grid, strict=False)})
 
     def visit(eqn: Any, env: Env) -> None:
+        nonlocal watched
         name = eqn.primitive.name
         if name in ("get", "swap", "addupdate"):
             ref, *rest = eqn.invars
@@ -232,14 +245,21 @@ def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> None
             if type(transform).__name__ != "NDIndexer":
                 continue
             for index, extent in zip(transform.indices, transform.shape, strict=True):
-                _check_index(index, int(extent), eqn, env, raises)
+                nonlocal watched
+                # What stands under a condition may never happen.
+                happens = raises and bool(inputs) and inputs[0] in env
+                if not _is_inside(index, int(extent), eqn, env, happens=happens):
+                    watched = True
 
     body = params["jaxpr"]
-    refs: list[Interval | None] = [None] * len(_versions.closed(body)[0].invars)
+    inputs = _versions.closed(body)[0].invars
+    refs: list[Interval | None] = [None] * len(inputs)
     intervals(body, refs, grid, visit)
+    return watched
 
 
-def _check_index(index: Any, extent: int, eqn: Any, env: Env, raises: bool) -> None:
+def _is_inside(index: Any, extent: int, eqn: Any, env: Env, *, happens: bool) -> bool:
+    """Whether an index is known to be in bounds. Raises OutOfBounds where it is known not to be, and `happens`."""
     if type(index).__name__ == "Slice":
         start, size = index.start, index.size
         reach = (int(size) - 1) * int(index.stride) + 1 if isinstance(size, int) and size else 0
@@ -247,21 +267,14 @@ def _check_index(index: Any, extent: int, eqn: Any, env: Env, raises: bool) -> N
         start, reach = index, 1
     known = interval_of(start, env)
     if known is not None and known[0] >= 0 and known[1] + reach <= extent:
-        return
-    place = location(eqn.source_info)
-    if known is not None and (known[0] + reach > extent or known[1] < 0) and raises:
+        return True
+    if known is not None and (known[0] + reach > extent or known[1] < 0) and happens:
         kind = "read" if eqn.primitive.name in ("get", "dma_start") else "write"
         raise OutOfBounds(
             f"Out-of-bounds {kind}: index {known[0]} of a window of {reach} in a dimension of {extent}"
-            f"\n  at {place}"
+            f"\n  at {location(eqn.source_info)}"
         )
-    mode = "raise" if raises else "uninitialized"
-    raise Unsupported(
-        f'InterpretParams(out_of_bounds_reads="{mode}"): an index of {eqn.primitive.name} is not known to '
-        f"be in bounds",
-        primitive=f"{_versions.namespace(eqn.primitive)}:{eqn.primitive.name}",
-        source=place,
-    )
+    return False
 
 
 def _space(aval: Any) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+# Files grow from the one to the other: reserving memory takes time, and the first call waits for it.
+_FIRST_CHUNK = 1 << 20
 _CHUNK = 1 << 26
 _SMALLEST = 1 << 12
 
@@ -46,6 +48,7 @@ class SharedMemory:
         # Finalisers run anywhere, within this class too: they only append.
         self._returned: collections.deque[Block] = collections.deque()
         self._bump: tuple[int, np.ndarray, int] | None = None
+        self._chunk = _FIRST_CHUNK
 
     def take(self, size: int) -> Block:
         """A block of at least `size` bytes, with whatever was in it."""
@@ -74,9 +77,12 @@ class SharedMemory:
         if size > _CHUNK:
             file, shown = self._new_file(size)
             return Block(file, 0, size, shown)
-        if self._bump is None or self._bump[2] + size > _CHUNK:
-            file, shown = self._new_file(_CHUNK)
+        if self._bump is None or self._bump[2] + size > len(self._bump[1]):
+            while self._chunk < size:
+                self._chunk *= 2
+            file, shown = self._new_file(self._chunk)
             self._bump = (file, shown, 0)
+            self._chunk = min(2 * self._chunk, _CHUNK)
         file, shown, at = self._bump
         self._bump = (file, shown, at + size)
         return Block(file, at, size, shown[at : at + size])

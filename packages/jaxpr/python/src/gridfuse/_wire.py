@@ -21,6 +21,8 @@ FORMAT = "pallas-ir/1"
 
 _NAMES: dict[str, str] = {
     "bool": "b1",
+    "int2": "i2",
+    "uint2": "u2",
     "int4": "i4",
     "uint4": "u4",
     "int8": "i8",
@@ -101,7 +103,7 @@ def _number(value: Any) -> str:
 
 
 def constant_bytes(value: np.ndarray) -> bytes:
-    """Row-major, little-endian; four-bit integers one an element."""
+    """Row-major, little-endian; integers of two and four bits one an element."""
     array = np.ascontiguousarray(value)
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))

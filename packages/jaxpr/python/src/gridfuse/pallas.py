@@ -154,10 +154,10 @@ def _take_over(
     avals = [jax.typeof(operand) for operand in operands]
     call: KernelCall | None = None
     try:
-        call = KernelCall(params, avals, mode if isinstance(mode, str) else "hlo")
+        call = KernelCall(params, avals)
         if not isinstance(mode, str):
-            call.mode = TpuMode(mode, params)
-            call.fill = call.mode.fill
+            call.tpu = TpuMode(mode, params)
+            call.mode = call.tpu.mode
         # What cannot run is to be known here, where an exception is one: a trial size where sizes are computed.
         if call.grid_points != 0:
             call.load((1,) * call.dynamic)

@@ -5,8 +5,8 @@
     --gridfuse-run-skipped REGEX  run tests that skip themselves for a reason that matches
     --gridfuse-off                install the options, but leave the kernels to JAX
 
-Tests that skip themselves with `skipTest` do so because an interpreter cannot run them; with a matching
-REGEX the call returns and the test goes on.
+Tests that skip themselves do so because an interpreter cannot run them, or is too slow; with a matching REGEX
+`skipTest` and `pytest.skip` return and the test goes on, and marks are taken off.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
         _run_skipped(re.compile(pattern))
 
 
+def reported(item: pytest.Item) -> dict[str, Any]:
+    """What the report will say of a test: outcome, reason, milliseconds, kernel calls."""
+    return item.config.stash[_reports].tests.get(item.nodeid, {"outcome": "unknown"})
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     pallas.disable()
 
@@ -63,6 +68,28 @@ def _run_skipped(pattern: re.Pattern[str]) -> None:
             original(self, reason)
 
     unittest.TestCase.skipTest = skip_test  # type: ignore[method-assign,assignment]
+    skip = pytest.skip
+
+    def skip_unless_wanted(reason: str = "", **options: Any) -> None:
+        if not pattern.search(reason):
+            skip(reason, **options)
+
+    skip_unless_wanted.Exception = skip.Exception  # type: ignore[attr-defined]
+    pytest.skip = skip_unless_wanted  # type: ignore[assignment]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    given = config.getoption("--gridfuse-run-skipped")
+    if given is None:
+        return
+    pattern = re.compile(given)
+    for node in {node for item in items for node in item.listchain()}:
+        node.own_markers = [
+            mark
+            for mark in node.own_markers
+            if mark.name not in ("skip", "skipif")
+            or not pattern.search(str(mark.kwargs.get("reason", "")))
+        ]
 
 
 @pytest.hookimpl(hookwrapper=True)

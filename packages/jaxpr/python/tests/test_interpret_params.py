@@ -1,0 +1,149 @@
+"""What TPU interpret mode's parameters ask for: copies that are done late, indices that lie outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental import pallas as pl
+
+import gridfuse
+import gridfuse.pallas
+
+pytest.importorskip("absl")
+from jax.experimental.pallas import tpu as pltpu
+
+Body = Callable[..., None]
+ANY = pl.BlockSpec(memory_space=pl.ANY)
+X = jnp.arange(8 * 128, dtype=jnp.float32).reshape(8, 128)
+
+
+def _copies(body: Body, **modes: Any) -> Any:
+    """A kernel of two arrays outside of the chip's memory, one buffer in it and two semaphores."""
+
+    def run(x: jax.Array) -> jax.Array:
+        return pl.pallas_call(
+            body,
+            out_shape=x,
+            in_specs=[ANY],
+            out_specs=ANY,
+            scratch_shapes=[pltpu.VMEM((2, 2, 128), jnp.float32), pltpu.SemaphoreType.DMA((2,))],
+            interpret=pltpu.InterpretParams(**modes),
+        )(x)
+
+    return run
+
+
+def doubled(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    """While one half of the buffer is used, the other half is filled."""
+
+    def fetch(i: Any) -> Any:
+        slot = jax.lax.rem(i, 2)
+        return pltpu.make_async_copy(x_ref.at[pl.ds(2 * i, 2)], buffer.at[slot], sem.at[slot])
+
+    fetch(0).start()
+
+    @pl.loop(0, 4)
+    def _(i: Any) -> None:
+        @pl.when(i + 1 < 4)
+        def _() -> None:
+            fetch(i + 1).start()
+
+        fetch(i).wait()
+        slot = jax.lax.rem(i, 2)
+        buffer[slot] = buffer[slot] * 2
+        pltpu.sync_copy(buffer.at[slot], o_ref.at[pl.ds(2 * i, 2)])
+
+
+def read_too_early(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    copy = pltpu.make_async_copy(x_ref.at[:2], buffer.at[0], sem.at[0])
+    copy.start()
+    buffer[1] = buffer[0] * 2
+    copy.wait()
+    pltpu.sync_copy(buffer.at[1], o_ref.at[:2])
+
+
+def never_waited_for(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    pltpu.make_async_copy(x_ref, o_ref, sem.at[0]).start()
+
+
+def source_overwritten(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    pltpu.sync_copy(x_ref.at[:2], buffer.at[0])
+    copy = pltpu.make_async_copy(buffer.at[0], o_ref.at[:2], sem.at[0])
+    copy.start()
+    buffer[0] = buffer[0] * 2
+    copy.wait()
+
+
+def other_wait(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    first = pltpu.make_async_copy(x_ref.at[:2], o_ref.at[:2], sem.at[0])
+    second = pltpu.make_async_copy(x_ref.at[2:4], o_ref.at[2:4], sem.at[0])
+    first.start()
+    second.start()
+    second.wait()
+    first.wait()
+
+
+@pytest.mark.parametrize("mode", ["eager", "on_wait"])
+def test_double_buffers(mode: Any) -> None:
+    run = jax.jit(_copies(doubled, dma_execution_mode=mode))
+    with gridfuse.pallas.enable():
+        np.testing.assert_array_equal(run(X), X * 2)
+
+
+@pytest.mark.parametrize("body", [read_too_early, never_waited_for, source_overwritten, other_wait])
+def test_when_a_copy_happens_matters(body: Body, gridfused: None) -> None:
+    """Copies are done when they start: where that is not the same, the kernel is refused with its line."""
+    with pytest.raises(gridfuse.Unsupported, match="dma_execution_mode") as caught:
+        _copies(body)(X)
+    assert "test_interpret_params.py" in str(caught.value)
+    assert body.__name__ in str(caught.value)
+    _copies(body, dma_execution_mode="eager")(X)
+
+
+def _rows(x: jax.Array, at: jax.Array, *, reads: Any = "raise", writes: bool = False) -> jax.Array:
+    """Row at[i] of x at point i, or x[i] written there."""
+
+    def kernel(at_ref: Any, x_ref: Any, o_ref: Any) -> None:
+        i = pl.program_id(0)
+        if writes:
+            o_ref[at_ref[i]] = x_ref[i]
+        else:
+            o_ref[i] = x_ref[at_ref[i]]
+
+    whole = pl.BlockSpec(x.shape, lambda i, at: (0, 0))
+    return pl.pallas_call(
+        kernel,
+        out_shape=x,
+        grid_spec=pltpu.PrefetchScalarGridSpec(
+            num_scalar_prefetch=1, grid=at.shape, in_specs=[whole], out_specs=whole
+        ),
+        interpret=pltpu.InterpretParams(out_of_bounds_reads=reads),
+    )(at, x)
+
+
+ORDER = jnp.array([3, 1, 0, 2, 7, 6, 5, 4], jnp.int32)
+OUTSIDE = ORDER.at[5].set(9)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_computed_indices(gridfused: None, writes: bool) -> None:
+    run = jax.jit(lambda x, at: _rows(x, at, writes=writes))
+    expected = np.zeros_like(X)
+    if writes:
+        expected[np.asarray(ORDER)] = X
+    else:
+        expected = np.asarray(X)[np.asarray(ORDER)]
+    np.testing.assert_array_equal(run(X, ORDER), expected)
+    with pytest.raises(Exception, match=r"Out-of-bounds (.|\n)*test_interpret_params.py"):
+        np.asarray(run(X, OUTSIDE))
+
+
+def test_what_lies_outside_can_be_read(gridfused: None) -> None:
+    given = np.asarray(_rows(X, OUTSIDE, reads="uninitialized"))
+    np.testing.assert_array_equal(np.isnan(given).all(axis=1), np.asarray(OUTSIDE) == 9)
+    np.testing.assert_array_equal(given[:5], np.asarray(X)[np.asarray(ORDER[:5])])

@@ -1,0 +1,71 @@
+/**
+ * Indices that turn out to lie outside. Reads and writes move such a window inside, as JAX's plain interpreter
+ * has it; where `bounds` is "report", every grid point also says where it did so: 1 + the source line of the first such
+ * access, in an output of the program's own.
+ */
+import {
+  type BlockMapping,
+  newRegion,
+  type Region,
+  type refType,
+  type Shape,
+  tensorType,
+  type ValueId,
+} from "@gridfuse/graph";
+import type { Body } from "./body.ts";
+import type { Eqn } from "./format.ts";
+import type { KernelRegion } from "./kernel-region.ts";
+import type { Scope } from "./scope.ts";
+
+export const FAULTS = "faults";
+
+/** One cell for each grid point, as the last output of a kernel with `sizes` steps along its axes. */
+export function faultsOf(sizes: Shape): BlockMapping {
+  const block = sizes.map(() => ({ kind: "squeezed" as const }));
+  return { name: FAULTS, dtype: "int32", shape: sizes, block, space: "vmem" };
+}
+
+/** The block of a point is the point; prefetched operands are not asked. */
+export function pointMap(
+  around: Scope,
+  rank: number,
+  prefetch: readonly ReturnType<typeof refType>[],
+): Region {
+  const region = newRegion();
+  const coordinate = tensorType("int32", []);
+  for (let d = 0; d < rank; d++) region.results.push(around.table.newParam(region, coordinate));
+  for (const type of prefetch) around.table.newParam(region, type);
+  return region;
+}
+
+/** Begins a kernel whose accesses report to `ref`. */
+export function beginReport(kernel: KernelRegion, ref: ValueId): void {
+  kernel.faults = ref;
+  const { scope } = kernel;
+  scope.e.emitAll("set", [ref, scope.full("int32", [], 0)], { transforms: [] });
+}
+
+/** Notes the equation that is being read, where `index` is not from 0 to `last`. */
+export function reportOutside(body: Body, eqn: Eqn, index: ValueId, last: number): void {
+  const { importing, scope, e } = body;
+  if (!importing.reports) return;
+  const { kernel } = scope;
+  if (kernel?.faults === undefined) {
+    throw body.unsupported(eqn, "an index that may lie outside, where nothing can report it");
+  }
+  const ref = scope.reach(kernel.faults, kernel.scope);
+  const number = (value: number): ValueId => scope.full("int32", [], value);
+  const ends = [0, last].map((end) => e.broadcastTo(number(end), e.shape(index)));
+  const below = e.emit("lt", [index, ends[0] as ValueId], {});
+  const above = e.emit("gt", [index, ends[1] as ValueId], {});
+  const before = e.emit("get", [ref], { transforms: [] });
+  const isFirst = e.emit("eq", [before, number(0)], {});
+  const outside = e.emit("and", [isFirst, anyOf(e.emit("or", [below, above], {}))], {});
+  const after = e.emit("select_n", [outside, before, number(1 + (eqn.loc ?? 0))], {});
+  e.emitAll("set", [ref, after], { transforms: [] });
+
+  function anyOf(found: ValueId): ValueId {
+    const axes = e.shape(found).map((_, d) => d);
+    return axes.length === 0 ? found : e.emit("reduce_or", [found], { axes });
+  }
+}
