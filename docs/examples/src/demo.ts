@@ -12,7 +12,7 @@ import type { Measured, Row } from "./measure.ts";
 import { type ColdStart, measureShippedSort } from "./shipped-sort.ts";
 import { bytes, type Column, milliseconds, printTable } from "./table.ts";
 
-const productionRounds = 15;
+const productionRounds = 25;
 const measureScript = fileURLToPath(new URL("measure.js", import.meta.url));
 
 function measured(name: string): Measured {
@@ -64,12 +64,13 @@ const production = await measureShippedSort(productionRounds);
 const ms = (value: number): string => `${value.toFixed(1)} ms`;
 const insideOf = ({ loadMs, prepareMs, firstRunMs, processMs }: ColdStart): string =>
   `load ${ms(loadMs)}, prepare ${ms(prepareMs)}, first run ${ms(firstRunMs)}, whole process ${ms(processMs)}`;
-const { portable } = production;
-const allSorted = production.ok && portable.ok;
+const { portable, modules } = production;
+const allSorted = production.ok && portable.ok && modules.ok;
 console.log(`
 A second process with the plan file of "sort 8×128" and the runtime, medians of ${productionRounds}:
-  trusting its native code: ${insideOf(production)}
-  verifying the plan:       ${insideOf(portable)}
+  one file, trusting its native code: ${insideOf(production)}
+  one file, verifying the plan:       ${insideOf(portable)}
+  ES modules, trusting:               ${insideOf(modules)}
   node -e 0: ${ms(production.bareNodeMs)}
   ${allSorted ? "sorted as expected" : "WRONG RESULT"}`);
 
@@ -77,7 +78,7 @@ const rows = results.map(({ row }) => row);
 if (options.json !== undefined) {
   writeFileSync(options.json, `${JSON.stringify({ rows, production }, null, 2)}\n`);
 }
-const checks = [...rows, production, portable];
+const checks = [...rows, production, portable, modules];
 const failures = checks.filter(({ ok }) => !ok).length;
 if (failures > 0) {
   console.error(`${failures} of ${checks.length} checks failed`);

@@ -1,7 +1,8 @@
 /**
  * The way to production, measured: the plan of a sort goes to a file with its native code, and a second process
  * that has only the file and the runtime sorts with it: once trusting the file, once verifying it as if it came
- * from a stranger. They run in turns with a Node that does nothing.
+ * from a stranger, both as one bundled file; and once more trusting it, from ES modules that Node finds by the package's
+ * name. They run in turns with a Node that does nothing.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compile, compileNative, savePlan } from "gridfuse";
+import { bundleApplication } from "./bundle-application.ts";
 import { checkSort, sort, sortInputs } from "./kernels/sort.ts";
 import { median } from "./statistics.ts";
 
@@ -22,9 +24,12 @@ export interface ColdStart {
   readonly ok: boolean;
 }
 
-/** With trust; beside it, without. */
+/** With trust, bundled. */
 export interface Production extends ColdStart {
+  /** Without trust. */
   readonly portable: ColdStart;
+  /** Not bundled. */
+  readonly modules: ColdStart;
   /** From start to end of `node -e 0`. */
   readonly bareNodeMs: number;
 }
@@ -40,14 +45,18 @@ export async function measureShippedSort(rounds: number): Promise<Production> {
     const plan = compile(sort(shape));
     await savePlan(planFile, plan, { debug: false, native: [await compileNative(plan)] });
     writeFileSync(rowsFile, x);
+    const modules = fileURLToPath(new URL("production.js", import.meta.url));
+    const bundle = await bundleApplication(modules, folder);
     const runs = Array.from({ length: rounds }, () => ({
       bareNodeMs: timedProcess(["-e", "0"]).ms,
-      trusted: shippedRun([planFile, rowsFile, "trusted"], x),
-      portable: shippedRun([planFile, rowsFile], x),
+      trusted: shippedRun([bundle, planFile, rowsFile, "trusted"], x),
+      portable: shippedRun([bundle, planFile, rowsFile], x),
+      modules: shippedRun([modules, planFile, rowsFile, "trusted"], x),
     }));
     return {
       ...middleOf(runs.map(({ trusted }) => trusted)),
       portable: middleOf(runs.map(({ portable }) => portable)),
+      modules: middleOf(runs.map(({ modules }) => modules)),
       bareNodeMs: median(runs.map(({ bareNodeMs }) => bareNodeMs)),
     };
   } finally {
@@ -67,8 +76,7 @@ function middleOf(runs: readonly ColdStart[]): ColdStart {
 }
 
 function shippedRun(args: readonly string[], x: Float32Array): ColdStart {
-  const script = fileURLToPath(new URL("production.js", import.meta.url));
-  const { ms, status, stdout, stderr } = timedProcess([script, ...args]);
+  const { ms, status, stdout, stderr } = timedProcess(args);
   const sorted = new Float32Array(new Uint8Array(stdout).buffer);
   const ok = status === 0 && checkSort(shape)({ x }, { sorted }).ok;
   if (status !== 0) {
