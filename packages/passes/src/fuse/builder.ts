@@ -4,12 +4,17 @@ import type { BufferKind, OrbitReport, PlanBuffer, PlanConstant } from "@gridfus
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { DType, StorageArray } from "@gridfuse/plan/scalar";
+import type { Stored } from "./cost.ts";
 
 /** Where a value lies: row-major, contiguous, from an element offset that loops may shift. */
 export interface Place {
   readonly buffer: number;
   readonly offset: IndexExpr;
 }
+
+/** Where element `within` of what lies there is. */
+export const indexIn = ({ offset }: Place, within: IndexExpr): IndexExpr =>
+  offset === ix.zero ? within : ix.add(offset, within);
 
 export const atStart = (buffer: number): Place => ({ buffer, offset: ix.zero });
 
@@ -24,7 +29,7 @@ export class PlanBuilder {
   /** What kernels over orbits do, by step name. */
   readonly orbits: Map<string, OrbitReport> = new Map();
   /** Why a kernel's result lies in memory although its readers could compute it, by step name. */
-  readonly stored: Map<string, string> = new Map();
+  readonly stored: Map<string, Stored> = new Map();
 
   /**
    * Predicates of `while` steps over independent lanes: the loop goes on while any lane does, and a round leaves

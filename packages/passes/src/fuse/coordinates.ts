@@ -5,7 +5,7 @@
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexRange } from "@gridfuse/plan/scalar";
-import { flatten } from "../tensor/views.ts";
+import { coordinates, flatten } from "../tensor/views.ts";
 
 type Coordinates = readonly IndexExpr[];
 
@@ -46,12 +46,30 @@ export class CoordinateTable {
   readonly #shapes = new Lists<readonly number[]>((shape) => shape.join());
   readonly #moved = new Map<number, Coordinates>();
   readonly #offsets = new Map<number, IndexExpr>();
+  readonly #ofShapes = new Map<number, Coordinates>();
+  /** What was asked for last: mostly it is asked for again. */
+  #lastAt: Coordinates | undefined;
+  #lastNumber = -1;
+
+  /** Coordinates of an array of `shape`: the same list for the same shape. */
+  ofShape(shape: readonly number[]): Coordinates {
+    const key = this.#shapes.numberOf(shape);
+    let at = this.#ofShapes.get(key);
+    if (at === undefined) {
+      at = coordinates(shape);
+      this.#ofShapes.set(key, at);
+    }
+    return at;
+  }
 
   /** A number for coordinates under a guard. */
   numberOf(at: Coordinates, guard: readonly IndexRange[]): number {
-    return guard.length === 0
-      ? this.#lists.numberOf(at)
-      : this.#lists.numberOfText(textOf(at) + guardText(guard));
+    if (guard.length > 0) return this.#lists.numberOfText(textOf(at) + guardText(guard));
+    if (at !== this.#lastAt) {
+      this.#lastAt = at;
+      this.#lastNumber = this.#lists.numberOf(at);
+    }
+    return this.#lastNumber;
   }
 
   /** Coordinates before a movement: those of its operand, where it is asked for `at`. */

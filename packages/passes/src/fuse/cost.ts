@@ -67,8 +67,14 @@ export function storeOrRecompute(readers: Readers): StoreReason | undefined {
   return repeat > repeatsThatCount ? "repeats" : undefined;
 }
 
+/** A value that is stored because computing it again would cost more. */
+export interface Stored {
+  readonly reason: StoreReason;
+  readonly readers: Readers;
+}
+
 /** One line of a report. */
-export function explainStore(reason: StoreReason, { cost, maps, repeat }: Readers): string {
+export function explainStore({ reason, readers: { cost, maps, repeat } }: Stored): string {
   const again = `${cost >= 1e6 ? "over a million" : cost} operations an element`;
   switch (reason) {
     case "maps":

@@ -17,8 +17,8 @@ import {
 import { CompileError, type Step } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { coordinates, flatten, unflatten, viewOf } from "../tensor/views.ts";
-import { atStart, type Place, type PlanBuilder } from "./builder.ts";
+import { flatten, unflatten, viewOf } from "../tensor/views.ts";
+import { atStart, indexIn, type Place, type PlanBuilder } from "./builder.ts";
 import { collapseAxes } from "./collapse.ts";
 import type { CoordinateTable } from "./coordinates.ts";
 import { lowerDot } from "./dot.ts";
@@ -170,9 +170,11 @@ export class Scope implements Surroundings {
 
   /** Movement that, all in all, moves nothing but the start: its source, and how far the start moves. */
   #shifted(value: ValueId): { source: ValueId; shift: IndexExpr } | undefined {
+    const maker = this.table.producer(value);
+    if (maker === undefined || viewOf(this.table, maker) === undefined) return undefined;
     const shape = sizes(this.table.tensor(value).shape);
-    const own = flatten(coordinates(shape), shape);
-    let at: readonly IndexExpr[] = coordinates(shape);
+    let at = this.coordinates.ofShape(shape);
+    const own = this.coordinates.offsetOf(at, shape);
     let current = value;
     for (;;) {
       const node = this.table.producer(current);
@@ -235,14 +237,14 @@ export class Scope implements Surroundings {
     const domain = sizes(shape);
     const kernel = new KernelBuilder(domain);
     this.#making.add(value);
-    const at = coordinates(domain);
+    const at = this.coordinates.ofShape(domain);
     const node = new Puller(this, kernel).pull(kernel.final, value, at);
     this.#making.delete(value);
     const place = this.allocate(value);
     kernel.final.writes.push({
       buffer: place.buffer,
       dtype: this.table.tensor(value).dtype,
-      index: ix.add(place.offset, flatten(at, domain)),
+      index: indexIn(place, this.coordinates.offsetOf(at, domain)),
       guard: [],
       value: node,
     });
@@ -255,7 +257,7 @@ export class Scope implements Surroundings {
   #note(step: string, value: ValueId): void {
     this.noteOrigin(step, value);
     const stored = this.#stored.get(value);
-    if (stored !== undefined) this.plan.stored.set(step, stored.why);
+    if (stored !== undefined) this.plan.stored.set(step, stored);
   }
 
   /** One kernel for all layers of an orbit; false, and no orbit any more, where it would do work twice. */
@@ -359,7 +361,8 @@ export class Scope implements Surroundings {
       const node = this.table.nodes[id] as Node;
       const value = node.outputs[0];
       // In order rather than on demand, so that a long program does not become a deep recursion.
-      if (value !== undefined && this.#isComputedRoot(node, value) && !results.has(value)) {
+      const isResult = node.outputs.some((output) => results.has(output));
+      if (value !== undefined && this.#isComputedRoot(node, value) && !isResult) {
         this.materialise(value);
       }
       if (node.op === "debug_print") this.#lowerPrint(node);
@@ -376,16 +379,21 @@ export class Scope implements Surroundings {
     return this.#roots.has(value) && node.op !== "iota" && viewOf(this.table, node) === undefined;
   }
 
-  /** Puts the elements of `value` into `place`. */
-  store(value: ValueId, place: Place): void {
-    const source = this.renamed(value);
-    const base = this.#base(source);
+  /** Has `value`, if it is still to be made, made in `place`. */
+  promise(value: ValueId, place: Place): void {
+    const base = this.#base(this.renamed(value));
     const promised = this.lowering.destinations;
     // What is made outside is made once, not at every trip in another place.
     const home = this.lowering.homes.get(base) ?? this;
     const isOwn = home === this && !this.lowering.places.has(base);
     if (isOwn && !promised.has(base)) promised.set(base, place);
-    const at = this.materialise(base);
+  }
+
+  /** Puts the elements of `value` into `place`. */
+  store(value: ValueId, place: Place): void {
+    const source = this.renamed(value);
+    this.promise(value, place);
+    const at = this.materialise(this.#base(source));
     if (at.buffer === place.buffer && at.offset.key === place.offset.key) return;
     this.copy(at, place, source);
   }

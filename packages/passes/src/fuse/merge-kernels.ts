@@ -14,14 +14,9 @@ const lookBack = 24;
 const maxNodes = 256;
 
 export function mergeKernels(steps: readonly Step[]): Step[] {
-  const result: Step[] = [];
-  for (const given of steps) {
-    const step = mapInner(given, mergeKernels);
-    const partner = step.kind === "kernel" ? findPartner(result, step) : undefined;
-    if (partner === undefined) result.push(step);
-    else result[partner.at] = partner.joined;
-  }
-  return result;
+  const merger = new Merger();
+  for (const given of steps) merger.add(mapInner(given, mergeKernels));
+  return merger.steps;
 }
 
 interface Partner {
@@ -29,33 +24,77 @@ interface Partner {
   readonly joined: KernelStep;
 }
 
-/** An earlier kernel that `kernel` can join. */
-function findPartner(steps: readonly Step[], kernel: KernelStep): Partner | undefined {
-  const own = accessesOf(kernel);
-  const first = Math.max(0, steps.length - lookBack);
-  for (let i = steps.length - 1; i >= first; i -= 1) {
-    const other = steps[i] as Step;
-    const joined = other.kind === "kernel" ? join(other, kernel) : undefined;
-    if (joined !== undefined) return { at: i, joined };
-    const theirs = accessesOf(other);
-    if ([...theirs.writes].some((b) => own.reads.has(b) || own.writes.has(b))) return undefined;
-    if ([...theirs.reads].some((b) => own.writes.has(b))) return undefined;
+/** A list of steps under construction. */
+class Merger {
+  readonly steps: Step[] = [];
+  /** The nodes of kernels that were joined here, to go on with. */
+  readonly #builders = new Map<KernelStep, ScalarBuilder>();
+
+  add(step: Step): void {
+    const partner = step.kind === "kernel" ? this.#findPartner(step) : undefined;
+    if (partner === undefined) this.steps.push(step);
+    else this.steps[partner.at] = partner.joined;
   }
-  return undefined;
+
+  /** An earlier kernel that `kernel` can join. */
+  #findPartner(kernel: KernelStep): Partner | undefined {
+    const { steps } = this;
+    const own = accessesOf(kernel);
+    const first = Math.max(0, steps.length - lookBack);
+    for (let i = steps.length - 1; i >= first; i -= 1) {
+      const other = steps[i] as Step;
+      const joined = other.kind === "kernel" ? this.#join(other, kernel) : undefined;
+      if (joined !== undefined) return { at: i, joined };
+      const theirs = accessesOf(other);
+      if (meet(theirs.writes, own.reads) || meet(theirs.writes, own.writes)) return undefined;
+      if (meet(theirs.reads, own.writes)) return undefined;
+    }
+    return undefined;
+  }
+
+  #join(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
+    const strangers = apart.get(earlier);
+    if (strangers?.has(later)) return undefined;
+    const joined = canJoin(earlier, later)
+      ? this.#merge(earlier, later)
+      : joinStages(earlier, later);
+    if (joined !== undefined) return joined;
+    if (strangers === undefined) apart.set(earlier, new WeakSet([later]));
+    else strangers.add(later);
+    return undefined;
+  }
+
+  /** Everything that either does; `earlier` is used up, for its nodes may be those of the joined kernel. */
+  #merge(earlier: KernelStep, later: KernelStep): KernelStep {
+    const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
+    const builder = this.#builders.get(earlier) ?? ScalarBuilder.from(a.nodes);
+    const moved = appendNodes(
+      builder,
+      b.nodes,
+      (e) => e,
+      undefined,
+      (node) => (node.op === "load" ? forwarded(a, node) : undefined),
+    );
+    const stage: Stage = {
+      axes: a.axes,
+      nodes: builder.nodes,
+      reductions: [],
+      writes: [...a.writes, ...b.writes.map((write) => movedWrite(write, moved))],
+    };
+    const joined: KernelStep = { ...earlier, stages: [stage] };
+    this.#builders.delete(earlier);
+    this.#builders.set(joined, builder);
+    return joined;
+  }
+}
+
+function meet(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+  for (const each of a) if (b.has(each)) return true;
+  return false;
 }
 
 /** Kernels that do not go together, by the earlier one: nothing changes that, for kernels are never edited. */
 const apart = new WeakMap<KernelStep, WeakSet<KernelStep>>();
-
-function join(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
-  const strangers = apart.get(earlier);
-  if (strangers?.has(later)) return undefined;
-  const joined = canJoin(earlier, later) ? merge(earlier, later) : joinStages(earlier, later);
-  if (joined !== undefined) return joined;
-  if (strangers === undefined) apart.set(earlier, new WeakSet([later]));
-  else strangers.add(later);
-  return undefined;
-}
 
 function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
@@ -69,9 +108,12 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   );
 }
 
-/** The node of `stage` whose value was written exactly where `load` reads; places that are computed have no name in both. */
+/**
+ * The node of `stage` whose value was written exactly where `load` reads. Places that are computed have no name in both,
+ * and where a guard fails a load gives something else than what is there.
+ */
 function forwarded(stage: Stage, load: LoadNode): number | undefined {
-  if (load.index.key.includes("v")) return undefined;
+  if (load.guard.length > 0 || load.index.key.includes("v")) return undefined;
   const write = stage.writes.find(
     ({ buffer, index, guard, dtype }) =>
       buffer === load.buffer &&
@@ -80,28 +122,6 @@ function forwarded(stage: Stage, load: LoadNode): number | undefined {
       dtype === load.dtype,
   );
   return write?.value;
-}
-
-function merge(earlier: KernelStep, later: KernelStep): KernelStep {
-  const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
-  const builder = ScalarBuilder.from(a.nodes);
-  const second = appendNodes(
-    builder,
-    b.nodes,
-    (e) => e,
-    undefined,
-    (node) => {
-      if (node.op !== "load") return undefined;
-      return forwarded(a, node);
-    },
-  );
-  const stage = dropDead({
-    axes: a.axes,
-    nodes: builder.nodes,
-    reductions: [],
-    writes: [...a.writes, ...b.writes.map((write) => movedWrite(write, second))],
-  });
-  return { ...earlier, stages: [stage] };
 }
 
 /** Drops writes to temporaries that nobody reads, and steps that then do nothing. */

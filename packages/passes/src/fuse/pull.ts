@@ -29,7 +29,7 @@ import {
 } from "@gridfuse/plan/scalar";
 import { symbolicValue, truth } from "../tensor/symbolic.ts";
 import { unflatten, viewOf } from "../tensor/views.ts";
-import type { Place } from "./builder.ts";
+import { indexIn, type Place } from "./builder.ts";
 import type { CoordinateTable } from "./coordinates.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
 import { isReduction } from "./op-kinds.ts";
@@ -96,10 +96,12 @@ export class Puller {
 
   /** @throws OrbitBroken where an orbit turns out to read more than it is made for */
   #count(value: ValueId): void {
-    const left = this.#kernel.limits.get(value);
+    const { limits } = this.#kernel;
+    if (limits.size === 0) return;
+    const left = limits.get(value);
     if (left === undefined) return;
     if (left === 0) throw new OrbitBroken();
-    this.#kernel.limits.set(value, left - 1);
+    limits.set(value, left - 1);
   }
 
   #shape(value: ValueId): readonly number[] {
@@ -143,14 +145,13 @@ export class Puller {
   #load(
     { b }: StageBuilder,
     value: ValueId,
-    { buffer, offset }: Place,
+    place: Place,
     at: readonly IndexExpr[],
     guard: readonly IndexRange[],
     fill: Bits,
   ): number {
     const within = this.#around.coordinates.offsetOf(at, this.#shape(value));
-    const index = offset === ix.zero ? within : ix.add(offset, within);
-    return b.load(this.#dtype(value), buffer, index, guard, fill);
+    return b.load(this.#dtype(value), place.buffer, indexIn(place, within), guard, fill);
   }
 
   #computeNode(

@@ -4,205 +4,265 @@
  * A value may have one reader and yet be computed at many places: what is added to an array before it is transposed is
  * read straight by one step and transposed by the next, and after a few of those at every turn of the square. So maps are
  * carried on from what is stored towards memory, through whatever computes in between.
+ *
+ * Everything here is a number: values and maps, shapes and lists of index expressions. Texts are written once for each
+ * list that there is, not for each way that leads to it.
  */
-import { type Node, sizes, type Table, type ValueId } from "@gridfuse/graph";
+import { type Node, sizes, type Table, type TensorType, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { coordinates, viewOf } from "../tensor/views.ts";
 import { kindOf } from "./op-kinds.ts";
 import type { RegionNumbers } from "./region-numbers.ts";
+import { foldedDims } from "./short-folds.ts";
 
 /** Coordinates of a value as functions of those of the kernel that reads it. */
 interface ReadingMap {
-  /** Shape of what the kernel makes. */
-  readonly domain: string;
-  /** What index expressions do not say: the nodes on the way that are no plain movement. */
-  readonly detour: string;
+  /** Shape of what the kernel makes; apart where a reduction is in between, because a stage of its own reads it so. */
+  readonly group: number;
+  /** What index expressions do not say: the nodes on the way that are no plain movement; 0 for none. */
+  readonly detour: number;
   readonly index: readonly IndexExpr[];
-  /** A reduction is in between: a stage of its own reads it so. */
-  readonly isFolded: boolean;
+  /** The number of `index`. */
+  readonly list: number;
 }
 
-/** How one value is read. */
-interface Reading {
-  /** Numbers of maps, from the kernels on. */
-  readonly turned: number[];
-  /** The same, from the nearest readers on that compute something or are stored. */
-  readonly direct: number[];
-}
-const nobody: Reading = { turned: [], direct: [] };
 const straightMap = -1;
 
 /** So many maps of one value say as much as more. */
 const mostMaps = 8;
-const mostMapNumbers = 2 ** 26;
 /** Axes that a reduction folds have names that no coordinate has. */
 const foldedAxis = 2 ** 20;
+const noCoordinates: readonly IndexExpr[] = [];
 
-export class Readings {
-  readonly #table: Table;
-  readonly #maps: ReadingMap[] = [];
-  readonly #numbers = new Map<string, number>();
-  readonly #views = new Map<string, number>();
-  readonly #moved = new Map<number, number>();
-  readonly #chains = new Map<string, number>();
-  readonly #known: (Reading | undefined)[];
-  readonly #numbersOfValues: RegionNumbers;
+/** Numbers 1, 2, 3… for pairs of numbers. */
+class Pairs {
+  static readonly #most = 2 ** 26;
+  readonly #numbers = new Map<number, number>();
 
-  constructor(table: Table, numbers: RegionNumbers) {
-    this.#table = table;
-    this.#numbersOfValues = numbers;
-    this.#known = new Array<undefined>(numbers.values.length).fill(undefined);
-  }
-
-  /** Different maps through which points of kernels over one domain read `value`, or stages that fold over it do. */
-  mapsOf(value: ValueId): number {
-    const { turned, direct } = this.#of(value);
-    if (turned.length < 2) return Math.max(turned.length, direct.length);
-    const counts = new Map<string, number>();
-    let most = direct.length;
-    for (const map of turned) {
-      const { domain, isFolded } = this.#maps[map] as ReadingMap;
-      const group = isFolded ? `+${domain}` : domain;
-      const count = (counts.get(group) ?? 0) + 1;
-      counts.set(group, count);
-      most = Math.max(most, count);
-    }
-    return most;
-  }
-
-  #of(value: ValueId): Reading {
-    const number = this.#numbersOfValues.of(value);
-    let reading = this.#known[number];
-    if (reading === undefined) {
-      reading = { turned: [], direct: [] };
-      this.#known[number] = reading;
-    }
-    return reading;
-  }
-
-  /** Carries the readings of what `node` makes on to its operands; anew from there where that is stored. */
-  passOn(node: Node, isStored: boolean): void {
-    if (node.inputs.length === 0) return;
-    const result = node.outputs[0] as ValueId;
-    const own = isStored ? nobody : this.#of(result);
-    const kind = kindOf(node);
-    // A reduction that is wanted at different places gets a kernel of its own, whatever is planned.
-    const isAnew = own.turned.length === 0 || (own.turned.length > 1 && kind === "reduction");
-    const from = isAnew ? [this.#straight(result)] : own.turned;
-    const view = kind === "movement" ? viewOf(this.#table, node) : undefined;
-    const viewNumber = view === undefined ? -1 : this.#view(view.index);
-    for (const [i, value] of node.inputs.entries()) {
-      const reading = this.#of(value);
-      for (const map of from) addMap(reading.turned, this.#through(node, i, map));
-      if (kind === "elementwise" || kind === "reduction") addMap(reading.direct, straightMap);
-      else if (view === undefined) addMap(reading.direct, -2 - node.id);
-      else if (own.direct.length === 0)
-        addMap(reading.direct, this.#after(viewNumber, straightMap));
-      else for (const map of own.direct) addMap(reading.direct, this.#after(viewNumber, map));
-    }
-  }
-
-  /** A number for movement through a view before the movement `map`. */
-  #after(view: number, map: number): number {
-    const key = `${view};${map}`;
-    let number = this.#chains.get(key);
-    if (number === undefined) {
-      number = this.#chains.size;
-      this.#chains.set(key, number);
-    }
-    return number;
-  }
-
-  #number(map: ReadingMap): number {
-    const key = `${map.isFolded ? "+" : ""}${map.domain}${map.detour}[${keyOf(map.index)}]`;
+  of(a: number, b: number): number {
+    const key = a * Pairs.#most + b;
     let number = this.#numbers.get(key);
     if (number === undefined) {
-      number = this.#maps.push(map) - 1;
+      number = this.#numbers.size + 1;
       this.#numbers.set(key, number);
     }
     return number;
   }
+}
 
-  #shape(value: ValueId): readonly number[] {
-    return sizes(this.#table.tensor(value).shape);
+/** For each value a list of at most `mostMaps` different maps. */
+class MapLists {
+  readonly #maps: Int32Array;
+  readonly #counts: Uint8Array;
+
+  constructor(values: number) {
+    this.#maps = new Int32Array(values * mostMaps);
+    this.#counts = new Uint8Array(values);
   }
 
-  #straight(value: ValueId): number {
-    const shape = this.#shape(value);
-    const domain = shape.join();
-    return this.#number({ domain, detour: "", index: coordinates(shape), isFolded: false });
+  count(value: number): number {
+    return this.#counts[value] as number;
   }
 
-  #through(node: Node, operand: number, map: number): number {
-    const reading = this.#maps[map] as ReadingMap;
-    const { index } = reading;
-    const shape = this.#shape(node.inputs[operand] as ValueId);
-    switch (kindOf(node)) {
-      case "elementwise":
-        if (shape.length === index.length) return map;
-        if (shape.length === 0) return this.#number({ ...reading, index: [] });
-        return this.#around(node, operand, map);
-      case "movement": {
-        const view = viewOf(this.#table, node);
-        return view === undefined ? this.#around(node, operand, map) : this.#moves(view.index, map);
+  at(value: number, i: number): number {
+    return this.#maps[value * mostMaps + i] as number;
+  }
+
+  add(value: number, map: number): void {
+    const count = this.#counts[value] as number;
+    const first = value * mostMaps;
+    for (let i = first; i < first + count; i += 1) if (this.#maps[i] === map) return;
+    if (count === mostMaps) return;
+    this.#maps[first + count] = map;
+    this.#counts[value] = count + 1;
+  }
+}
+
+export class Readings {
+  readonly #table: Table;
+  readonly #values: RegionNumbers;
+  readonly #maps: ReadingMap[] = [];
+  /** Maps, by group and detour, and list. */
+  readonly #mapNumbers = new Map<number, number>();
+  readonly #pairs = new Pairs();
+  readonly #chains = new Pairs();
+  readonly #moved = new Map<number, number>();
+  readonly #lists = new Map<string, number>();
+  readonly #listsOfViews = new Map<readonly IndexExpr[], number>();
+  readonly #shapes = new Map<string, number>();
+  readonly #shapesOfTypes = new Map<TensorType, number>();
+  readonly #straight: number[] = [];
+  /** Maps of a value, from the kernels on. */
+  readonly #turned: MapLists;
+  /** The same, from the nearest readers on that compute something or are stored. */
+  readonly #direct: MapLists;
+  readonly #from = new Int32Array(mostMaps);
+
+  constructor(table: Table, values: RegionNumbers) {
+    this.#table = table;
+    this.#values = values;
+    this.#turned = new MapLists(values.values.length);
+    this.#direct = new MapLists(values.values.length);
+  }
+
+  /** Different maps through which points of kernels over one domain read value `number`, or stages that fold over it do. */
+  mapsOf(number: number): number {
+    const turned = this.#turned;
+    const count = turned.count(number);
+    let most = this.#direct.count(number);
+    if (count < 2) return Math.max(count, most);
+    for (let i = 0; i < count; i += 1) {
+      const { group } = this.#maps[turned.at(number, i)] as ReadingMap;
+      let alike = 0;
+      for (let j = 0; j < count; j += 1) {
+        if ((this.#maps[turned.at(number, j)] as ReadingMap).group === group) alike += 1;
       }
-      case "reduction": {
-        const folded = foldedDims(node);
-        let kept = 0;
-        const through = shape.map((extent, d) =>
-          folded.includes(d) ? ix.axis(foldedAxis + d, extent) : (index[kept++] as IndexExpr),
+      if (alike > most) most = alike;
+    }
+    return most;
+  }
+
+  /** Carries the readings of what `node` makes on to its operands; anew from there where that is stored. */
+  passOn(node: Node, isStored: boolean): void {
+    const { inputs } = node;
+    if (inputs.length === 0) return;
+    const kind = kindOf(node);
+    const result = this.#values.of(node.outputs[0] as ValueId);
+    const view = kind === "movement" ? viewOf(this.#table, node) : undefined;
+    const ownDirect = isStored ? 0 : this.#direct.count(result);
+    const list = view === undefined ? -1 : this.#viewList(view.index);
+    const count = this.#collect(node, result, isStored, kind === "reduction");
+    for (let i = 0; i < inputs.length; i += 1) {
+      const value = this.#values.of(inputs[i] as ValueId);
+      for (let m = 0; m < count; m += 1) {
+        const map = this.#from[m] as number;
+        this.#turned.add(
+          value,
+          view === undefined
+            ? this.#through(node, kind, i, map)
+            : this.#moves(view.index, list, map),
         );
-        return this.#number({ ...reading, index: through, isFolded: true });
       }
-      default:
-        return this.#around(node, operand, map);
+      if (kind === "elementwise" || kind === "reduction") this.#direct.add(value, straightMap);
+      else if (view === undefined) this.#direct.add(value, -2 - node.id);
+      else if (ownDirect === 0) this.#direct.add(value, this.#after(list, straightMap));
+      else {
+        for (let m = 0; m < ownDirect; m += 1) {
+          this.#direct.add(value, this.#after(list, this.#direct.at(result, m)));
+        }
+      }
     }
   }
 
-  #moves(view: readonly IndexExpr[], map: number): number {
-    const key = this.#view(view) * mostMapNumbers + map;
+  /** Writes the maps that go on from a result to `#from`, and says how many there are. */
+  #collect(node: Node, result: number, isStored: boolean, isReduction: boolean): number {
+    const count = isStored ? 0 : this.#turned.count(result);
+    // A reduction that is wanted at different places gets a kernel of its own, whatever is planned.
+    if (count === 0 || (count > 1 && isReduction)) {
+      this.#from[0] = this.#straightTo(this.#table.tensor(node.outputs[0] as ValueId));
+      return 1;
+    }
+    for (let m = 0; m < count; m += 1) this.#from[m] = this.#turned.at(result, m);
+    return count;
+  }
+
+  /** A number for movement through a view before the movement `map`, which may be negative. */
+  #after(view: number, map: number): number {
+    return this.#chains.of(view, map + 2 ** 25);
+  }
+
+  #number(group: number, detour: number, index: readonly IndexExpr[], list: number): number {
+    const key = this.#pairs.of(group, detour) * 2 ** 26 + list;
+    let number = this.#mapNumbers.get(key);
+    if (number === undefined) {
+      number = this.#maps.push({ group, detour, index, list }) - 1;
+      this.#mapNumbers.set(key, number);
+    }
+    return number;
+  }
+
+  #straightTo(type: TensorType): number {
+    const shape = this.#shapeNumber(type);
+    let map = this.#straight[shape];
+    if (map === undefined) {
+      const index = coordinates(sizes(type.shape));
+      map = this.#number(2 * shape, 0, index, this.#list(index));
+      this.#straight[shape] = map;
+    }
+    return map;
+  }
+
+  #through(node: Node, kind: ReturnType<typeof kindOf>, operand: number, map: number): number {
+    const reading = this.#maps[map] as ReadingMap;
+    const { group, detour, index } = reading;
+    const { shape } = this.#table.tensor(node.inputs[operand] as ValueId);
+    if (kind === "elementwise") {
+      if (shape.length === index.length) return map;
+      if (shape.length === 0) {
+        return this.#number(group, detour, noCoordinates, this.#list(noCoordinates));
+      }
+    } else if (kind === "reduction") {
+      const folded = foldedDims(node);
+      let kept = 0;
+      const through = sizes(shape).map((extent, d) =>
+        folded.includes(d) ? ix.axis(foldedAxis + d, extent) : (index[kept++] as IndexExpr),
+      );
+      return this.#number(group | 1, detour, through, this.#list(through));
+    }
+    return this.#around(node, operand, reading);
+  }
+
+  #moves(view: readonly IndexExpr[], list: number, map: number): number {
+    const key = list * 2 ** 26 + map;
     let moved = this.#moved.get(key);
     if (moved === undefined) {
-      const reading = this.#maps[map] as ReadingMap;
-      const index = view.map((e) => ix.substituteAxes(e, reading.index));
-      moved = this.#number({ ...reading, index });
+      const { group, detour, index } = this.#maps[map] as ReadingMap;
+      const through = view.map((e) => ix.substituteAxes(e, index));
+      moved = this.#number(group, detour, through, this.#list(through));
       this.#moved.set(key, moved);
     }
     return moved;
   }
 
-  #around(node: Node, operand: number, map: number): number {
-    const reading = this.#maps[map] as ReadingMap;
-    return this.#number({
-      ...reading,
-      detour: `${reading.detour};${node.id}.${operand};${keyOf(reading.index)}`,
-      index: coordinates(this.#shape(node.inputs[operand] as ValueId)),
-    });
+  #around(node: Node, operand: number, { group, detour, list }: ReadingMap): number {
+    const way = this.#pairs.of(this.#pairs.of(detour, list), this.#pairs.of(node.id, operand));
+    const index = coordinates(sizes(this.#table.tensor(node.inputs[operand] as ValueId).shape));
+    return this.#number(group, way, index, this.#list(index));
   }
 
-  #view(index: readonly IndexExpr[]): number {
-    const key = keyOf(index);
-    let number = this.#views.get(key);
+  /** The number of a list that is the same object whenever it is asked for. */
+  #viewList(index: readonly IndexExpr[]): number {
+    let number = this.#listsOfViews.get(index);
     if (number === undefined) {
-      number = this.#views.size;
-      this.#views.set(key, number);
+      number = this.#list(index);
+      this.#listsOfViews.set(index, number);
+    }
+    return number;
+  }
+
+  #list(index: readonly IndexExpr[]): number {
+    let key = "";
+    for (const e of index) key += `${e.key},`;
+    let number = this.#lists.get(key);
+    if (number === undefined) {
+      number = this.#lists.size;
+      this.#lists.set(key, number);
+    }
+    return number;
+  }
+
+  #shapeNumber(type: TensorType): number {
+    let number = this.#shapesOfTypes.get(type);
+    if (number === undefined) {
+      const text = type.shape.join();
+      number = this.#shapes.get(text);
+      if (number === undefined) {
+        number = this.#shapes.size;
+        this.#shapes.set(text, number);
+      }
+      this.#shapesOfTypes.set(type, number);
     }
     return number;
   }
 }
-
-function addMap(maps: number[], map: number): void {
-  if (maps.length < mostMaps && !maps.includes(map)) maps.push(map);
-}
-
-function keyOf(index: readonly IndexExpr[]): string {
-  let key = "";
-  for (const e of index) key += `${e.key},`;
-  return key;
-}
-
-const foldedDims = (node: Node): readonly number[] =>
-  node.op === "argmax" || node.op === "argmin"
-    ? [node.params.axis]
-    : (node.params as { axes: readonly number[] }).axes;

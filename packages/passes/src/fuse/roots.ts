@@ -8,16 +8,16 @@
  */
 import { elementCount, type Node, type Region, type Table, type ValueId } from "@gridfuse/graph";
 import {
-  explainStore,
   longestChain,
+  memoryTrip,
   operationsOf,
   operationsOfScatter,
   type Readers,
   reductionWeight,
-  type StoreReason,
+  type Stored,
   storeOrRecompute,
 } from "./cost.ts";
-import { isFusable, isMovement, kindOf } from "./op-kinds.ts";
+import { isMovement, kindOf, type OpKind } from "./op-kinds.ts";
 import { Readings } from "./readings.ts";
 import { RegionNumbers } from "./region-numbers.ts";
 
@@ -25,7 +25,7 @@ export interface Roots {
   /** Values that get memory of their own. */
   readonly roots: Set<ValueId>;
   /** Those of them that need it only because computing them again would cost more, and why. */
-  readonly stored: ReadonlyMap<ValueId, { readonly reason: StoreReason; readonly why: string }>;
+  readonly stored: ReadonlyMap<ValueId, Stored>;
 }
 
 export function decideRoots(table: Table, region: Region): Roots {
@@ -44,11 +44,12 @@ const mostSinks = 3;
 /** Values of a region have numbers in order of appearance, and what is known of them lies in arrays. */
 class Decision implements Roots {
   readonly roots: Set<ValueId>;
-  readonly stored = new Map<ValueId, { reason: StoreReason; why: string; readers: Readers }>();
+  readonly stored = new Map<ValueId, Stored>();
   readonly #table: Table;
-  readonly #nodes: readonly Node[];
   readonly #numbers: RegionNumbers;
   readonly #readings: Readings;
+  /** The same as `roots`, by number. */
+  readonly #isRoot: Uint8Array;
   /** Scalar operations to compute one element, all producers inlined. */
   readonly #costs: Float64Array;
   /** Contains a reduction: such values are hoisted per row and never worth a kernel of their own. */
@@ -63,36 +64,43 @@ class Decision implements Roots {
   constructor(table: Table, region: Region) {
     this.#table = table;
     this.roots = new Set(region.results);
-    this.#nodes = region.nodes.map((id) => table.nodes[id] as Node);
-    this.#numbers = new RegionNumbers(table, region);
-    const { values } = this.#numbers;
+    const numbers = new RegionNumbers(table, region);
+    const { values, operands } = numbers;
+    this.#numbers = numbers;
     const count = values.length;
+    this.#isRoot = new Uint8Array(count);
     this.#costs = new Float64Array(count);
     this.#reduces = new Uint8Array(count);
     this.#repeats = new Float64Array(count);
     this.#sinks = new Int32Array(count * mostSinks).fill(-1);
     this.#sizes = new Float64Array(count);
-    for (const [number, value] of values.entries()) this.#sizes[number] = sizeOf(table, value);
-    this.#uses = new Int32Array(count);
-    const use = (value: ValueId): void => {
-      const number = this.#numberOf(value);
-      this.#uses[number] = (this.#uses[number] as number) + 1;
-    };
-    for (const node of this.#nodes) node.inputs.forEach(use);
-    region.results.forEach(use);
-    this.#readings = new Readings(table, this.#numbers);
-    this.#summarise();
+    for (let i = 0; i < count; i += 1) {
+      this.#sizes[i] = elementCount(table.tensor(values[i] as ValueId).shape);
+    }
+    const uses = new Int32Array(count);
+    for (let i = 0; i < operands.length; i += 1) {
+      const number = operands[i] as number;
+      uses[number] = (uses[number] as number) + 1;
+    }
+    for (const value of region.results) {
+      const number = numbers.of(value);
+      uses[number] = (uses[number] as number) + 1;
+      this.#isRoot[number] = 1;
+    }
+    this.#uses = uses;
+    this.#readings = new Readings(table, numbers);
+    for (let i = 0; i < numbers.nodes.length; i += 1) this.#summarise(i);
   }
 
-  #numberOf(value: ValueId): number {
-    return this.#numbers.of(value);
+  #addRoot(number: number): void {
+    if (this.#isRoot[number] === 1) return;
+    this.#isRoot[number] = 1;
+    this.roots.add(this.#numbers.values[number] as ValueId);
   }
 
-  #summarise(): void {
-    for (const node of this.#nodes) this.#summariseNode(node);
-  }
-
-  #summariseNode(node: Node): void {
+  #summarise(at: number): void {
+    const { nodes, operands, starts, results } = this.#numbers;
+    const node = nodes[at] as Node;
     const kind = kindOf(node);
     let cost = 0;
     let reduces = 0;
@@ -101,55 +109,65 @@ class Decision implements Roots {
     } else if (kind !== "apart") {
       if (kind === "elementwise") cost += operationsOf(node.op);
       if (node.op === "gather") cost += 2;
-      for (const input of node.inputs) {
-        const from = this.#numberOf(input);
+      const end = starts[at + 1] as number;
+      for (let i = starts[at] as number; i < end; i += 1) {
+        const from = operands[i] as number;
         cost += this.#costs[from] as number;
         reduces |= this.#reduces[from] as number;
       }
+    } else {
+      // Costs nothing to whoever reads it, as every result that is stored.
+      return;
     }
-    for (const value of node.outputs) {
-      const number = this.#numberOf(value);
-      this.#costs[number] = Math.min(cost, highestCost);
-      this.#reduces[number] = reduces;
-    }
+    const result = results[at] as number;
+    this.#costs[result] = Math.min(cost, highestCost);
+    this.#reduces[result] = reduces;
   }
 
   /** From results to params: by the time a value is looked at, its readers have been. */
   store(): void {
-    const { roots } = this;
-    for (let i = this.#nodes.length - 1; i >= 0; i -= 1) {
-      const node = this.#nodes[i] as Node;
-      if (!isFusable(node)) {
-        for (const value of node.inputs) if (!this.#joinsScatter(node, value)) roots.add(value);
+    const { nodes, operands, starts, results } = this.#numbers;
+    for (let at = nodes.length - 1; at >= 0; at -= 1) {
+      const node = nodes[at] as Node;
+      const kind = kindOf(node);
+      if (kind === "apart") {
+        const first = starts[at] as number;
+        const end = starts[at + 1] as number;
+        for (let i = first; i < end; i += 1) {
+          const operand = operands[i] as number;
+          if (node.op === "scatter" && operand !== operands[first] && this.#isCheap(operand))
+            continue;
+          this.#addRoot(operand);
+        }
         continue;
       }
-      const result = node.outputs[0] as ValueId;
-      if (!roots.has(result) && mayBeStored(node)) this.#storeWhereItPays(result);
-      const isStored = roots.has(result);
+      const result = results[at] as number;
+      if (this.#isRoot[result] === 0 && mayBeStored(node, kind)) this.#storeWhereItPays(result);
+      const isStored = this.#isRoot[result] === 1;
       this.#readings.passOn(node, isStored);
-      this.#passOn(node, isStored);
+      this.#passOn(at, kind, isStored);
     }
   }
 
   /** A scatter computes cheap indices and updates by itself, one after the other. */
-  #joinsScatter(node: Node, value: ValueId): boolean {
-    if (node.op !== "scatter" || value === node.inputs[0]) return false;
-    return (this.#costs[this.#numberOf(value)] as number) <= operationsOfScatter;
+  #isCheap(number: number): boolean {
+    return (this.#costs[number] as number) <= operationsOfScatter;
   }
 
-  #storeWhereItPays(result: ValueId): void {
-    const number = this.#numberOf(result);
+  #storeWhereItPays(number: number): void {
+    const cost = this.#costs[number] as number;
+    if (cost <= memoryTrip) return;
     const readers: Readers = {
-      cost: this.#costs[number] as number,
+      cost,
       reduces: this.#reduces[number] === 1,
-      maps: this.#readings.mapsOf(result),
+      maps: this.#readings.mapsOf(number),
       repeat: Math.max(1, this.#repeats[number] as number),
       severalDomains: this.#severalDomains(number),
     };
     const reason = storeOrRecompute(readers);
     if (reason === undefined) return;
-    this.roots.add(result);
-    this.stored.set(result, { reason, why: explainStore(reason, readers), readers });
+    this.#addRoot(number);
+    this.stored.set(this.#numbers.values[number] as ValueId, { reason, readers });
   }
 
   /**
@@ -157,22 +175,24 @@ class Decision implements Roots {
    * after all. They stay cheap: whatever is inlined in them is, too.
    */
   release(): void {
-    for (const node of this.#nodes) {
-      this.#summariseNode(node);
-      const [value] = node.outputs;
-      if (value === undefined || !this.roots.has(value)) continue;
-      const number = this.#numberOf(value);
+    const { nodes, results, values } = this.#numbers;
+    for (let at = 0; at < nodes.length; at += 1) {
+      this.#summarise(at);
+      const number = results[at] as number;
+      if (number < 0 || this.#isRoot[number] === 0) continue;
+      const value = values[number] as ValueId;
       const known = this.stored.get(value);
-      if (known !== undefined && !this.#isMadeOfParts(node)) {
+      if (known !== undefined && !this.#isMadeOfParts(nodes[at] as Node)) {
         const cost = this.#costs[number] as number;
         const readers = { ...known.readers, cost, reduces: this.#reduces[number] === 1 };
         const reason = storeOrRecompute(readers);
         if (reason === undefined) {
+          this.#isRoot[number] = 0;
           this.roots.delete(value);
           this.stored.delete(value);
           continue;
         }
-        this.stored.set(value, { reason, why: explainStore(reason, readers), readers });
+        this.stored.set(value, { reason, readers });
       }
       this.#costs[number] = 0;
       this.#reduces[number] = 0;
@@ -185,7 +205,7 @@ class Decision implements Roots {
     return node.inputs.some((operand) => {
       let value = operand;
       for (;;) {
-        if (this.#uses[this.#numberOf(value)] !== 1) return false;
+        if (this.#uses[this.#numbers.of(value)] !== 1) return false;
         if (this.stored.has(value)) return true;
         const maker = this.#table.producer(value);
         if (maker === undefined || !isMovement(maker)) return false;
@@ -216,13 +236,14 @@ class Decision implements Roots {
   }
 
   /** Tells operands where the result goes, and how often each of their elements is asked for. */
-  #passOn(node: Node, isStored: boolean): void {
-    const kind = kindOf(node);
-    const result = this.#numberOf(node.outputs[0] as ValueId);
+  #passOn(at: number, kind: OpKind, isStored: boolean): void {
+    const { operands, starts, results } = this.#numbers;
+    const result = results[at] as number;
     // What is only moved asks as often as whoever reads it.
     const often = kind === "movement" && !isStored ? this.#repeats[result] || 1 : 1;
-    for (const value of node.inputs) {
-      const number = this.#numberOf(value);
+    const end = starts[at + 1] as number;
+    for (let operand = starts[at] as number; operand < end; operand += 1) {
+      const number = operands[operand] as number;
       if (isStored) {
         this.#addSink(number, result);
       } else {
@@ -240,33 +261,34 @@ class Decision implements Roots {
 
   /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
   cutLongChains(): void {
-    const { roots } = this;
-    const weights = new Float64Array(this.#numbers.values.length);
-    for (const node of this.#nodes) {
-      const [value] = node.outputs;
-      if (value === undefined || !isFusable(node)) continue;
+    const { nodes, operands, starts, results, values } = this.#numbers;
+    const weights = new Float64Array(values.length);
+    for (let at = 0; at < nodes.length; at += 1) {
+      const node = nodes[at] as Node;
+      const number = results[at] as number;
+      const kind = kindOf(node);
+      if (number < 0 || kind === "apart") continue;
       let weight = Math.max(1, operationsOf(node.op));
-      if (kindOf(node) === "reduction") {
-        const source = computedSource(this.#table, node.inputs[0] as ValueId);
-        const number = this.#numberOf(source);
-        if ((weights[number] as number) + reductionWeight > longestChain) {
-          roots.add(source);
-          weights[number] = 0;
+      if (kind === "reduction") {
+        const source = this.#numbers.of(computedSource(this.#table, node.inputs[0] as ValueId));
+        if ((weights[source] as number) + reductionWeight > longestChain) {
+          this.#addRoot(source);
+          weights[source] = 0;
         }
         weight = reductionWeight;
       }
       let longest = 0;
-      for (const input of node.inputs) {
-        longest = Math.max(longest, weights[this.#numberOf(input)] as number);
+      const end = starts[at + 1] as number;
+      for (let i = starts[at] as number; i < end; i += 1) {
+        const before = weights[operands[i] as number] as number;
+        if (before > longest) longest = before;
       }
       weight += longest;
-      if (weight > longestChain && !isMovement(node)) roots.add(value);
-      weights[this.#numberOf(value)] = roots.has(value) ? 0 : weight;
+      if (weight > longestChain && kind !== "movement") this.#addRoot(number);
+      weights[number] = this.#isRoot[number] === 1 ? 0 : weight;
     }
   }
 }
-
-const sizeOf = (table: Table, value: ValueId): number => elementCount(table.tensor(value).shape);
 
 /** What `value` is moved from. */
 function computedSource(table: Table, value: ValueId): ValueId {
@@ -278,5 +300,5 @@ function computedSource(table: Table, value: ValueId): ValueId {
   }
 }
 
-const mayBeStored = (node: Node): boolean =>
-  !isMovement(node) && kindOf(node) !== "reduction" && node.outputs.length === 1;
+const mayBeStored = (node: Node, kind: OpKind): boolean =>
+  kind !== "movement" && kind !== "reduction" && node.outputs.length === 1;

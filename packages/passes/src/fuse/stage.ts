@@ -137,23 +137,21 @@ function renumber(
     numbers.set(axis, outer.length + i);
   });
   const same = [...numbers].every(([axis, number]) => axis === number);
-  const rename = remembered((e) =>
-    same
-      ? e
-      : ix.substitute(e, (leaf) =>
-          leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
-        ),
-  );
   const { nodes } = stage.b;
-  const axes = inner.map(({ extent }) => extent);
   const { reductions, writes } = stage;
-  const own: Stage = { axes, nodes, reductions, writes };
-  // Guards may come out alike; what only has its axes renamed stays as different as it was.
-  const isGuarded =
-    writes.some(({ guard }) => guard.length > 0) ||
-    nodes.some((node) => node.op === "load" && node.guard.length > 0);
-  if (isGuarded) return rebuildStage(own, rename);
-  return dropDead(same ? own : reindexed(own, rename, axes));
+  const own: Stage = { axes: inner.map(({ extent }) => extent), nodes, reductions, writes };
+  if (same && !isGuarded(own)) return dropDead(own);
+  if (same) return rebuildStage(own, (e) => e);
+  return rebuildStage(own, (e) =>
+    ix.substitute(e, (leaf) =>
+      leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
+    ),
+  );
+}
+
+function isGuarded({ nodes, writes }: Stage): boolean {
+  for (const node of nodes) if (node.op === "load" && node.guard.length > 0) return true;
+  return writes.some(({ guard }) => guard.length > 0);
 }
 
 /** `map` that does the same expression once. */
@@ -170,41 +168,20 @@ export function remembered(map: (e: IndexExpr) => IndexExpr): (e: IndexExpr) => 
   };
 }
 
-/**
- * The stage with its index expressions mapped and every node where it was. Nodes that have become equal
- * stay two until `rebuildStage` merges them.
- */
-export function reindexed(
-  stage: Stage,
-  map: (e: IndexExpr) => IndexExpr,
-  axes: readonly number[],
-): Stage {
-  return {
-    axes,
-    nodes: stage.nodes.map((node): ScalarNode => {
-      if (node.op !== "load" && node.op !== "index") return node;
-      const index = map(node.index);
-      if (node.op === "index") return index === node.index ? node : { ...node, index };
-      if (index === node.index && node.guard.length === 0) return node;
-      return { ...node, index, guard: plainGuards(node.guard, map) };
-    }),
-    reductions: stage.reductions,
-    writes: stage.writes.map((write) => ({
-      ...write,
-      index: map(write.index),
-      guard: plainGuards(write.guard, map),
-    })),
-  };
-}
-
 /** The stage, all of whose nodes differ, without those that nothing needs. */
 export function dropDead(stage: Stage): Stage {
-  const used = liveNodes(stage);
-  if (used.every((isUsed) => isUsed)) return stage;
-  const moved = newNumbers(used);
+  const live = liveNodes(stage);
+  return live.every(isOne) ? stage : renumbered(stage, stage.nodes, live);
+}
+
+const isOne = (flag: number): boolean => flag === 1;
+
+/** The stage with these nodes, of which only the live ones stay. */
+function renumbered(stage: Stage, nodes: readonly ScalarNode[], live: Uint8Array): Stage {
+  const moved = newNumbers(live);
   return {
     axes: stage.axes,
-    nodes: compact(stage.nodes, used, moved),
+    nodes: compact(nodes, live, moved),
     reductions: stage.reductions.map((r) => ({ ...r, value: moved[r.value] as number })),
     writes: stage.writes.map((write) => movedWrite(write, moved)),
   };
@@ -221,78 +198,131 @@ export function rebuildStage(
   map: (e: IndexExpr) => IndexExpr,
   axes: readonly number[] = stage.axes,
 ): Stage {
-  const used = liveNodes(stage);
-  const mapped = mapDistinct(stage.nodes, used, map);
-  let nodes: readonly ScalarNode[];
-  let moved: readonly number[];
-  if (mapped === undefined) {
-    const b = new ScalarBuilder();
-    moved = appendNodes(b, stage.nodes, map, used);
-    nodes = b.nodes;
-  } else {
-    moved = newNumbers(used);
-    nodes = compact(mapped, used, moved);
+  const accesses = new AccessMap(stage);
+  const once = remembered(map);
+  accesses.change(({ index, guard }) => ({ index: once(index), guard: plainGuards(guard, once) }));
+  return rewriteStage(stage, accesses, axes);
+}
+
+/** Where a load or a write goes, or, without a guard, what an index is. */
+export interface Access {
+  readonly index: IndexExpr;
+  readonly guard: readonly IndexRange[];
+}
+
+const noGuard: readonly IndexRange[] = [];
+
+/** The different accesses of a stage, and what becomes of each. */
+export class AccessMap {
+  /** By number: as they are now. */
+  current: readonly Access[];
+  /** Number of the access of each node; −1 where it has none. */
+  readonly ofNodes: Int32Array;
+  readonly ofWrites: readonly number[];
+  readonly #numbers = new Map<string, number>();
+
+  constructor({ nodes, writes }: Stage) {
+    const first: Access[] = [];
+    this.ofNodes = new Int32Array(nodes.length).fill(-1);
+    for (let i = 0; i < nodes.length; i += 1) {
+      const node = nodes[i] as ScalarNode;
+      if (node.op === "load") this.ofNodes[i] = this.#numberOf(first, node.index, node.guard);
+      else if (node.op === "index") this.ofNodes[i] = this.#numberOf(first, node.index, noGuard);
+    }
+    this.ofWrites = writes.map(({ index, guard }) => this.#numberOf(first, index, guard));
+    this.current = first;
   }
-  const isSame = moved.every((node, i) => node === i);
-  const values = (e: IndexExpr): IndexExpr => (isSame ? e : mapValues(e, moved));
-  const value = (node: number): number => moved[node] as number;
-  return {
+
+  #numberOf(list: Access[], index: IndexExpr, guard: readonly IndexRange[]): number {
+    const key = guard.length === 0 ? index.key : accessText(index, guard);
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = list.push({ index, guard }) - 1;
+      this.#numbers.set(key, number);
+    }
+    return number;
+  }
+
+  change(map: (access: Access) => Access): void {
+    this.current = this.current.map(map);
+  }
+
+  /** Whether those that were different still are. */
+  areDistinct(): boolean {
+    const texts = new Set<string>();
+    for (const { index, guard } of this.current) texts.add(accessText(index, guard));
+    return texts.size === this.current.length;
+  }
+}
+
+function accessText(index: IndexExpr, guard: readonly IndexRange[]): string {
+  let text = index.key;
+  for (const { index: of, lo, hi } of guard) text += `&${lo}<=${of.key}<${hi}`;
+  return text;
+}
+
+/** The stage with its accesses as they have become; equal nodes merge and dead ones go. */
+export function rewriteStage(
+  stage: Stage,
+  accesses: AccessMap,
+  axes: readonly number[] = stage.axes,
+): Stage {
+  const { current, ofNodes, ofWrites } = accesses;
+  const nodes: ScalarNode[] = [];
+  for (let i = 0; i < stage.nodes.length; i += 1) {
+    const node = stage.nodes[i] as ScalarNode;
+    const number = ofNodes[i] as number;
+    nodes.push(number < 0 ? node : withAccess(node, current[number] as Access));
+  }
+  const changed: Stage = {
     axes,
     nodes,
-    reductions: stage.reductions.map((r) => ({ ...r, value: value(r.value) })),
-    writes: stage.writes.map((w) => ({
-      ...w,
-      value: value(w.value),
-      index: values(map(w.index)),
-      guard: plainGuards(w.guard, (e) => values(map(e))),
+    reductions: stage.reductions,
+    writes: stage.writes.map((write, w) => ({
+      ...write,
+      ...(current[ofWrites[w] as number] as Access),
     })),
+  };
+  return accesses.areDistinct() ? dropDead(changed) : mergeEqual(changed);
+}
+
+function withAccess(node: ScalarNode, { index, guard }: Access): ScalarNode {
+  if (node.op === "index") {
+    return index === node.index ? node : { op: "index", dtype: node.dtype, index };
+  }
+  if (node.op !== "load") return node;
+  const isSame = index === node.index && (guard === node.guard || guard.length === 0);
+  if (isSame && node.guard.length === guard.length) return node;
+  const { dtype, buffer, fill } = node;
+  return { op: "load", dtype, buffer, index, guard, fill };
+}
+
+/** The stage, some of whose nodes may be equal, with all of them different. */
+function mergeEqual(stage: Stage): Stage {
+  const b = new ScalarBuilder();
+  const moved = appendNodes(b, stage.nodes, (e) => e, liveNodes(stage));
+  return {
+    axes: stage.axes,
+    nodes: b.nodes,
+    reductions: stage.reductions.map((r) => ({ ...r, value: moved[r.value] as number })),
+    writes: stage.writes.map((write) => movedWrite(write, moved)),
   };
 }
 
-/** Live nodes with their index expressions mapped, numbers as they were; undefined where two become equal. */
-function mapDistinct(
-  nodes: readonly ScalarNode[],
-  used: readonly boolean[],
-  map: (e: IndexExpr) => IndexExpr,
-): ScalarNode[] | undefined {
-  const seen = new Set<string>();
-  const result: ScalarNode[] = [];
-  for (const [i, node] of nodes.entries()) {
-    if (!used[i] || (node.op !== "load" && node.op !== "index")) {
-      result.push(node);
-      continue;
-    }
-    const index = map(node.index);
-    let key = `${node.dtype} ${index.key}`;
-    if (node.op === "index") {
-      result.push(index === node.index ? node : { ...node, index });
-    } else {
-      const guard = node.guard.length === 0 ? node.guard : plainGuards(node.guard, map);
-      key += ` ${node.buffer} ${node.fill.lo} ${node.fill.hi}`;
-      for (const range of guard) key += ` ${range.lo} ${range.index.key} ${range.hi}`;
-      result.push(index === node.index && guard === node.guard ? node : { ...node, index, guard });
-    }
-    if (seen.has(key)) return undefined;
-    seen.add(key);
-  }
-  return result;
-}
-
 /** Numbers that live nodes have when the dead ones are gone; −1 for those. */
-function newNumbers(used: readonly boolean[]): number[] {
+function newNumbers(live: Uint8Array): number[] {
   let next = 0;
-  return used.map((isUsed) => (isUsed ? next++ : -1));
+  return Array.from(live, (isLive) => (isLive === 1 ? next++ : -1));
 }
 
 function compact(
   nodes: readonly ScalarNode[],
-  used: readonly boolean[],
+  live: Uint8Array,
   moved: readonly number[],
 ): readonly ScalarNode[] {
-  if (used.every((isUsed) => isUsed)) return nodes;
   const index = (e: IndexExpr): IndexExpr => mapValues(e, moved);
   return nodes.flatMap((node, i): ScalarNode[] => {
-    if (!used[i]) return [];
+    if (live[i] === 0) return [];
     if ("args" in node) {
       return [{ ...node, args: node.args.map((arg) => moved[arg]) } as unknown as ScalarNode];
     }
@@ -308,6 +338,7 @@ export function plainGuards(
   guard: readonly IndexRange[],
   map: (e: IndexExpr) => IndexExpr,
 ): readonly IndexRange[] {
+  if (guard.length === 0) return guard;
   return guard
     .map(({ index, lo, hi }) => plainRange({ index: map(index), lo, hi }))
     .filter(({ index, lo, hi }) => index.lo < lo || index.hi >= hi);
@@ -322,36 +353,39 @@ function plainRange({ index, lo, hi }: IndexRange): IndexRange {
   return plainRange({ index: index.of, lo: lo * index.by, hi: hi * index.by });
 }
 
-/** Nodes that a reduction or a write needs. */
-function liveNodes(stage: Stage): boolean[] {
-  const live = new Array<boolean>(stage.nodes.length).fill(false);
-  const needIndex = (e: IndexExpr): void =>
-    ix.forEachLeaf(e, (leaf) => {
-      if (leaf.k === "value") live[leaf.node] = true;
-    });
-  for (const { value } of stage.reductions) live[value] = true;
-  for (const write of stage.writes) {
-    live[write.value] = true;
-    needIndex(write.index);
-    for (const { index } of write.guard) needIndex(index);
+/** Nodes (1) that a reduction or a write needs. */
+function liveNodes({ nodes, reductions, writes }: Stage): Uint8Array {
+  const live = new Uint8Array(nodes.length);
+  for (const { value } of reductions) live[value] = 1;
+  for (const { value, index, guard } of writes) {
+    live[value] = 1;
+    markValues(live, index, guard);
   }
-  for (let i = stage.nodes.length - 1; i >= 0; i -= 1) {
-    if (!live[i]) continue;
-    const node = stage.nodes[i] as ScalarNode;
-    for (const arg of argsOf(node)) live[arg] = true;
-    if (node.op === "load") {
-      needIndex(node.index);
-      for (const { index } of node.guard) needIndex(index);
-    } else if (node.op === "index") {
-      needIndex(node.index);
-    }
+  for (let i = nodes.length - 1; i >= 0; i -= 1) {
+    if (live[i] === 0) continue;
+    const node = nodes[i] as ScalarNode;
+    if (node.op === "load") markValues(live, node.index, node.guard);
+    else if (node.op === "index") markValues(live, node.index, noGuard);
+    else for (const arg of argsOf(node)) live[arg] = 1;
   }
   return live;
 }
 
-/** Renumbers the nodes that `e` takes values from; keys have a "v" for values and for nothing else. */
+function markValues(live: Uint8Array, index: IndexExpr, guard: readonly IndexRange[]): void {
+  if (takesValues(index)) {
+    ix.forEachLeaf(index, (leaf) => {
+      if (leaf.k === "value") live[leaf.node] = 1;
+    });
+  }
+  for (const range of guard) markValues(live, range.index, noGuard);
+}
+
+/** Keys have a "v" for values and for nothing else. */
+const takesValues = (e: IndexExpr): boolean => e.key.includes("v");
+
+/** Renumbers the nodes that `e` takes values from. */
 export const mapValues = (e: IndexExpr, moved: readonly number[]): IndexExpr =>
-  !e.key.includes("v")
+  !takesValues(e)
     ? e
     : ix.substitute(e, (leaf) =>
         leaf.k === "value" ? ix.value(moved[leaf.node] as number, leaf.lo, leaf.hi) : leaf,
@@ -373,13 +407,13 @@ export function appendNodes(
   b: ScalarBuilder,
   nodes: readonly ScalarNode[],
   map: (e: IndexExpr) => IndexExpr,
-  live?: readonly boolean[],
+  live?: Uint8Array,
   replace?: (node: ScalarNode, moved: readonly number[]) => number | undefined,
 ): number[] {
   const moved: number[] = [];
   const index = (e: IndexExpr): IndexExpr => mapValues(map(e), moved);
   for (const [i, node] of nodes.entries()) {
-    if (live !== undefined && !live[i]) {
+    if (live !== undefined && live[i] === 0) {
       moved.push(-1);
       continue;
     }

@@ -2,7 +2,7 @@
  * What intervals cannot prove to lie in its buffer carries a clamp (design §5): the index is right, but
  * the reason is beyond interval arithmetic, and whoever loads the plan believes only what it can check.
  */
-import { guardedInterval, type PlanBuffer, type Step } from "@gridfuse/plan";
+import { guardedInterval, type PlanBuffer, type Stage, type Step } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
@@ -28,22 +28,36 @@ export function boundAccesses(
     return { ...access, index: ix.clamp(index, 0, length - 1) };
   };
   const boundNodes = (nodes: readonly ScalarNode[]): readonly ScalarNode[] =>
-    nodes.map((node) => (node.op === "load" ? bound(node) : node));
-  return steps.map((step) => {
+    mapped(nodes, (node) => (node.op === "load" ? bound(node) : node));
+  const boundStage = (stage: Stage): Stage => {
+    const nodes = boundNodes(stage.nodes);
+    const writes = mapped(stage.writes, bound);
+    return nodes === stage.nodes && writes === stage.writes ? stage : { ...stage, nodes, writes };
+  };
+  return mapped(steps, (step) => {
     switch (step.kind) {
-      case "kernel":
-        return {
-          ...step,
-          stages: step.stages.map((stage) => ({
-            ...stage,
-            nodes: boundNodes(stage.nodes),
-            writes: stage.writes.map(bound),
-          })),
-        };
+      case "kernel": {
+        const stages = mapped(step.stages, boundStage);
+        return stages === step.stages ? step : { ...step, stages };
+      }
       case "scatter":
         return { ...step, nodes: boundNodes(step.nodes), write: bound(step.write) };
       default:
         return mapInner(step, (inner) => boundAccesses(inner, buffers));
     }
   });
+}
+
+/** The list mapped; itself where nothing in it changes, as mostly. */
+function mapped<T>(list: readonly T[], map: (each: T) => T): readonly T[] {
+  let result: T[] | undefined;
+  for (let i = 0; i < list.length; i += 1) {
+    const given = list[i] as T;
+    const made = map(given);
+    if (made !== given) {
+      result ??= list.slice();
+      result[i] = made;
+    }
+  }
+  return result ?? list;
 }

@@ -23,6 +23,7 @@ import {
 import type { DType } from "@gridfuse/plan/scalar";
 import { atStart, PlanBuilder } from "../fuse/builder.ts";
 import { CoordinateTable } from "../fuse/coordinates.ts";
+import { explainStore } from "../fuse/cost.ts";
 import { type Lowering, Scope } from "../fuse/lower-region.ts";
 import { ValueMap } from "../fuse/value-map.ts";
 import { accessesOf } from "./accesses.ts";
@@ -71,8 +72,14 @@ export function lowerProgram(
   scope.lowerEffects(main);
   const outputs = main.results.map((value, i): PlanOutput => {
     const made = port(program.outputs[i] as string, value, "output");
-    scope.store(value, atStart(made.buffer));
     return { ...made, exact: exact[i] as boolean };
+  });
+  // All results of one step find their places.
+  main.results.forEach((value, i) => {
+    scope.promise(value, atStart((outputs[i] as PlanOutput).buffer));
+  });
+  main.results.forEach((value, i) => {
+    scope.store(value, atStart((outputs[i] as PlanOutput).buffer));
   });
   return { builder, steps: scope.steps, inputs, outputs };
 }
@@ -86,6 +93,7 @@ export function emitPlan(
   const { builder, inputs, outputs } = lowered;
   const { buffers, arenaBytes } = placeBuffers(steps, builder.buffers);
   let lines: PlanDebug["origins"] | undefined;
+  let notes: PlanDebug["notes"] | undefined;
   const compact = dropUnusedBuffers(buffers, steps, [...inputs, ...outputs]);
   return {
     ir: irVersion,
@@ -99,7 +107,10 @@ export function emitPlan(
     steps,
     debug: {
       ...debug,
-      notes: [...debug.notes, ...storeNotes(builder, steps)],
+      get notes() {
+        notes ??= [...debug.notes, ...storeNotes(builder, steps)];
+        return notes;
+      },
       orbits: orbitsOf(builder, steps),
       get origins() {
         lines ??= sourceLines(builder.origins);
@@ -134,12 +145,13 @@ function namesOf(steps: readonly Step[], names: Set<string> = new Set()): Set<st
 
 function storeNotes(builder: PlanBuilder, steps: readonly Step[]): string[] {
   const names = namesOf(steps);
-  return [...builder.stored].flatMap(([step, why]) =>
-    names.has(step) ? [`store: "${step}" writes what others read: ${why}`] : [],
+  return [...builder.stored].flatMap(([step, stored]) =>
+    names.has(step) ? [`store: "${step}" writes what others read: ${explainStore(stored)}`] : [],
   );
 }
 
 function orbitsOf(builder: PlanBuilder, steps: readonly Step[]): Record<string, OrbitReport> {
+  if (builder.orbits.size === 0) return {};
   const names = namesOf(steps);
   return Object.fromEntries([...builder.orbits].filter(([step]) => names.has(step)));
 }

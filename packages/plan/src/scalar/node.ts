@@ -149,4 +149,7 @@ export type ScalarNode =
 
 export type ScalarOp = ScalarNode["op"];
 
-export const argsOf = (node: ScalarNode): readonly number[] => ("args" in node ? node.args : []);
+const noArgs: readonly number[] = [];
+
+export const argsOf = (node: ScalarNode): readonly number[] =>
+  (node as { readonly args?: readonly number[] }).args ?? noArgs;
