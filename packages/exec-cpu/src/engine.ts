@@ -6,7 +6,7 @@ import type { WasmProgram } from "./wasm-program.ts";
 export type FormatPrint = (step: PrintStep, getData: (buffer: number) => StorageArray) => string[];
 
 export interface EngineReport {
-  readonly backend: "wasm-simd" | "js";
+  readonly backend: "wasm-simd" | "js" | "native";
   readonly arenaBytes: number;
   readonly steps: readonly { readonly name: string; readonly kind: string; readonly how: string }[];
   /** Default 1. */

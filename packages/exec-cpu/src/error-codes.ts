@@ -66,6 +66,18 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: "A worker ended, or was ended, while a run needed it or between runs.",
     fix: "Run again: the executable is as before, and another worker takes its place.",
   },
+  GF5013: {
+    title: "no native code here",
+    cause:
+      'backend "native" was asked for on a host that cannot load native code (a browser, Windows), or a plan had to be compiled and there is no C compiler: neither `cc` nor what CC names.',
+    fix: 'Install a C compiler, name one by CC, or use backend "auto".',
+  },
+  GF5014: {
+    title: "the C compiler failed",
+    cause:
+      'backend "native" made C of a plan, and the compiler refused it or was stopped. The message has its first lines.',
+    fix: 'Name another compiler by CC (GCC and Clang are known to do), or use backend "auto".',
+  },
   GF9301: {
     title: "scalar op on a dtype it has no meaning for",
     cause: "The compiler that wrote the plan let it through.",

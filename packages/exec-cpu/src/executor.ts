@@ -1,5 +1,5 @@
 /** The CPU executor: WebAssembly with SIMD, or plain typed-array JS where there is none. */
-import type { Plan, PrepareOptions } from "@gridfuse/plan";
+import { CapabilityError, type Plan, type PrepareOptions } from "@gridfuse/plan";
 import { requirePlan } from "@gridfuse/plan/executor";
 import type { Engine } from "./engine.ts";
 import type { CpuExecutable } from "./executable.ts";
@@ -14,14 +14,26 @@ export interface CpuExecutor extends AsyncCpuExecutor {
 }
 
 /**
- * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly, GF5007 for options there are not
+ * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly, GF5007 for options there are not,
+ *   GF5013 where `backend` is "native" and the host cannot load what a compiler makes
  */
 export async function cpu(options: CpuOptions = {}): Promise<CpuExecutor> {
+  if (options.backend === "native") return (await import("./c/executor.ts")).nativeCpu(options);
   return cpuSync(options);
 }
 
-/** Like `cpu`, at once. */
+/** Like `cpu`, at once. @throws CapabilityError GF5013 for `backend: "native"`, which has to be loaded */
 export function cpuSync(options: CpuOptions = {}): CpuExecutor {
+  if (options.backend === "native") {
+    throw new CapabilityError(
+      "GF5013",
+      "cpuSync has no native backend: it would have to be loaded",
+      {
+        path: "backend",
+        help: 'Use await cpu({ backend: "native" }); what it gives has a prepareSync.',
+      },
+    );
+  }
   return new Cpu(options, { wasm: async () => wasm, js: async () => ({ jsEngine }) });
 }
 

@@ -12,8 +12,11 @@ import { hasWasm, startProgram } from "./wasm-engine.ts";
 import type { WasmProgram } from "./wasm-program.ts";
 
 export interface CpuOptions {
-  /** Default "auto": WebAssembly where the host has it. */
-  readonly backend?: "auto" | "wasm" | "js";
+  /**
+   * Default "auto": WebAssembly where the host has it. "native" makes C of a plan, which the system's compiler turns into
+   * code for this very processor; Node on Linux or macOS, for plans that are trusted.
+   */
+  readonly backend?: "auto" | "wasm" | "js" | "native";
   /**
    * Threads that run a plan, the caller's included; default 1. Results do not depend on it. More than one start workers
    * after a plan's first run, where it has steps that are worth sharing and the host has shared memory;
@@ -91,7 +94,7 @@ export class Preparation implements AsyncCpuExecutor {
       throw new CapabilityError("GF5007", `cpu has no ${name}: ${JSON.stringify(value)}`, {
         path: name,
         received: value,
-        help: 'Options are backend ("auto", "wasm", "js"), threads (1 to 64), precision ("exact", "fast"), maxBytes, maxFuel.',
+        help: 'There are backend ("auto", "wasm", "js", "native"), threads (1 to 64), precision ("exact", "fast"), maxBytes, maxFuel.',
       });
     }
     const wanted = options.backend ?? "auto";

@@ -6,12 +6,15 @@
  * cannot be used costs one warning and then the disk is left alone. Never does a cache make a compile fail.
  * (Layout, limits and pruning to 70 % follow Wasmtime's cache; keys of labelled parts follow JAX's.)
  */
+import { userCacheDirectory } from "./cache-directory.ts";
 import { hex, sha256 } from "./hash/sha256.ts";
-import { builtin, type FileSystem, hostProcess, nodeFileSystem, systemErrorCode } from "./host.ts";
+import { type FileSystem, hostProcess, nodeFileSystem, systemErrorCode } from "./host.ts";
 import { decodePlan } from "./load.ts";
 import type { Plan } from "./plan.ts";
 import { PlanFileError } from "./plan-errors.ts";
 import { encodePlan, writeAtomically } from "./save.ts";
+
+export { userCacheDirectory };
 
 /** `ro` reads and never writes; `off` keeps plans in memory only. */
 export type CacheMode = "off" | "ro" | "rw";
@@ -275,19 +278,5 @@ function quietly(work: () => void): void {
     work();
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
-  }
-}
-
-/** Where the platform keeps what can be made again. */
-export function userCacheDirectory(): string {
-  const host = hostProcess();
-  const home = builtin<{ homedir(): string }>("node:os")?.homedir() ?? ".";
-  switch (host?.platform) {
-    case "win32":
-      return `${host.env.LOCALAPPDATA ?? `${home}/AppData/Local`}/gridfuse/Cache`;
-    case "darwin":
-      return `${home}/Library/Caches/gridfuse`;
-    default:
-      return `${host?.env.XDG_CACHE_HOME || `${home}/.cache`}/gridfuse`;
   }
 }

@@ -2,6 +2,7 @@
  * What an executor needs to start a plan and to run it, and nothing that a plan without native code would need besides:
  * no decoder, no verifier, no expression languages.
  */
+export { userCacheDirectory } from "./cache-directory.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
 export { builtin } from "./host.ts";

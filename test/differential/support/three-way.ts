@@ -10,11 +10,12 @@ import { cloneRegion, Table, verifyProgram } from "@gridfuse/graph";
 import { compareTensors, type HostTensor, interpret, type Tolerance } from "@gridfuse/interpret";
 import { type LowerOptions, lower, regionPasses } from "@gridfuse/passes";
 import { type Plan, type PlanOutput, verifyPlan } from "@gridfuse/plan";
+import { nativeCpu } from "../../../packages/exec-cpu/src/c/executor.ts";
 
 export type Inputs = Readonly<Record<string, HostTensor>>;
 
-export type Backend = "js" | "wasm";
-/** Both, or the ones that GRIDFUSE_BACKENDS lists. */
+export type Backend = "js" | "wasm" | "native";
+/** The first two, or the ones that GRIDFUSE_BACKENDS lists. */
 export const backends = (process.env.GRIDFUSE_BACKENDS ?? "js,wasm").split(
   ",",
 ) as readonly Backend[];
@@ -84,7 +85,8 @@ export function execute(
   backend: Backend,
   onPrint: (line: string) => void = () => {},
 ): Record<string, HostTensor> {
-  const executable = cpuSync({ backend }).prepareSync(plan, { onPrint });
+  const executor = backend === "native" ? nativeCpu({}) : cpuSync({ backend });
+  const executable = executor.prepareSync(plan, { onPrint });
   const results = executable.runSync(inputs);
   return Object.fromEntries(
     plan.outputs.map(({ name, dtype, shape }) => [name, { dtype, shape, data: results[name]! }]),

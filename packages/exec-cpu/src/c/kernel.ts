@@ -1,0 +1,496 @@
+/**
+ * A kernel as a C function of its loop nest. Lanes are left to the C compiler: the innermost loop runs along the axis with
+ * most neighbours, has no branches where that can be helped, and is marked as what the plan promises, a loop whose
+ * points do not read what others write.
+ *
+ * Values to be folded are first computed for a block of 256 points, so that the loop that computes them and the one
+ * that folds them are both simple; the block stays in the nearest cache.
+ */
+import type { KernelStep, Reduction } from "@gridfuse/plan";
+import type { ScalarNode } from "@gridfuse/plan/scalar";
+import { type Contractions, contractionsOf } from "../codegen/contract.ts";
+import { formOf, type KernelForm, type LoopAxis, type StageForm } from "../codegen/kernel-form.ts";
+import { isInPlace, withoutRares } from "../codegen/kernel-late.ts";
+import { valuesIn } from "../codegen/program-facts.ts";
+import { isArg, isOrdered } from "../codegen/reductions.ts";
+import { accumulators, segmentLength } from "../codegen/segments.ts";
+import { cType } from "./c-types.ts";
+import {
+  combine,
+  extremeSearch,
+  identity,
+  isBeyond,
+  type Library,
+  plainFold,
+  segmentFold,
+} from "./folds.ts";
+import { bestAxis, lanesAcross, product } from "./loops.ts";
+import { Body, type BodyContext, type Memory, missingReduction } from "./program.ts";
+
+/** Outer points that are worked on at once where lanes run across them. */
+const pointsAtOnce = 64;
+/** Points after which it is known whether they needed a slow side. */
+const checkedAtOnce = 512;
+
+/** `static void name(uint8_t *m, const long *L, long batch, long from, long to, long member)`: some of the points along one axis. */
+export interface StepSource {
+  readonly text: string;
+  /** Extent of the axis that may be cut into parts. */
+  readonly extent: number;
+  /** Scalar operations at each of its points. */
+  readonly work: number;
+  readonly how: string;
+}
+
+export interface KernelOptions {
+  readonly memory: Memory;
+  readonly addresses: readonly number[];
+  readonly library: Library;
+  readonly isFast: boolean;
+}
+
+export function kernelSource(name: string, step: KernelStep, options: KernelOptions): StepSource {
+  return new KernelWriter(step, options).source(name);
+}
+
+/** Where the values of a reduction go, and where those of earlier ones come from. */
+interface Around {
+  readonly reducedVaries: boolean;
+  reduced(stage: number, reduction: number): string;
+  /** An lvalue for the value of reduction k at a lane. */
+  value(k: number): string;
+  /** Statements at each lane, after all values are there. */
+  readonly after?: (body: Body) => string;
+}
+
+class KernelWriter {
+  readonly #form: KernelForm;
+  readonly #late: KernelForm | undefined;
+  readonly #isInPlace: boolean;
+  readonly #options: KernelOptions;
+  readonly #parallel: LoopAxis | undefined;
+  readonly #across: LoopAxis | undefined;
+  readonly #folds: boolean;
+
+  constructor(step: KernelStep, options: KernelOptions) {
+    this.#options = options;
+    const form = formOf(step);
+    const contractions = options.isFast ? form.stages.map(contractionsOf) : undefined;
+    // The same without slow sides, so that a point has the same bits beside one that needs them.
+    const contracted = (known: KernelForm): KernelForm =>
+      contractions === undefined
+        ? known
+        : {
+            ...known,
+            stages: known.stages.map((stage, s) => ({
+              ...stage,
+              contractions: contractions[s] as Contractions,
+            })),
+          };
+    this.#form = contracted(form);
+    const late = withoutRares(form);
+    this.#late = late && contracted(late);
+    this.#isInPlace = isInPlace(step, options.addresses, options.memory.buffers);
+    const { outer, stages } = this.#form;
+    this.#folds =
+      stages.length > 1 || stages.some(({ inner }) => inner.length > 0) || reduces(stages);
+    this.#across = this.#folds ? lanesAcross(this.#form) : bestAxis(outer, stages);
+    this.#parallel = outer.find(({ extent, axis }) => extent >= 16 && axis !== this.#across?.axis);
+    this.#parallel ??= outer.toSorted((p, q) => q.extent - p.extent)[0];
+  }
+
+  source(name: string): StepSource {
+    const { outer, stages } = this.#form;
+    const body = !this.#folds
+      ? this.#map()
+      : this.#across === undefined
+        ? this.#pointByPoint()
+        : this.#manyPoints(this.#across);
+    const points = product(outer);
+    const work = stages.reduce((n, { inner, nodes }) => n + product(inner) * (1 + nodes.length), 0);
+    const extent = this.#parallel?.extent ?? 1;
+    return {
+      text: `static void ${name}(uint8_t *m, const long *L, long batch, long from, long to, long member) {\n${body}}\n`,
+      extent,
+      work: (work * points) / extent,
+      how: this.#how(),
+    };
+  }
+
+  #how(): string {
+    const along = this.#across !== undefined ? "across points" : "along each stage";
+    return this.#form.stages.some(({ inner }) => inner.length > 0) || this.#across !== undefined
+      ? `C, lanes ${along}`
+      : "C";
+  }
+
+  // ── Loop nests ──────────────────────────────────────────────────────────────────────────────
+
+  /** [first, end) of an axis in this call. */
+  #range({ axis, extent }: LoopAxis): readonly [string, string] {
+    return axis === this.#parallel?.axis ? ["from", "to"] : ["0L", `${extent}L`];
+  }
+
+  #loopOver(axes: readonly LoopAxis[], body: string): string {
+    let text = body;
+    for (const loop of [...axes].reverse()) {
+      const [first, end] = this.#range(loop);
+      const a = `a${loop.axis}`;
+      text = `for (long ${a} = ${first}; ${a} < ${end}; ${a}++) {\n${text}}\n`;
+    }
+    return text;
+  }
+
+  /** One stage that folds nothing: all axes are alike. */
+  #map(): string {
+    const lane = this.#across;
+    const others = this.#form.outer.filter(({ axis }) => axis !== lane?.axis);
+    return this.#loopOver(others, this.#lanes(0, lane, ...this.#rangeOf(lane), nowhere));
+  }
+
+  #rangeOf(lane: LoopAxis | undefined): readonly [string, string] {
+    return lane === undefined ? ["0L", "1L"] : this.#range(lane);
+  }
+
+  // ── Lanes along the axes of each stage ──────────────────────────────────────────────────────
+
+  #pointByPoint(): string {
+    const { outer, stages } = this.#form;
+    const body = stages.map((stage, s) => this.#stageAtPoint(stage, s)).join("");
+    return this.#loopOver(outer, body);
+  }
+
+  #stageAtPoint(stage: StageForm, s: number): string {
+    const reduced = (of: number, k: number): string => this.#requireReduction(of, k, `r${of}_${k}`);
+    if (stage.reductions.length === 0) {
+      if (product(stage.inner) === 0) return "";
+      const lane = bestAxis(stage.inner, [stage]);
+      const others = stage.inner.filter(({ axis }) => axis !== lane?.axis);
+      const around = { ...nowhere, reduced };
+      return this.#loopOver(others, this.#lanes(s, lane, ...this.#rangeOf(lane), around));
+    }
+    const [axis] = stage.inner;
+    const n = axis?.extent ?? 1;
+    if (n === 0) {
+      return stage.reductions
+        .map((of, k) => `const ${cType(of.dtype)} r${s}_${k} = ${identity(of)};\n`)
+        .join("");
+    }
+    const longest = Math.min(n, segmentLength);
+    const folds = stage.reductions.map((of, k) => this.#fold(stage, s, of, k, n));
+    const values = stage.reductions
+      .map((of, k) => `${cType(valueType(stage, of))} w${s}_${k}[${longest}];\n`)
+      .join("");
+    const at = axis === undefined ? "0" : `a${axis.axis} - s`;
+    const around = { reducedVaries: false, reduced, value: (k: number) => `w${s}_${k}[${at}]` };
+    const isOne = n <= segmentLength;
+    const block = [
+      values,
+      `const long n = ${isOne ? `${n}L` : `gf_min(${segmentLength}L, ${n}L - s)`};\n`,
+      this.#lanes(s, axis, "s", "s + n", around),
+      ...folds.map(({ segment }) => segment),
+    ].join("");
+    return [
+      ...folds.map(({ begin }) => begin),
+      isOne
+        ? `{ const long s = 0;\n${block}}\n`
+        : `for (long s = 0; s < ${n}L; s += ${segmentLength}) {\n${block}}\n`,
+      ...folds.map(({ end }) => end),
+    ].join("");
+  }
+
+  /** What surrounds the blocks of one reduction at one point. */
+  #fold(
+    stage: StageForm,
+    s: number,
+    of: Reduction,
+    k: number,
+    n: number,
+  ): { begin: string; segment: string; end: string } {
+    const { library } = this.#options;
+    const [type, r, w] = [cType(of.dtype), `r${s}_${k}`, `w${s}_${k}`];
+    if (isArg(of.op)) {
+      const from = valueType(stage, of);
+      const search = extremeSearch(library, of.op, from);
+      return {
+        begin: `${cType(from)} b${s}_${k} = 0; long p${s}_${k} = -1;\n`,
+        segment: `${search}(&b${s}_${k}, &p${s}_${k}, ${w}, n, s);\n`,
+        end: `const ${type} ${r} = ${fromPlace(of, `p${s}_${k}`)};\n`,
+      };
+    }
+    if (!isOrdered(of)) {
+      const fold = plainFold(library, of.op, of.dtype);
+      return {
+        begin: `${type} ${r} = ${identity(of)};\n`,
+        segment: `${r} = ${fold}(${r}, ${w}, n);\n`,
+        end: "",
+      };
+    }
+    const fold = segmentFold(library, of.op as "add", of.dtype);
+    const segments = Math.ceil(n / segmentLength);
+    if (segments === 1) {
+      return { begin: `${type} ${r};\n`, segment: `${r} = ${fold}(${w}, n);\n`, end: "" };
+    }
+    const t = `t${s}_${k}`;
+    return {
+      begin: `${type} ${r}; ${type} ${t}[${treeDepth(segments)}];\n`,
+      segment: `{ ${type} x = ${fold}(${w}, n); long level = 0;
+for (long before = s / ${segmentLength}; before & 1; before >>= 1, level++) x = ${combine(of.op, of.dtype, `${t}[level]`, "x")};
+${t}[level] = x; }\n`,
+      end: fullLevels(segments)
+        .map((level, i) =>
+          i === 0
+            ? `${r} = ${t}[${level}];\n`
+            : `${r} = ${combine(of.op as "add", of.dtype, `${t}[${level}]`, r)};\n`,
+        )
+        .join(""),
+    };
+  }
+
+  // ── Lanes across outer points ───────────────────────────────────────────────────────────────
+
+  #manyPoints(lane: LoopAxis): string {
+    const { outer, stages } = this.#form;
+    const others = outer.filter(({ axis }) => axis !== lane.axis);
+    const [first, end] = this.#range(lane);
+    const body = stages.map((stage, s) => this.#stageAcross(stage, s, lane)).join("");
+    return this.#loopOver(
+      others,
+      `for (long p = ${first}; p < ${end}; p += ${pointsAtOnce}) {
+const long q = gf_min(p + ${pointsAtOnce}, ${end});
+${body}}\n`,
+    );
+  }
+
+  #stageAcross(stage: StageForm, s: number, lane: LoopAxis): string {
+    const at = `[a${lane.axis} - p]`;
+    const reduced = (of: number, k: number): string =>
+      this.#requireReduction(of, k, `r${of}_${k}${at}`);
+    const around: Around = { reducedVaries: true, reduced, value: (k) => `w${s}_${k}${at}` };
+    if (stage.reductions.length === 0) {
+      if (product(stage.inner) === 0) return "";
+      return this.#loopOver(stage.inner, this.#lanes(s, lane, "p", "q", around));
+    }
+    const [axis] = stage.inner;
+    const n = axis?.extent ?? 1;
+    const results = stage.reductions.map(
+      (of, k) => `${cType(of.dtype)} r${s}_${k}[${pointsAtOnce}];\n`,
+    );
+    if (n === 0) {
+      return [
+        ...results,
+        ...stage.reductions.map((of, k) => eachPoint(`r${s}_${k}[i] = ${identity(of)};`)),
+      ].join("");
+    }
+    const folds = stage.reductions.map((of, k) => acrossFold(stage, s, of, k, n));
+    const values = stage.reductions.map(
+      (of, k) => `${cType(valueType(stage, of))} w${s}_${k}[${pointsAtOnce}];\n`,
+    );
+    const a = axis === undefined ? "0L" : `a${axis.axis}`;
+    const points = [
+      `const long at = ${a};\n`,
+      ...values,
+      this.#lanes(s, lane, "p", "q", around),
+      ...folds.map(({ each }) => each),
+    ].join("");
+    const loop =
+      axis === undefined ? points : `for (long ${a} = s; ${a} < s + n; ${a}++) {\n${points}}\n`;
+    return [
+      ...results,
+      ...folds.map(({ begin }) => begin),
+      `for (long s = 0; s < ${n}L; s += ${segmentLength}) {
+const long n = gf_min(${segmentLength}L, ${n}L - s);
+${folds.map(({ beginSegment }) => beginSegment).join("")}${loop}${folds.map(({ endSegment }) => endSegment).join("")}}\n`,
+      ...folds.map(({ end }) => end),
+    ].join("");
+  }
+
+  // ── The loop over lanes ─────────────────────────────────────────────────────────────────────
+
+  /** Computes one stage for lanes [first, end) of an axis; undefined for the one point there is. */
+  #lanes(
+    s: number,
+    lane: LoopAxis | undefined,
+    first: string,
+    end: string,
+    around: Around,
+  ): string {
+    const stage = this.#form.stages[s] as StageForm;
+    if (stage.nodes.length === 0 && stage.writes.length === 0) return "";
+    const whole = this.#body(stage, lane, around);
+    const late = this.#late?.stages[s];
+    if (late === undefined || lane === undefined || !whole.hasBranches) {
+      return `{\n${this.#loop(whole, stage, lane, first, end, around)}}\n`;
+    }
+    const quick = this.#body(late, lane, around);
+    const conditions = late.late ?? [];
+    const tests = (body: Body): string =>
+      conditions.map((i) => `slow |= ${body.value(i)};\n`).join("");
+    const slow = this.#loop(whole, stage, lane, "b", "e", around);
+    let check: string;
+    if (this.#isInPlace) {
+      // Nothing may be written before it is known to be right.
+      const tested = this.#body({ ...late, reductions: [], writes: [] }, lane, around);
+      const nothing = { ...late, reductions: [], writes: [] };
+      const only = this.#loop(tested, nothing, lane, "b", "e", around, tests(tested));
+      check = `${only}if (slow) {\n${slow}} else {\n${this.#loop(quick, late, lane, "b", "e", around)}}\n`;
+    } else {
+      check = `${this.#loop(quick, late, lane, "b", "e", around, tests(quick))}if (slow) {\n${slow}}\n`;
+    }
+    return `for (long b = ${first}; b < ${end}; b += ${checkedAtOnce}) {
+const long e = gf_min(b + ${checkedAtOnce}, ${end});
+uint32_t slow = 0;
+${check}}\n`;
+  }
+
+  #loop(
+    body: Body,
+    stage: StageForm,
+    lane: LoopAxis | undefined,
+    first: string,
+    end: string,
+    around: Around,
+    also = "",
+  ): string {
+    const writes = stage.writes.map(({ buffer, dtype, index, guard, value }) => {
+      const holds = body.guard(guard);
+      const store = `${body.element(buffer, dtype, index)} = ${body.value(value)};\n`;
+      if (guard.some(({ index: at, lo, hi }) => at.hi < lo || at.lo >= hi)) return "";
+      return holds === undefined ? store : `if (${holds}) ${store}`;
+    });
+    const values = stage.reductions.map(
+      ({ value }, k) => `${around.value(k)} = ${body.value(value)};\n`,
+    );
+    const inside = [body.inside, "\n", ...writes, ...values, also].join("");
+    if (lane === undefined) return `${body.before}\n${inside}`;
+    const a = `a${lane.axis}`;
+    const mark = body.hasBranches ? "" : "GF_LANES\n";
+    return `${body.before}\n${mark}for (long ${a} = ${first}; ${a} < ${end}; ${a}++) {\n${inside}}\n`;
+  }
+
+  #body(stage: StageForm, lane: LoopAxis | undefined, around: Around): Body {
+    const roots = [
+      ...stage.reductions.map(({ value }) => value),
+      ...(stage.late ?? []),
+      ...stage.writes.flatMap(({ value, index, guard }) => [
+        value,
+        ...[index, ...guard.map((range) => range.index)].flatMap(valuesIn),
+      ]),
+    ];
+    const context: BodyContext = {
+      memory: this.#options.memory,
+      nodes: stage.nodes,
+      roots,
+      laneAxis: lane?.axis,
+      contractions: stage.contractions,
+      reducedVaries: around.reducedVaries,
+      reduced: around.reduced,
+    };
+    return new Body(context);
+  }
+
+  #requireReduction(stage: number, reduction: number, name: string): string {
+    if (this.#form.stages[stage]?.reductions[reduction] === undefined) {
+      throw missingReduction(stage, reduction);
+    }
+    return name;
+  }
+}
+
+const nowhere: Around = {
+  reducedVaries: false,
+  reduced: (stage, reduction) => {
+    throw missingReduction(stage, reduction);
+  },
+  value: () => "",
+};
+
+const reduces = (stages: readonly StageForm[]): boolean =>
+  stages.some(({ reductions }) => reductions.length > 0);
+
+const valueType = ({ nodes }: StageForm, { value }: Reduction): ScalarNode["dtype"] =>
+  (nodes[value] as ScalarNode).dtype;
+
+const fromPlace = ({ dtype }: Reduction, place: string): string =>
+  dtype === "float16" || dtype === "bfloat16"
+    ? `gf_to_${dtype}((float)${place})`
+    : `(${cType(dtype)})${place}`;
+
+const treeDepth = (segments: number): number => Math.floor(Math.log2(segments)) + 1;
+
+/** Levels of the tree that hold something after so many segments, the lowest first. */
+const fullLevels = (segments: number): number[] =>
+  Array.from({ length: treeDepth(segments) }, (_, level) => level).filter(
+    (level) => Math.floor(segments / 2 ** level) % 2 === 1,
+  );
+
+const eachPoint = (statement: string): string =>
+  `GF_LANES\nfor (long i = 0; i < q - p; i++) { ${statement} }\n`;
+
+/** What surrounds the points of one reduction for many outer points at once. */
+function acrossFold(
+  stage: StageForm,
+  s: number,
+  of: Reduction,
+  k: number,
+  n: number,
+): { begin: string; beginSegment: string; each: string; endSegment: string; end: string } {
+  const [type, r, w] = [cType(of.dtype), `r${s}_${k}`, `w${s}_${k}`];
+  const nothing = { begin: "", beginSegment: "", each: "", endSegment: "", end: "" };
+  if (isArg(of.op)) {
+    const from = valueType(stage, of);
+    const [best, place] = [`b${s}_${k}`, `p${s}_${k}`];
+    return {
+      ...nothing,
+      begin: `${cType(from)} ${best}[${pointsAtOnce}]; int32_t ${place}[${pointsAtOnce}];\n`,
+      each: `if (at == 0) {
+${eachPoint(`${best}[i] = ${w}[i]; ${place}[i] = 0;`)}} else {
+${eachPoint(`const _Bool beyond = ${isBeyond(of.op, from, `${w}[i]`, `${best}[i]`)}; ${best}[i] = beyond ? ${w}[i] : ${best}[i]; ${place}[i] = beyond ? (int32_t)at : ${place}[i];`)}}\n`,
+      end: eachPoint(`${r}[i] = ${fromPlace(of, `${place}[i]`)};`),
+    };
+  }
+  const op = of.op;
+  const step = (a: string, b: string): string => combine(op, of.dtype, a, b);
+  if (!isOrdered(of)) {
+    return {
+      ...nothing,
+      begin: eachPoint(`${r}[i] = ${identity(of)};`),
+      each: eachPoint(`${r}[i] = ${step(`${r}[i]`, `${w}[i]`)};`),
+    };
+  }
+  const segments = Math.ceil(n / segmentLength);
+  const [acc, t] = [`c${s}_${k}`, `t${s}_${k}`];
+  const halves = Array.from({ length: Math.log2(accumulators) }, (_, i) => accumulators >> (i + 1));
+  const folded = halves
+    .map(
+      (half) =>
+        `for (long l = 0; l < ${half}; l++) {\n${eachPoint(`${acc}[l][i] = ${step(`${acc}[l][i]`, `${acc}[l + ${half}][i]`)};`)}}\n`,
+    )
+    .join("");
+  const isTree = segments > 1;
+  return {
+    begin: `${type} ${acc}[${accumulators}][${pointsAtOnce}];
+${isTree ? `${type} ${t}[${treeDepth(segments)}][${pointsAtOnce}];\n` : ""}`,
+    beginSegment: `for (long l = 0; l < ${accumulators}; l++) {\n${eachPoint(`${acc}[l][i] = ${identity(of)};`)}}\n`,
+    each: eachPoint(
+      `${acc}[at & ${accumulators - 1}][i] = ${step(`${acc}[at & ${accumulators - 1}][i]`, `${w}[i]`)};`,
+    ),
+    endSegment: isTree
+      ? `${folded}{ long level = 0;
+for (long before = s / ${segmentLength}; before & 1; before >>= 1, level++) {
+${eachPoint(`${acc}[0][i] = ${step(`${t}[level][i]`, `${acc}[0][i]`)};`)}}
+${eachPoint(`${t}[level][i] = ${acc}[0][i];`)}}\n`
+      : `${folded}${eachPoint(`${r}[i] = ${acc}[0][i];`)}`,
+    end: isTree
+      ? fullLevels(segments)
+          .map((level, i) =>
+            eachPoint(
+              i === 0
+                ? `${r}[i] = ${t}[${level}][i];`
+                : `${r}[i] = ${step(`${t}[${level}][i]`, `${r}[i]`)};`,
+            ),
+          )
+          .join("")
+      : "",
+  };
+}
