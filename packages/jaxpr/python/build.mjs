@@ -1,32 +1,42 @@
-// Bundles the engine into the Python package, as one file that Node runs:
+// Bundles the engine into the Python package: server.cjs, all of it, and boot.cjs, which Node runs.
 //
 //   node packages/jaxpr/python/build.mjs
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const target = join(here, "src", "gridfuse", "_engine", "server.mjs");
+const target = join(here, "src", "gridfuse", "_engine");
 
 const { outputFiles } = await build({
   entryPoints: [join(here, "server", "main.ts")],
   bundle: true,
   write: false,
-  format: "esm",
+  format: "cjs",
   platform: "node",
   target: "node20",
   conditions: ["@gridfuse/source"],
-  external: ["msgpackr-extract"],
-  banner: {
-    js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+  define: {
+    "import.meta.url": "GRIDFUSE_URL",
+    // Its native half is not shipped, and looking for it takes longer than it would save.
+    "process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED": '"true"',
   },
+  external: ["msgpackr-extract"],
   minify: true,
   legalComments: "none",
+  charset: "ascii",
 });
 const code = outputFiles[0].text;
 const digest = createHash("sha256").update(code).digest("hex").slice(0, 16);
-mkdirSync(dirname(target), { recursive: true });
-writeFileSync(target, `const GRIDFUSE_ENGINE="${digest}";${code}`);
-console.log(`server.mjs: ${Math.round(code.length / 1024)} KiB, engine ${digest}`);
+rmSync(target, { recursive: true, force: true });
+mkdirSync(target, { recursive: true });
+writeFileSync(
+  join(target, "server.cjs"),
+  `(function(require,GRIDFUSE_PATH,keepCode){const GRIDFUSE_ENGINE="${digest}",` +
+    `GRIDFUSE_URL=require("node:url").pathToFileURL(GRIDFUSE_PATH).href,module={exports:{}},exports=module.exports;${code}})`,
+);
+writeFileSync(join(target, "digest"), digest);
+copyFileSync(join(here, "server", "boot.cjs"), join(target, "boot.cjs"));
+console.log(`server.cjs: ${Math.round(code.length / 1024)} KiB, engine ${digest}`);

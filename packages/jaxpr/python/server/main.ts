@@ -1,7 +1,7 @@
 /**
  * The process behind the Python package: reads requests from its parent until there is none any more.
  *
- * The build puts a digest of the bundle in GRIDFUSE_ENGINE: plans that another engine compiled are not found.
+ * Its argument is the folder for what is kept between processes. The build puts a digest of the bundle in GRIDFUSE_ENGINE.
  */
 import { type ImportOptions, inspectJaxpr } from "@gridfuse/jaxpr";
 import { GridfuseError } from "@gridfuse/plan";
@@ -11,6 +11,8 @@ import { Programs } from "./programs.ts";
 import { type Place, SharedFiles } from "./shared-files.ts";
 
 declare const GRIDFUSE_ENGINE: string;
+/** Given by boot.cjs. */
+declare const keepCode: (kind: "found" | "made") => void;
 
 type Request =
   | { readonly op: "run"; readonly id: number; readonly in: Place[]; readonly out: Place[] }
@@ -30,7 +32,7 @@ type Request =
   | { readonly op: "hello" };
 
 const files = new SharedFiles();
-const store = new PlanStore(GRIDFUSE_ENGINE);
+const store = new PlanStore(process.argv[2]);
 const programs = new Programs(files, store);
 
 function bytesAt(at: Place, length: number): Uint8Array {
@@ -78,18 +80,23 @@ function described(error: unknown): unknown {
 
 // Replies are all that goes to the standard output.
 console.log = console.error;
-const frames = new Frames(0, 1);
-for (;;) {
-  const request = frames.read() as Request | undefined;
-  if (request === undefined) break;
-  let reply: unknown;
-  try {
-    reply = await answer(request);
-  } catch (error) {
-    reply = { error: described(error) };
+
+async function serve(frames: Frames): Promise<void> {
+  for (;;) {
+    const request = frames.read() as Request | undefined;
+    if (request === undefined) break;
+    let reply: unknown;
+    try {
+      reply = await answer(request);
+    } catch (error) {
+      reply = { error: described(error) };
+    }
+    const printed = programs.printed.splice(0);
+    frames.write(printed.length === 0 ? reply : { ...(reply as object), printed });
   }
-  const printed = programs.printed.splice(0);
-  frames.write(printed.length === 0 ? reply : { ...(reply as object), printed });
+  await store.flush();
+  if (programs.kind !== undefined) keepCode(programs.kind);
+  process.exit(0);
 }
-await store.flush();
-process.exit(0);
+
+void serve(new Frames(0, 1));

@@ -1,6 +1,6 @@
 /**
- * Plans of earlier processes, with the code that was made of them, in a directory of the user's own. Names are digests
- * of the program and of this engine, so whatever changes either finds nothing. Files that others could have written
+ * Plans of earlier processes, with the code that was made of them, in a directory of the user's own and of this engine.
+ * Names are digests of the programs, so whatever changes one finds nothing. Files that others could have written
  * are not trusted: the code in them would run unchecked.
  */
 import {
@@ -13,7 +13,6 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { compileNative } from "@gridfuse/exec-cpu";
 import { decodePlan, type Plan } from "@gridfuse/plan";
@@ -26,9 +25,9 @@ export class PlanStore {
   readonly #directory: string | undefined;
   readonly #waiting: Map<string, Plan> = new Map();
 
-  /** @param engine what tells this engine from others */
-  constructor(engine: string, directory: string | undefined = cacheDirectory()) {
-    this.#directory = directory === undefined ? undefined : ownDirectory(directory, engine);
+  /** @param directory of this engine alone; undefined: nothing is kept */
+  constructor(directory: string | undefined) {
+    this.#directory = directory === undefined ? undefined : ownDirectory(directory);
   }
 
   get(key: string): Plan | undefined {
@@ -72,7 +71,9 @@ export class PlanStore {
   #prune(): void {
     try {
       const directory = this.#directory as string;
-      const entries = readdirSync(directory).map((name) => {
+      // Compiled code of the engine lies here too; it is not many files.
+      const plans = readdirSync(directory).filter((name) => !name.startsWith("code-"));
+      const entries = plans.map((name) => {
         const path = join(directory, name);
         const { size, mtimeMs } = statSync(path);
         return { path, size, mtimeMs };
@@ -91,18 +92,8 @@ export class PlanStore {
   }
 }
 
-function cacheDirectory(): string | undefined {
-  const { GRIDFUSE_CACHE, GRIDFUSE_CACHE_DIR, XDG_CACHE_HOME } = process.env;
-  if (GRIDFUSE_CACHE === "off") return undefined;
-  return join(
-    GRIDFUSE_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "gridfuse"),
-    "jax",
-  );
-}
-
 /** The directory, made where it is missing; undefined where somebody else could write to it. */
-function ownDirectory(base: string, engine: string): string | undefined {
-  const path = join(base, engine);
+function ownDirectory(path: string): string | undefined {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const { uid, mode } = statSync(path);

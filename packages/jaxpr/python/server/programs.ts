@@ -47,6 +47,8 @@ export class Programs {
   readonly #byId: Entry[] = [];
   /** Most recently used last. */
   readonly #running: Set<Entry> = new Set();
+  /** How the first program came to be. */
+  kind: "found" | "made" | undefined;
   /** What the programs that run print. */
   readonly printed: string[] = [];
 
@@ -69,6 +71,7 @@ export class Programs {
     } catch {
       return undefined;
     }
+    this.kind ??= "found";
     const ms = { read: read - started, prepare: performance.now() - read };
     return this.#describe(entry, "disk", ms);
   }
@@ -83,6 +86,7 @@ export class Programs {
     const entry = this.#enter(key, plan, plan.steps.length);
     const t3 = performance.now();
     this.#store.put(key, plan);
+    this.kind ??= "made";
     return this.#describe(entry, "program", {
       import: t1 - t0,
       compile: t2 - t1,

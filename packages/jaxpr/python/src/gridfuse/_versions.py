@@ -67,7 +67,7 @@ _known: dict[int, tuple[Primitive, str]] = {}
 _modules_seen = 0
 
 
-def _look_around() -> None:
+def look_around() -> None:
     """Finds every primitive that a loaded module of JAX holds; the module nearest to the root owns it."""
     global _modules_seen
     modules = [name for name in list(sys.modules) if name.startswith("jax._src")]
@@ -96,7 +96,7 @@ def namespace(primitive: Primitive) -> str:
     known = _known.get(id(primitive))
     if known is None:
         if len(sys.modules) != _modules_seen:
-            _look_around()
+            look_around()
             known = _known.get(id(primitive))
         if known is None:
             known = (primitive, "core")

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import jax
 
-from gridfuse import _calls, _client
+from gridfuse import _calls, _client, _versions
 from gridfuse._call import KernelCall, bind
 from gridfuse._calls import CallRecord, stats
 from gridfuse._interpret_params import TpuMode
@@ -77,6 +77,7 @@ def enable(*, fallback: Fallback = None) -> Enabled:
     if fallback not in (None, "jax"):
         raise ValueError(f'fallback is None or "jax", not {fallback!r}')
     _client.start()
+    _versions.look_around()
     enabled = Enabled(fallback)
     _stack.append(enabled)
     _install()
@@ -160,7 +161,7 @@ def _take_over(
             call.mode = call.tpu.mode
         # What cannot run is to be known here, where an exception is one: a trial size where sizes are computed.
         if call.grid_points != 0:
-            call.load((1,) * call.dynamic)
+            call.prepare((1,) * call.dynamic)
     except Unsupported as error:
         _note_refusal(call, params, error, fallback)
         if fallback == "jax":

@@ -1,0 +1,49 @@
+// Starts the engine from code that V8 compiled before: most of what starting takes is reading the source.
+// The compiled code lies in the user's cache, beside the plans of this engine; whose version of V8 or of the engine
+// it is not for, V8 itself refuses. It holds the functions that had run when it was kept, so one of a process that found
+// a plan ("found") is better than one of a process that only compiled plans ("made").
+"use strict";
+const { readFileSync, writeFileSync, renameSync, statSync } = require("node:fs");
+const { join } = require("node:path");
+const { Script } = require("node:vm");
+
+const path = join(__dirname, "server.cjs");
+const source = readFileSync(path, "latin1");
+const folder = process.argv[2];
+const fileOf = (kind) => join(folder, `code-${process.versions.v8}-${kind}`);
+
+function isOwn() {
+  try {
+    const { uid, mode } = statSync(folder);
+    return (process.getuid === undefined || uid === process.getuid()) && (mode & 0o022) === 0;
+  } catch {
+    return false;
+  }
+}
+
+let kept;
+let script;
+for (const kind of folder !== undefined && isOwn() ? ["found", "made"] : []) {
+  try {
+    script = new Script(source, { filename: path, cachedData: readFileSync(fileOf(kind)) });
+  } catch {
+    continue;
+  }
+  if (script.cachedDataRejected) continue;
+  kept = kind;
+  break;
+}
+script ??= new Script(source, { filename: path });
+
+function keepCode(kind) {
+  if (folder === undefined || kept === "found" || kept === kind) return;
+  try {
+    const temporary = `${fileOf(kind)}.${process.pid}`;
+    writeFileSync(temporary, script.createCachedData(), { flag: "wx" });
+    renameSync(temporary, fileOf(kind));
+  } catch {
+    // There is no such folder, or no room.
+  }
+}
+
+script.runInThisContext()(require, path, keepCode);
