@@ -103,3 +103,86 @@ describe("every way to sort", () => {
     }
   });
 });
+
+/** The places of each row in order, alone or with the row itself. */
+function argsortPlan(dtype: DType, [outer, extent, inner]: Shape, withValues: boolean) {
+  const p = new PlanBuilder();
+  const shape = [outer, extent, inner];
+  const x = p.input("x", dtype, shape);
+  const values = withValues ? [p.output("y", dtype, shape)] : [];
+  p.step({
+    ...{ kind: "sort", name: "argsort", outer, extent, inner, keys: 1 },
+    dtypes: [dtype],
+    inputs: [x],
+    sources: withValues ? [0, 1] : [1],
+    outputs: [...values, p.output("i", "int32", shape)],
+  });
+  return p.build();
+}
+
+/** The `k` greatest of each row, with their places. */
+function topkPlan(dtype: DType, [outer, extent]: Shape, k: number) {
+  const p = new PlanBuilder();
+  p.step({
+    ...{ kind: "topk", name: "topk", outer, extent, k, dtype },
+    input: p.input("x", dtype, [outer, extent]),
+    values: p.output("y", dtype, [outer, k]),
+    indices: p.output("i", "int32", [outer, k]),
+  });
+  return p.build();
+}
+
+/** Ways to fill words so that digits at either end, or in the middle, or all, are those of everybody. */
+const fills: Readonly<Record<string, (word: number, at: number) => number>> = {
+  any: (word) => word,
+  same: () => 0x40490fdb,
+  rising: (_, at) => at,
+  "low digits": (word) => 0x41000000 | (word & 0x7ff),
+  "middle digits": (word) => 0x41000000 | (word & 0x003ff800),
+  "high digits": (word) => word & 0xff800000,
+  "outer digits": (word) => word & 0xff8007ff,
+  "two numbers": (word) => (word & 1 ? 0x3f800000 : 0xbf800000),
+};
+const narrow = {
+  int8: Int8Array,
+  uint16: Uint16Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+};
+const keyArrays = { ...arrays, ...narrow } as const;
+type Key = keyof typeof keyArrays;
+
+function expectSamePlaces(dtype: Key, shape: Shape, fill: string, seed: number): void {
+  const length = shape[0] * shape[1] * shape[2];
+  const random = words(length, seed);
+  const filled = random.map((word, at) => (fills[fill] as (typeof fills)[string])(word, at));
+  const x =
+    dtype === "float32"
+      ? new Float32Array(filled.buffer as ArrayBuffer)
+      : keyArrays[dtype].from(filled);
+  const plans = [argsortPlan(dtype, shape, false), argsortPlan(dtype, shape, true)];
+  if (shape[2] === 1) plans.push(topkPlan(dtype, shape, Math.ceil(shape[1] / 3)));
+  for (const plan of plans)
+    expect(runOn("wasm", plan, { x }).i).toEqual(runOn("js", plan, { x }).i);
+}
+
+describe("every way to find places", () => {
+  test("finds the same", () => {
+    const shape = fc.tuple(
+      fc.integer({ min: 1, max: 5 }),
+      fc.oneof(
+        fc.integer({ min: 1, max: 40 }),
+        fc.constantFrom(255, 256, 257, 500, 1023, 1024, 1025, 2047, 2050),
+      ),
+      fc.constantFrom(1, 1, 1, 2, 3),
+    );
+    const dtype = fc.constantFrom(...(Object.keys(keyArrays) as Key[]));
+    const fill = fc.constantFrom(...Object.keys(fills));
+    fc.assert(fc.property(dtype, shape, fill, fc.nat(2 ** 30), expectSamePlaces), { numRuns: 60 });
+  });
+
+  test.each(Object.keys(fills))("also in long rows: %s", (fill) => {
+    expectSamePlaces("float32", [1, 5001, 1], fill, 7);
+    expectSamePlaces("int32", [2, 4100, 2], fill, 8);
+  });
+});

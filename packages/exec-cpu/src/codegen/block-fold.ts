@@ -71,6 +71,16 @@ export class BlockFold implements Accumulator {
     }
   }
 
+  accumulateProducts(factors: readonly (readonly [Push, Push])[]): void {
+    const { code } = this.#nest;
+    for (const [part, [x, y]] of factors.entries()) {
+      const quad = this.#quads[part] as number;
+      x(code);
+      y(code);
+      code.get(quad).op("f32x4.relaxed_madd").set(quad);
+    }
+  }
+
   endSegment(before: Push): void {
     if (!this.#ordered) return;
     this.#fold();

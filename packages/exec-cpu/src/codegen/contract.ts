@@ -10,7 +10,10 @@ import { valuesIn } from "./program-facts.ts";
 /** For sums and differences that take in a product: which operand that is. */
 export type Contractions = ReadonlyMap<number, 0 | 1>;
 
-export function contractionsOf({ nodes, reductions, writes }: StageForm): Contractions {
+type Program = Pick<StageForm, "nodes" | "reductions" | "writes">;
+
+/** How often each node is read. */
+function countUses({ nodes, reductions, writes }: Program): readonly number[] {
   const uses = new Array<number>(nodes.length).fill(0);
   const use = (i: number): void => {
     uses[i] = (uses[i] as number) + 1;
@@ -25,12 +28,27 @@ export function contractionsOf({ nodes, reductions, writes }: StageForm): Contra
     if (node.op === "load" || node.op === "index") valuesIn(node.index).forEach(use);
     if (node.op === "load") for (const { index } of node.guard) valuesIn(index).forEach(use);
   }
+  return uses;
+}
+
+export function contractionsOf(stage: Program): Contractions {
+  const { nodes } = stage;
+  const uses = countUses(stage);
   const found = new Map<number, 0 | 1>();
   for (const [i, node] of nodes.entries()) {
     const position = productOf(node, nodes, uses);
     if (position !== undefined) found.set(i, position);
   }
   return found;
+}
+
+/** Products that nobody reads but the reduction that sums them up. */
+export function foldedProductsOf(stage: Program): ReadonlySet<number> {
+  const uses = countUses(stage);
+  const sums = stage.reductions.filter(({ op, dtype }) => op === "add" && dtype === "float32");
+  const isProduct = (value: number): boolean =>
+    stage.nodes[value]?.op === "mul" && uses[value] === 1;
+  return new Set(sums.map(({ value }) => value).filter(isProduct));
 }
 
 function productOf(

@@ -25,6 +25,8 @@ export interface StageForm {
   readonly late?: readonly number[];
   /** Sums that take in a product, with one rounding for both (contract.ts). */
   readonly contractions?: Contractions;
+  /** Products that go straight into a reduction, likewise. */
+  readonly folded?: ReadonlySet<number>;
 }
 
 export interface KernelForm {

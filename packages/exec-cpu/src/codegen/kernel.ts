@@ -7,6 +7,7 @@
  * the reduced index (column sums, windows). Kernels with dtypes that have no lanes run point by point.
  */
 import { InternalError, type KernelStep } from "@gridfuse/plan";
+import { argsOf, type ScalarNode } from "@gridfuse/plan/scalar";
 import type { ValueType } from "../wasm/code.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import {
@@ -21,7 +22,8 @@ import {
 import { ArgFold } from "./arg-fold.ts";
 import { ArgSearch } from "./arg-search.ts";
 import { BlockFold } from "./block-fold.ts";
-import { contractionsOf } from "./contract.ts";
+import { contractionsOf, foldedProductsOf } from "./contract.ts";
+import { ExtremeFold, foldsExtremes } from "./extreme-fold.ts";
 import { formOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
 import { withoutRares } from "./kernel-late.ts";
 import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
@@ -253,6 +255,7 @@ class KernelEmitter {
       lanes,
       addresses: this.#addresses,
       contractions: stage.contractions,
+      folded: stage.folded,
       reduced: (of, reduction, part) => {
         const result = this.#results[of]?.[reduction];
         if (result === undefined) {
@@ -360,7 +363,11 @@ class KernelEmitter {
         if (this.#mode === "inner") return new ArgSearch(nest, reduction, of);
         return new ArgFold(nest, reduction, of, this.#mode === "outer" ? "quads" : "scalar", parts);
       }
-      if (this.#mode === "inner") return new BlockFold(nest, reduction, extent, segments);
+      if (this.#mode === "inner") {
+        return foldsExtremes(reduction)
+          ? new ExtremeFold(nest, reduction, extent)
+          : new BlockFold(nest, reduction, extent, segments);
+      }
       const element = this.#mode === "outer" ? quadElement : scalarElement(dtype);
       const at = scratch;
       scratch += slotBytes(parts);
@@ -439,11 +446,20 @@ class KernelEmitter {
       program.emitAll(block);
       this.#noteLate(stage, program, block);
       for (const [i, { value }] of stage.reductions.entries()) {
+        const fold = folds[i] as Accumulator;
+        const isFolded = stage.folded?.has(value) && block.valid === block.width;
+        if (isFolded && fold.accumulateProducts !== undefined) {
+          const [x, y] = argsOf(stage.nodes[value] as ScalarNode) as [number, number];
+          fold.accumulateProducts(
+            partsOf(block).map((part) => [program.vector(x, part), program.vector(y, part)]),
+          );
+          continue;
+        }
         const values =
           block.width === 1
             ? [program.scalar(value)]
             : partsOf(block).map((part) => program.vector(value, part));
-        folds[i]?.accumulate(values, block.valid, (code) => code.get(local));
+        fold.accumulate(values, block.valid, (code) => code.get(local));
       }
       this.#writes(program, stage.writes, block);
     };
@@ -569,14 +585,20 @@ export function emitKernel(
 
 function howOf(mode: Mode, { stages }: KernelForm): string {
   if (mode === "scalar") return "scalar";
-  const isContracted = stages.some(({ contractions }) => (contractions?.size ?? 0) > 0);
+  const isContracted = stages.some(
+    ({ contractions, folded }) => (contractions?.size ?? 0) + (folded?.size ?? 0) > 0,
+  );
   const how = mode === "inner" ? "simd" : "simd, lanes across points";
   return isContracted ? `${how}, contracted` : how;
 }
 
 const contracted = (form: KernelForm): KernelForm => ({
   ...form,
-  stages: form.stages.map((stage) => ({ ...stage, contractions: contractionsOf(stage) })),
+  stages: form.stages.map((stage) => ({
+    ...stage,
+    contractions: contractionsOf(stage),
+    folded: foldedProductsOf(stage),
+  })),
 });
 
 /** How many points are done before anybody asks whether they have to be done over. */

@@ -3,6 +3,7 @@ import { itemSize } from "@gridfuse/plan";
 import {
   argsOf,
   type BinaryOp,
+  type ConstNode,
   type IndexNode,
   type LoadNode,
   type ScalarNode,
@@ -89,10 +90,10 @@ function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {
   } else if (isBinaryOp(node.op)) {
     if (isShift(node.op) && !view.isVector(b) && itemSize(dtype) === 4) {
       pushUniformShift(view, node.op, x, b);
-    } else if (isExtremum(node.op) && isOrdinaryFloat(view.node(b))) {
-      x(view.nest.code);
-      view.vector(b, part)(view.nest.code);
-      view.nest.code.op(node.op === "min" ? "f32x4.pmin" : "f32x4.pmax");
+    } else if (isExtremum(node.op) && isKnownFloat(view.node(b))) {
+      pushExtremum(view, node.op, a, b, part);
+    } else if (isExtremum(node.op) && isKnownFloat(view.node(a))) {
+      pushExtremum(view, node.op, b, a, part);
     } else {
       emitVectorBinary(nest, node.op, dtype, x, view.vector(b, part));
     }
@@ -109,14 +110,34 @@ function pushSignWord(nest: Nest, word: number): void {
 
 const isExtremum = (op: BinaryOp): op is "min" | "max" => op === "min" || op === "max";
 
+const isKnownFloat = (node: ScalarNode): boolean =>
+  node.op === "const" && node.dtype === "float32" && (node.bits.lo & 0x7fffffff) <= 0x7f800000;
+
 /**
- * A float32 immediate beside which min and max need no care for NaN and zeros: "y < x ? y : x", one instruction
- * where the full meaning takes seven, gives x where x is NaN, and no zero meets one of the other sign.
+ * The extremum of `x` and an immediate that is no NaN: "y < x ? y : x", one instruction where the full meaning takes
+ * seven, gives x where x is NaN, and x again where both are zeros. That is wrong where the immediate is the zero
+ * that counts, which adding 0 or setting signs puts right.
  */
-function isOrdinaryFloat(node: ScalarNode): boolean {
-  if (node.op !== "const" || node.dtype !== "float32") return false;
-  const magnitude = node.bits.lo & 0x7fffffff;
-  return magnitude !== 0 && magnitude <= 0x7f800000;
+function pushExtremum(
+  view: ProgramView,
+  op: "min" | "max",
+  x: number,
+  immediate: number,
+  part: number,
+): void {
+  const { nest } = view;
+  view.vector(x, part)(nest.code);
+  view.vector(immediate, part)(nest.code);
+  nest.code.op(op === "min" ? "f32x4.pmin" : "f32x4.pmax");
+  const zero = (view.node(immediate) as ConstNode).bits.lo;
+  if (op === "max" && zero === 0) {
+    view.vector(immediate, part)(nest.code);
+    nest.code.op("f32x4.add");
+  } else if (op === "min" && zero === 0x80000000) {
+    // What is no more than −0 has its sign anyway.
+    pushSignWord(nest, -0x80000000);
+    nest.code.op("v128.or");
+  }
 }
 
 function pushUniformShift(view: ProgramView, op: ShiftOp, x: Push, amount: number): void {

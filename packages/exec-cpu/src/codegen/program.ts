@@ -48,6 +48,8 @@ export interface ProgramSource {
   readonly addresses: readonly Address[];
   readonly reduced: ReducedValues;
   readonly contractions?: Contractions | undefined;
+  /** Products that only a reduction takes in. */
+  readonly folded?: ReadonlySet<number> | undefined;
 }
 
 /** What the code of single nodes asks of the program they belong to. */
@@ -86,11 +88,11 @@ export class Program implements ProgramView {
   constructor(nest: Nest, source: ProgramSource) {
     this.nest = nest;
     this.source = source;
-    this.#contracted = new Set(
-      [...(source.contractions ?? [])].map(
-        ([sum, position]) => argsOf(source.nodes[sum] as ScalarNode)[position] as number,
-      ),
+    const { contractions = [], folded = [], nodes } = source;
+    const products = [...contractions].map(
+      ([sum, position]) => argsOf(nodes[sum] as ScalarNode)[position] as number,
     );
+    this.#contracted = new Set([...products, ...folded]);
   }
 
   /** Lanes of the block being written: 1 (scalar) or a multiple of 4. */

@@ -1,8 +1,8 @@
 /**
  * What reductions have in common: identities, and how a stage talks to the accumulators of one reduction.
  *
- * There are three kinds: `BlockFold` (lanes run along the reduced index), `SlotFold` (one point, or one v128
- * of outer points, at a time) and `ArgFold` (the first extreme element, in either way).
+ * Where lanes run along the reduced index there are `BlockFold`, `ExtremeFold` (extrema of float32) and `ArgSearch`; where
+ * they are points, or there are none, `SlotFold` and `ArgFold`.
  */
 import {
   type Bits,
@@ -58,6 +58,8 @@ export interface Accumulator {
   beginSegment(): void;
   /** `values[p]` pushes quad p (or the scalar); `index` pushes the flattened index of its first element. */
   accumulate(values: readonly Push[], valid: number, index: Push): void;
+  /** Takes in products of whole quads, with one rounding for product and sum, where it can. */
+  accumulateProducts?(factors: readonly (readonly [Push, Push])[]): void;
   /** `before` pushes the number of segments that ended earlier. */
   endSegment(before: Push): void;
   finish(): void;

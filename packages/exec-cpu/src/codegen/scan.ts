@@ -178,60 +178,51 @@ class ScanEmitter {
   /** The last `left` elements of a row whose sum so far is lane `row` of `sum`. */
   #tail(sum: number, row: number, distance: number, left: number): void {
     const nest = this.#nest;
-    const { dtype, op, reverse } = this.#step;
+    const { dtype, reverse } = this.#step;
     const held = nest.local(heldType(dtype));
-    const value = nest.local(heldType(dtype));
     const shape = dtype === "float32" ? "f32x4" : "i32x4";
     nest.code.get(sum).lane(`${shape}.extract_lane`, row);
     // Lanes of bool are masks.
     if (dtype === "bool") nest.code.i32(1).op("i32.and");
     nest.code.set(held);
     for (let i = 0; i < left; i++) {
-      const at = add(this.#here, constant(distance + (reverse ? left - 1 - i : i)));
-      pushElement(nest, dtype, this.#from, at);
-      nest.code.set(value);
-      emitBinary(
-        nest.code,
-        nest.helpers,
-        op,
-        dtype,
-        (code) => code.get(held),
-        (code) => code.get(value),
-      );
-      nest.code.set(held);
-      storeElement(nest, dtype, this.#to, at, () => nest.code.get(held));
+      this.#next(held, add(this.#here, constant(distance + (reverse ? left - 1 - i : i))));
     }
+  }
+
+  /** Takes the element at `at` into the sum in local `held`, and writes that there. */
+  #next(held: number, at: IndexExpr): void {
+    const nest = this.#nest;
+    const { dtype, op } = this.#step;
+    const value = nest.local(heldType(dtype));
+    pushElement(nest, dtype, this.#from, at);
+    nest.code.set(value);
+    emitBinary(
+      nest.code,
+      nest.helpers,
+      op,
+      dtype,
+      (code) => code.get(held),
+      (code) => code.get(value),
+    );
+    nest.code.set(held);
+    storeElement(nest, dtype, this.#to, at, () => nest.code.get(held));
   }
 
   /** One row, its sum so far in a local. */
   #row(): void {
     const nest = this.#nest;
-    const { extent, dtype, op, reverse } = this.#step;
-    const type = heldType(dtype);
-    const [sum, value, count] = [nest.local(type), nest.local(type), nest.local("i32")];
-    const store = (): void => {
-      storeElement(nest, dtype, this.#to, this.#here, () => nest.code.get(sum));
-    };
+    const { extent, dtype, reverse } = this.#step;
+    const [sum, count] = [nest.local(heldType(dtype)), nest.local("i32")];
     this.#start(0, 1);
     pushElement(nest, dtype, this.#from, this.#here);
     nest.code.set(sum);
-    store();
+    storeElement(nest, dtype, this.#to, this.#here, () => nest.code.get(sum));
     if (extent === 1) return;
     nest.code.i32(1).set(count);
     blockLoop(nest, count, 1, { constant: extent }, true, () => {
       this.#advance(reverse ? -1 : 1);
-      pushElement(nest, dtype, this.#from, this.#here);
-      nest.code.set(value);
-      emitBinary(
-        nest.code,
-        nest.helpers,
-        op,
-        dtype,
-        (code) => code.get(sum),
-        (code) => code.get(value),
-      );
-      nest.code.set(sum);
-      store();
+      this.#next(sum, this.#here);
     });
   }
 

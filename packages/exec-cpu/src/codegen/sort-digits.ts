@@ -1,20 +1,18 @@
 /**
- * One row of a `sort` or `topk` by its digits: a stable order of the row by its keys, then every operand
- * gathered by it.
+ * One row of a `sort` or `topk` by the digits of several keys, or of one of 64 bits (see sort-radix.ts for one word): a
+ * stable order of the row by its keys, then every operand gathered by it.
  *
  * Key words are sorted from the least significant by counting sort over digits: all histograms of a word in
- * one reading, digits in which all entries agree skipped. Entries are a place in the row and the word, or
- * the word alone where nothing is carried. Short rows are sorted by insertion.
+ * one reading, digits in which all entries agree skipped. Entries are a place in the row and the word.
+ * Short rows are sorted by insertion.
  */
 import { itemSize } from "@gridfuse/plan";
 import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { OrderWords, wordCount } from "./order-words.ts";
-import { emitRepair } from "./sort-repair.ts";
 import {
   dtypeOf,
   emitResults,
-  emitRow,
   isWord,
   pushElementAt,
   type RowSort,
@@ -23,7 +21,6 @@ import {
 
 const insertionLimit = 24;
 const wideDigitLimit = 4096;
-const vectorBytes = 16;
 
 interface Digits {
   readonly bits: 8 | 11;
@@ -34,17 +31,9 @@ const digitsOf = (extent: number): Digits =>
 
 const histogramBytes = ({ bits }: Digits): number => 4 * 2 ** bits;
 
-/** Whether words are all there is to sort. */
-const isAlone = (sort: RowSort): boolean =>
-  sort.operands.length === 1 &&
-  isWord(dtypeOf(sort, 0)) &&
-  sort.sinks.every((sink) => sink.kind === "operand") &&
-  sort.extent > insertionLimit;
+const entryBytes = 8;
 
-const entryBytesOf = (sort: RowSort): number => (isAlone(sort) ? 4 : 8);
-
-const entriesBytes = (sort: RowSort): number =>
-  Math.ceil((sort.extent * entryBytesOf(sort)) / vectorBytes) * vectorBytes;
+const entriesBytes = (sort: RowSort): number => sort.extent * entryBytes;
 
 export function digitScratch(sort: RowSort): number {
   const digits = digitsOf(sort.extent);
@@ -62,9 +51,6 @@ class RowEmitter {
   readonly #sort: RowSort;
   readonly #fn: FunctionBuilder;
   readonly #digits: Digits;
-  readonly #alone: boolean;
-  readonly #entryBytes: number;
-  readonly #repair: number | undefined;
   readonly #histograms: number;
   readonly #rows: number;
   readonly #words: OrderWords;
@@ -82,14 +68,8 @@ class RowEmitter {
 
   constructor(module: ModuleBuilder, scratch: number, sort: RowSort) {
     this.#sort = sort;
-    this.#alone = isAlone(sort);
-    this.#repair =
-      this.#alone && dtypeOf(sort, 0) === "float32"
-        ? emitRepair(module, { distance: 4, ordered: false })
-        : undefined;
     this.#fn = module.define(["i32", "i32"], []);
     this.#digits = digitsOf(sort.extent);
-    this.#entryBytes = entryBytesOf(sort);
     this.#histograms = scratch + 2 * entriesBytes(sort);
     this.#rows = this.#histograms + this.#digits.shifts.length * histogramBytes(this.#digits);
     this.#words = new OrderWords(this.#fn);
@@ -118,8 +98,7 @@ class RowEmitter {
         first = false;
       }
     }
-    if (this.#alone) this.#collectAlone();
-    else this.#collect();
+    this.#collect();
     return this.#fn.index;
   }
 
@@ -131,12 +110,12 @@ class RowEmitter {
     code
       .get(base)
       .tee(this.#entry)
-      .i32(count * this.#entryBytes)
+      .i32(count * entryBytes)
       .op("i32.add")
       .set(this.#end);
     code.loop();
     body();
-    code.get(this.#entry).i32(this.#entryBytes).op("i32.add").tee(this.#entry);
+    code.get(this.#entry).i32(entryBytes).op("i32.add").tee(this.#entry);
     code.get(this.#end).op("i32.lt_u").brIf(0).end();
   }
 
@@ -224,7 +203,7 @@ class RowEmitter {
       this.#pushElement(size);
       this.#pushWord(source)
         .tee(this.#word)
-        .memory("i32.store", this.#entryBytes - 4);
+        .memory("i32.store", entryBytes - 4);
       if (first) {
         code.get(this.#entry).get(this.#place).memory("i32.store", 0);
         code.get(this.#place).i32(1).op("i32.add").set(this.#place);
@@ -251,8 +230,8 @@ class RowEmitter {
         code.get(this.#element);
         this.#pushWord(source).set(this.#word);
         this.#pushTarget(pass, base);
-        code.get(this.#word).memory("i32.store", this.#entryBytes - 4);
-        if (!this.#alone) code.get(this.#target).get(this.#place).memory("i32.store", 0);
+        code.get(this.#word).memory("i32.store", entryBytes - 4);
+        code.get(this.#target).get(this.#place).memory("i32.store", 0);
       });
     }
     code.get(this.#from).get(this.#to).set(this.#from).set(this.#to);
@@ -264,7 +243,7 @@ class RowEmitter {
     if (source === "entries") {
       code
         .get(this.#from)
-        .memory("i32.load", this.#entryBytes - 4)
+        .memory("i32.load", entryBytes - 4)
         .set(this.#word);
       return;
     }
@@ -280,9 +259,9 @@ class RowEmitter {
     code.get(this.#from).set(this.#entry);
     this.#overElements(source.key, () => {
       code.get(this.#entry).get(this.#element);
-      this.#pushWord(source).memory("i32.store", this.#entryBytes - 4);
-      if (!this.#alone) code.get(this.#entry).get(this.#place).memory("i32.store", 0);
-      code.get(this.#entry).i32(this.#entryBytes).op("i32.add").set(this.#entry);
+      this.#pushWord(source).memory("i32.store", entryBytes - 4);
+      code.get(this.#entry).get(this.#place).memory("i32.store", 0);
+      code.get(this.#entry).i32(entryBytes).op("i32.add").set(this.#entry);
     });
   }
 
@@ -292,7 +271,7 @@ class RowEmitter {
     code.get(this.#to).set(this.#target).i32(0).set(this.#digit).loop();
     code.get(this.#digit).memory("i32.load", base).set(this.#word);
     code.get(this.#digit).get(this.#target).memory("i32.store", base);
-    code.get(this.#word).i32(Math.log2(this.#entryBytes)).op("i32.shl");
+    code.get(this.#word).i32(Math.log2(entryBytes)).op("i32.shl");
     code.get(this.#target).op("i32.add").set(this.#target);
     code.get(this.#digit).i32(4).op("i32.add").tee(this.#digit);
     code.i32(histogramBytes(this.#digits)).op("i32.lt_u").brIf(0).end();
@@ -302,19 +281,13 @@ class RowEmitter {
   #pushTarget(pass: number, base: number): void {
     const code = this.#pushDigitAddress(pass);
     code.tee(this.#digit).get(this.#digit).memory("i32.load", base).tee(this.#target);
-    code.i32(this.#entryBytes).op("i32.add").memory("i32.store", base);
+    code.i32(entryBytes).op("i32.add").memory("i32.store", base);
     code.get(this.#target);
   }
 
   #moveEntries(pass: number, base: number): void {
     const { code } = this.#fn;
     this.#overEntries(this.#from, this.#sort.extent, () => {
-      if (this.#alone) {
-        code.get(this.#entry).memory("i32.load", 0).set(this.#word);
-        this.#pushTarget(pass, base);
-        code.get(this.#word).memory("i32.store", 0);
-        return;
-      }
       code.get(this.#entry).memory("i64.load", 0).tee(this.#pair);
       code.i64(32n).op("i64.shr_u").op("i32.wrap_i64").set(this.#word);
       this.#pushTarget(pass, base);
@@ -381,47 +354,5 @@ class RowEmitter {
     code.memory("i32.load", from).else();
     code.get(this.#word).get(this.#word).i32(-1).op("i32.xor").i32(31).op("i32.shr_s");
     code.i32(-0x80000000).op("i32.or").op("i32.xor").end();
-  }
-
-  /** Words become elements where they are, four at a time. */
-  #collectAlone(): void {
-    const { code } = this.#fn;
-    const dtype = dtypeOf(this.#sort, 0);
-    const { inner, extent, sinks, operands } = this.#sort;
-    const [words, special] = [this.#fn.local("v128"), this.#fn.local("v128")];
-    const splat = (word: number): Code => code.i32(word).op("i32x4.splat");
-    if (dtype !== "uint32") {
-      code.get(this.#from).tee(this.#entry).i32(entriesBytes(this.#sort)).op("i32.add");
-      code.set(this.#end).loop();
-      code.get(this.#entry).get(this.#entry).memory("v128.load", 0);
-      if (dtype === "float32") {
-        code.tee(words);
-        splat(-0x80000000).op("i32x4.eq").get(words);
-        splat(-1).op("i32x4.eq").op("v128.or").get(special).op("v128.or").set(special);
-        code.get(words).get(words).op("v128.not").i32(31).op("i32x4.shr_s");
-        splat(-0x80000000).op("v128.or").op("v128.xor");
-      } else {
-        splat(-0x80000000).op("v128.xor");
-      }
-      code.memory("v128.store", 0);
-      code.get(this.#entry).i32(vectorBytes).op("i32.add").tee(this.#entry);
-      code.get(this.#end).op("i32.lt_u").brIf(0).end();
-    }
-    if (this.#repair !== undefined) {
-      code.get(special).op("v128.any_true").if();
-      code
-        .get(0)
-        .i32(4)
-        .op("i32.mul")
-        .i32((operands[0] as { from: number }).from)
-        .op("i32.add");
-      code
-        .i32(inner * 4)
-        .i32(extent)
-        .get(this.#from)
-        .call(this.#repair)
-        .end();
-    }
-    for (const sink of sinks) emitRow(this.#fn, this.#sort, sink, () => code.get(this.#from));
   }
 }

@@ -157,19 +157,21 @@ class GroupEmitter {
     if (inQuads < extent) loop(1, extent, single);
   }
 
+  /** Pushes the byte distance of the element of lane `lane` that is being read or written. */
+  #pushAddress(lane: number): void {
+    this.#code
+      .get(this.#rows[lane] as number)
+      .get(this.#i)
+      .op("i32.add");
+  }
+
   #read(): void {
     const code = this.#code;
     const { inner, from } = this.#sort;
     code.v128([0, 0, 0, 0]).set(this.#special);
-    const pushAddress = (lane: number): void => {
-      code
-        .get(this.#rows[lane] as number)
-        .get(this.#i)
-        .op("i32.add");
-    };
     const quad = (): void => {
       for (const [lane, local] of this.#quad.entries()) {
-        pushAddress(lane);
+        this.#pushAddress(lane);
         code.memory("v128.load", from);
         this.#toKeys();
         code.set(local);
@@ -183,13 +185,13 @@ class GroupEmitter {
     };
     this.#overPlaces(inner === 1 ? quad : undefined, () => {
       code.get(this.#column);
-      pushAddress(0);
+      this.#pushAddress(0);
       if (this.#neighbours) {
         code.memory("v128.load", from);
       } else {
         code.memory("v128.load32_zero", from).set(this.#bits);
         for (let lane = 1; lane < lanes; lane++) {
-          pushAddress(lane);
+          this.#pushAddress(lane);
           code.get(this.#bits).memoryLane("v128.load32_lane", from, lane).set(this.#bits);
         }
         code.get(this.#bits);
@@ -258,12 +260,6 @@ class GroupEmitter {
   #write(): void {
     const code = this.#code;
     const { inner, to } = this.#sort;
-    const pushAddress = (lane: number): void => {
-      code
-        .get(this.#rows[lane] as number)
-        .get(this.#i)
-        .op("i32.add");
-    };
     const quad = (): void => {
       for (const [place, local] of this.#quad.entries()) {
         code.get(this.#column).memory("v128.load", place * vectorBytes);
@@ -272,13 +268,13 @@ class GroupEmitter {
       }
       this.#transpose();
       for (const [lane, local] of this.#quad.entries()) {
-        pushAddress(lane);
+        this.#pushAddress(lane);
         code.get(local).memory("v128.store", to);
       }
     };
     this.#overPlaces(inner === 1 ? quad : undefined, () => {
       if (this.#neighbours) {
-        pushAddress(0);
+        this.#pushAddress(0);
         code.get(this.#column).memory("v128.load", 0);
         this.#fromKeys();
         code.memory("v128.store", to);
@@ -289,7 +285,7 @@ class GroupEmitter {
       this.#fromKeys();
       code.set(value);
       for (let lane = 0; lane < lanes; lane++) {
-        pushAddress(lane);
+        this.#pushAddress(lane);
         code.get(value).memoryLane("v128.store32_lane", to, lane);
       }
     });

@@ -3,8 +3,10 @@
  * registers, the others one by one by their digits.
  */
 import type { DType, SortStep, TopKStep } from "@gridfuse/plan";
+import type { ModuleBuilder } from "../wasm/module.ts";
 import { digitScratch, emitDigitSort } from "./sort-digits.ts";
 import { emitPlacesSort, fitsPlaces, placesScratch } from "./sort-places.ts";
+import { emitRadixSort, fitsRadix, radixScratch } from "./sort-radix.ts";
 import type { RowSort, Sink } from "./sort-rows.ts";
 import { emitWordSort, fitsWords, wordScratch } from "./sort-words.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
@@ -47,7 +49,7 @@ const rowsOf = (
   address: (buffer: number) => number = () => 0,
 ): RowSort => (step.kind === "sort" ? ofSort(step, address) : ofTopK(step, address));
 
-type Way = "words" | "words and places" | "digits";
+type Way = "words" | "words and places" | "digits of words" | "digits";
 
 /** The fastest way to sort: nothing but the elements themselves moves, places move along, or rows are long. */
 function wayOf(sort: RowSort): Way {
@@ -55,7 +57,8 @@ function wayOf(sort: RowSort): Way {
   const { dtype } = operands[0] as RowSort["operands"][number];
   const alone = operands.length === 1 && sinks.length === 1 && sinks[0]?.kind === "operand";
   if (alone && fitsWords(dtype, outer * inner, extent)) return "words";
-  return fitsPlaces(sort) ? "words and places" : "digits";
+  if (fitsPlaces(sort)) return "words and places";
+  return fitsRadix(sort) ? "digits of words" : "digits";
 }
 
 /** Bytes of scratch memory that a sort or topk uses. */
@@ -63,7 +66,8 @@ export function sortScratch(step: SortStep | TopKStep): number {
   const sort = rowsOf(step);
   const way = wayOf(sort);
   if (way === "words") return wordScratch(sort.extent);
-  return way === "digits" ? digitScratch(sort) : placesScratch(sort);
+  if (way === "words and places") return placesScratch(sort);
+  return way === "digits" ? digitScratch(sort) : radixScratch(sort);
 }
 
 export function emitSort(
@@ -75,8 +79,11 @@ export function emitSort(
   if (outer * taken * inner === 0) return undefined;
   const work = outer * extent * inner * Math.ceil(Math.log2(extent + 1));
   const way = wayOf(sort);
-  if (way === "digits") return { ...emitRows(context, sort), how: way, work };
   const { module, scratch } = context;
+  if (way === "digits" || way === "digits of words") {
+    const emitRow = way === "digits" ? emitDigitSort : emitRadixSort;
+    return { ...emitRows(module, emitRow(module, scratch, sort), sort), how: way, work };
+  }
   const { index, groups } =
     way === "words"
       ? emitWordSort(module, wordSort(sort, scratch))
@@ -90,13 +97,13 @@ const wordSort = (sort: RowSort, scratch: number): Parameters<typeof emitWordSor
   return { dtype, outer, extent, inner, from, to: (sort.sinks[0] as Sink).to, scratch };
 };
 
-/** All rows, one after the other. */
+/** All rows, one after the other, by function `row`. */
 function emitRows(
-  { module, scratch }: CodegenContext,
+  module: ModuleBuilder,
+  row: number,
   sort: RowSort,
 ): Pick<StepFunction, "index" | "extent" | "grain"> {
   const { outer, extent, inner, taken } = sort;
-  const row = emitDigitSort(module, scratch, sort);
   const fn = module.define(["i32", "i32"], []);
   const { code } = fn;
   const column = fn.local("i32");
