@@ -180,8 +180,9 @@ export const reblocked = (
   blocking: Blocking | undefined,
 ): ArraySpec => arraySpec(dtype, shape, space, blocking);
 
+/** What is neither is left to the kernel, which can say whose block it is. */
 const toBlockDim = (entry: BlockEntry): BlockDim =>
-  typeof entry === "number" ? { kind: "blocked", size: entry } : entry;
+  typeof entry === "object" && entry !== null ? entry : { kind: "blocked", size: entry };
 
 /** Memory of a kernel that lives as long as its call: kept from one grid point to the next. */
 export interface ScratchSpec<D extends DType = DType, S extends Shape = Shape> {

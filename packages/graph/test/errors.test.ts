@@ -150,6 +150,7 @@ const kernelCases: readonly Case[] = [
   ["GF2203", 'kernel "k": scratch "s" has a named dim', 'kernel("k"', () => kernel("k", { grid: { i: 2 }, inputs: {}, outputs: y8, scratch: { s: vmem(f32, ["n"]) } }, writeY)],
   ["GF2204", 'kernel "k": input "x": block [4, 1] for an array of shape [8]', ".blocks(untyped([4, 1]))", () => kernel("k", { grid: { i: 2 }, inputs: { x: tensor(f32, [8]).blocks(untyped([4, 1])) }, outputs: y8 }, writeY)],
   ["GF2205", 'kernel "k": input "x": block size NaN of dim 0', ".blocks([Number.NaN])", () => kernel("k", { grid: { i: 2 }, inputs: { x: tensor(f32, [8]).blocks([Number.NaN]) }, outputs: y8 }, writeY)],
+  ["GF2205", 'kernel "k": input "x": block size undefined of dim 0', ".blocks([untyped(undefined)])", () => kernel("k", { grid: { i: 2 }, inputs: { x: tensor(f32, [8]).blocks([untyped(undefined)]) }, outputs: y8 }, writeY)],
   ["GF2205", 'kernel "k": grid axis "i" has size 1.5', "grid: { i: 1.5 }", () => kernel("k", { grid: { i: 1.5 }, inputs: {}, outputs: y8 }, writeY)],
   ["GF2206", 'kernel "k": input "x": block [16] is larger than its array [8]', ".blocks([16])", () => kernel("k", { grid: { i: 2 }, inputs: { x: tensor(f32, [8]).blocks([16]) }, outputs: y8 }, writeY)],
   ["GF2207", 'kernel "k": input "x": the index map gives 2 indices for a block of rank 1', "[i, 0]", () => kernel("k", { grid: { i: 2 }, inputs: { x: tensor(f32, [8]).blocks([4], ({ i }) => [i, 0]) }, outputs: y8 }, writeY)],

@@ -1,7 +1,7 @@
 /** Loads a module of the user's and finds the graph in it. */
 import { existsSync } from "node:fs";
 import { register } from "node:module";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Graph, graph, type Kernel } from "@gridfuse/graph";
 import { GridfuseError } from "@gridfuse/plan";
@@ -34,9 +34,19 @@ export async function importUserModule(
     throw new CommandError("GF6003", `cannot load ${path}: ${what}`, {
       path,
       cause,
-      help: "if it is TypeScript, only erasable syntax is accepted: no enums, namespaces or parameter properties",
+      help:
+        thrownAt(cause, path) ??
+        "if it is TypeScript, only erasable syntax is accepted: no enums, namespaces or parameter properties",
     });
   }
+}
+
+/** Where the module, or what it called, threw; nothing where it could not be parsed. */
+function thrownAt(cause: unknown, path: string): string | undefined {
+  if (!(cause instanceof Error) || cause instanceof SyntaxError) return undefined;
+  const frames = (cause.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
+  const own = frames.find((line) => line.includes(basename(path))) ?? frames[0];
+  return own && `it parsed, and then threw a ${cause.name} ${own.trim()}`;
 }
 
 /** By what it has, not by its class: the user's gridfuse may be another copy than the command's. */

@@ -186,6 +186,12 @@ describe("gridfuse compile", () => {
     expect(stderr).toContain(code);
     expect(done.code).toBe(exit);
   });
+
+  it("says where a module threw", async () => {
+    writeFileSync(at("throws.mjs"), "const shape = undefined;\nexport default shape.length;");
+    const { stderr } = await gridfuse(["compile", at("throws.mjs"), "-o", at("x.plan")]);
+    expect(stderr).toMatch(/it parsed, and then threw a TypeError at .*throws\.mjs:2:22/);
+  });
 });
 
 describe("gridfuse inspect", () => {
