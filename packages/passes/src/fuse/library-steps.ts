@@ -52,17 +52,25 @@ function wholeResult(scope: Scope, value: ValueId): { buffer: number; settle: ()
   return { buffer: own.buffer, settle: () => scope.copy(own, place, value) };
 }
 
-const isIntegerAlong = (iota: NodeNamed<"iota">["params"], dimension: number): boolean =>
-  iota.dtype === "int32" && iota.dimension === dimension;
+/** The dimension along which int32 elements are their own places, if there is one. */
+function placesAlong(table: Scope["table"], value: ValueId): number | undefined {
+  const made = table.producer(value);
+  if (made?.op === "iota") return made.params.dtype === "int32" ? made.params.dimension : undefined;
+  if (made?.op !== "broadcast_in_dim") return undefined;
+  const [source] = made.inputs as readonly [ValueId];
+  const along = placesAlong(table, source);
+  const dimension = along === undefined ? undefined : made.params.broadcastDimensions[along];
+  if (along === undefined || dimension === undefined) return undefined;
+  const isWhole = table.tensor(source).shape[along] === table.tensor(value).shape[dimension];
+  return isWhole ? dimension : undefined;
+}
 
 /** Carried positions are no operand: a sort knows the places that it takes elements from. */
 export function lowerSort(scope: Scope, node: NodeNamed<"sort">): void {
   const shape = sizes(scope.table.tensor(node.inputs[0] as ValueId).shape);
   const { dimension, keys } = node.params;
-  const isPlaces = (value: ValueId, i: number): boolean => {
-    const made = scope.table.producer(value);
-    return i >= keys && made?.op === "iota" && isIntegerAlong(made.params, dimension);
-  };
+  const isPlaces = (value: ValueId, i: number): boolean =>
+    i >= keys && placesAlong(scope.table, value) === dimension;
   const operands = node.inputs.filter((value, i) => !isPlaces(value, i));
   const inputs = operands.map((value) => wholeBuffer(scope, value));
   const sources = node.inputs.map((value, i) =>
