@@ -81,7 +81,10 @@ export class Table {
     origin?: Origin,
   ): NodeOf<K> {
     const id = this.nodes.length;
-    const outputs = outputTypes.map((type) => this.newValue(type, id));
+    const outputs: ValueId[] = [];
+    for (let i = 0; i < outputTypes.length; i += 1) {
+      outputs.push(this.newValue(outputTypes[i] as ValueType, id));
+    }
     const node: NodeOf<K> = { id, op, params, inputs, outputs, regions, origin };
     this.nodes.push(node as unknown as Node);
     region.nodes.push(id);

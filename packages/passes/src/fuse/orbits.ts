@@ -18,11 +18,12 @@
 import { elementCount, type Region, type Table, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
+import { ConeShapes } from "./cone-shapes.ts";
 import { type Cone, Cones } from "./cones.ts";
 import { orbitPays } from "./cost.ts";
 import { AffineFit, preimage, Span } from "./gf2.ts";
 import type { Roots } from "./roots.ts";
-import { describeCone, type Element, PointTracer } from "./trace-point.ts";
+import { type Element, PointTracer } from "./trace-point.ts";
 
 /** Positions of the last layer: (high · 2^bits + vector) · low + rest. */
 export interface PositionSpace {
@@ -72,6 +73,13 @@ export function findOrbits(
   return butterflies ? new OrbitSearch(table, region, roots, candidates, baseOf).run() : [];
 }
 
+/** What has been found out in one space. */
+interface SearchedSpace {
+  readonly fitsOf: Map<ValueId, Fits | undefined>;
+  /** By cone shape: how it reads its leaves. */
+  readonly traces: Map<number, { possible: boolean; fits: (AffineFit | undefined)[] }>;
+}
+
 /** Bits of positions that the arithmetic here has room for. */
 const mostBits = 28;
 /** Positions beyond the unit vectors at which a proposal is tried before it is made. */
@@ -84,8 +92,8 @@ class OrbitSearch {
   readonly #candidates: ReadonlySet<ValueId>;
   readonly #cones: Cones;
   readonly #taken = new Set<ValueId>();
-  readonly #fits = new Map<string, Fits | undefined>();
-  readonly #traces = new Map<string, { possible: boolean; fits: (AffineFit | undefined)[] }>();
+  readonly #shapes: ConeShapes;
+  readonly #searched = new Map<string, SearchedSpace>();
 
   constructor(
     table: Table,
@@ -97,6 +105,7 @@ class OrbitSearch {
     this.#table = table;
     this.#roots = roots;
     this.#tracer = new PointTracer(table, (value) => roots.has(value));
+    this.#shapes = new ConeShapes(table);
     this.#candidates = candidates;
     this.#cones = new Cones(table, region, roots, new Set([...roots].map(baseOf)));
   }
@@ -179,20 +188,29 @@ class OrbitSearch {
    */
   fitsOf(head: ValueId, space: PositionSpace): Fits | undefined {
     if (!this.#cones.of(head).isPlain) return undefined;
-    const key = `${head}:${space.low}:${space.high}`;
-    if (this.#fits.has(key)) return this.#fits.get(key);
-    const { text, leaves } = describeCone(this.#table, head, (value) => this.#roots.has(value));
-    const alike = `${space.low}:${space.high}:${text}`;
-    let traced = this.#traces.get(alike);
+    const { fitsOf, traces } = this.#searchedIn(space);
+    if (fitsOf.has(head)) return fitsOf.get(head);
+    const { number, leaves } = this.#shapes.of(head, (value) => this.#roots.has(value));
+    let traced = traces.get(number);
     if (traced === undefined) {
       const fits = this.#fit(head, space);
       traced = { possible: fits !== undefined, fits: leaves.map((leaf) => fits?.get(leaf)) };
-      this.#traces.set(alike, traced);
+      traces.set(number, traced);
     }
     const fits = traced.possible ? new Map<ValueId, AffineFit>() : undefined;
     for (const [i, fit] of traced.fits.entries()) if (fit) fits?.set(leaves[i] as ValueId, fit);
-    this.#fits.set(key, fits);
+    fitsOf.set(head, fits);
     return fits;
+  }
+
+  #searchedIn({ low, high }: PositionSpace): SearchedSpace {
+    const key = `${low}:${high}`;
+    let searched = this.#searched.get(key);
+    if (searched === undefined) {
+      searched = { fitsOf: new Map(), traces: new Map() };
+      this.#searched.set(key, searched);
+    }
+    return searched;
   }
 
   #fit(head: ValueId, { high, low }: PositionSpace): Fits | undefined {

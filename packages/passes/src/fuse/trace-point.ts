@@ -238,57 +238,6 @@ export class PointTracer {
   }
 }
 
-/**
- * The cone of `head` as text that says everything a trace depends on, and its leaves in the order in which the text has them.
- * Where two texts agree, so do the traces, leaf by leaf.
- */
-export function describeCone(
-  table: Table,
-  head: ValueId,
-  isRoot: (value: ValueId) => boolean,
-): { text: string; leaves: readonly ValueId[] } {
-  const numbers = new Map<ValueId, number>();
-  const leaves: ValueId[] = [];
-  const parts: string[] = [];
-  const visit = (value: ValueId): void => {
-    const known = numbers.get(value);
-    if (known !== undefined) {
-      parts.push(`#${known}`);
-      return;
-    }
-    numbers.set(value, numbers.size);
-    const { dtype, shape } = table.tensor(value);
-    parts.push(dtype, shape.join());
-    const node = table.producer(value);
-    if (node === undefined || (value !== head && (isRoot(value) || !isFusable(node)))) {
-      leaves.push(value);
-      return;
-    }
-    parts.push(node.op, `(${paramsText(table, node)}`);
-    node.inputs.forEach(visit);
-    parts.push(")");
-  };
-  visit(head);
-  return { text: parts.join(" "), leaves };
-}
-
-function paramsText(table: Table, node: Node): string {
-  if (node.op === "constant") return `${node.id}`;
-  const view = viewOf(table, node);
-  if (view !== undefined) return viewText(view.index);
-  return definitionOf(node.op).scalar === undefined ? JSON.stringify(node.params) : "";
-}
-
-const texts = new WeakMap<readonly ix.IndexExpr[], string>();
-function viewText(index: readonly ix.IndexExpr[]): string {
-  let text = texts.get(index);
-  if (text === undefined) {
-    text = index.map(({ key }) => key).join();
-    texts.set(index, text);
-  }
-  return text;
-}
-
 /** Ops on positions, as long as nothing wraps around; bools are 0 and 1. */
 const positional: { readonly [op: string]: ((...x: number[]) => number) | undefined } = {
   add: (x, y) => (x as number) + (y as number),

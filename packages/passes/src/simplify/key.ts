@@ -1,8 +1,8 @@
 /**
  * Structural identity of nodes: equal numbers mean equal results.
  *
- * A long program asks this of every node more than once, so the answer is found by numbers (op, params, operands) in an
- * open hash table; text is made of params only, and only of those that an op has.
+ * A long program asks this of every node more than once, so the answer is found by numbers alone: an op with its params is
+ * spelled as a list of words, what it is with its operands is another list, and an open hash table knows all lists.
  */
 import type { Node, ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
@@ -37,8 +37,8 @@ function paramKey(value: unknown): string {
 
 const knownParams = new WeakMap<object, string>();
 
-/** Most ops have no params; those that have them are asked by every pass. */
-function keyOfParams(params: object): string {
+/** Params of an op as text. Most ops have none; those that have them are asked by every pass. */
+export function keyOfParams(params: object): string {
   for (const _ in params) {
     let key = knownParams.get(params);
     if (key === undefined) {
@@ -52,67 +52,157 @@ function keyOfParams(params: object): string {
 
 const smallestTable = 64;
 
-/** Numbers for nodes without regions: 0, 1, 2… in the order in which they are first seen. */
-export class Structures {
-  /** Ops with their params, as text. */
-  readonly #kinds = new Map<string, number>();
-  /** Open addressing: a structure's number + 1 at the first free slot from its hash on; 0 is free. */
+/** Numbers 0, 1, 2… for lists of integers, in the order in which they are first seen. */
+class Lists {
+  /** Open addressing: a list's number + 1 at the first free slot from its hash on; 0 is free. */
   #slots = new Int32Array(smallestTable);
   readonly #hashes: number[] = [];
-  readonly #kindOf: number[] = [];
-  readonly #operands: (readonly ValueId[])[] = [];
+  /** All lists one after the other, and where each one ends. */
+  readonly #words: number[] = [];
+  readonly #ends: number[] = [];
 
-  /** How many there are so far. */
   get size(): number {
     return this.#hashes.length;
   }
 
-  /** The number of `node` with `inputs` for operands. */
-  numberOf(node: Node, inputs: readonly ValueId[]): number {
-    const kind = this.#kind(node);
-    let hash = Math.imul(kind + 1, 0x9e3779b1);
-    for (const input of inputs) {
-      hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) ^ Math.imul(input + 1, 0x85ebca6b);
+  /** The number of the first `length` of `words`. */
+  numberOf(words: readonly number[], length: number): number {
+    let hash = 0x9e3779b1;
+    for (let i = 0; i < length; i += 1) {
+      hash = Math.imul(hash ^ (words[i] as number), 0x85ebca6b);
+      hash ^= hash >>> 15;
     }
-    hash ^= hash >>> 16;
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
       const number = (this.#slots[slot] as number) - 1;
-      if (this.#hashes[number] === hash && this.#isSame(number, kind, inputs)) return number;
+      if (this.#hashes[number] === hash && this.#isSame(number, words, length)) return number;
     }
+    for (let i = 0; i < length; i += 1) this.#words.push(words[i] as number);
+    this.#ends.push(this.#words.length);
     const number = this.#hashes.push(hash) - 1;
-    this.#kindOf.push(kind);
-    this.#operands.push(inputs);
     if (number * 2 < mask) this.#slots[slot] = number + 1;
     else this.#grow();
     return number;
   }
 
-  #kind({ op, params }: Node): number {
-    const key = op + keyOfParams(params);
-    let kind = this.#kinds.get(key);
-    if (kind === undefined) {
-      kind = this.#kinds.size;
-      this.#kinds.set(key, kind);
-    }
-    return kind;
-  }
-
-  #isSame(number: number, kind: number, inputs: readonly ValueId[]): boolean {
-    const own = this.#operands[number] as readonly ValueId[];
-    if (this.#kindOf[number] !== kind || own.length !== inputs.length) return false;
-    for (let i = 0; i < own.length; i += 1) if (own[i] !== inputs[i]) return false;
+  #isSame(number: number, words: readonly number[], length: number): boolean {
+    const start = number === 0 ? 0 : (this.#ends[number - 1] as number);
+    if ((this.#ends[number] as number) - start !== length) return false;
+    for (let i = 0; i < length; i += 1) if (this.#words[start + i] !== words[i]) return false;
     return true;
   }
 
   #grow(): void {
     this.#slots = new Int32Array(this.#slots.length * 4);
     const mask = this.#slots.length - 1;
-    for (const [number, hash] of this.#hashes.entries()) {
-      let slot = hash & mask;
+    for (let number = 0; number < this.#hashes.length; number += 1) {
+      let slot = (this.#hashes[number] as number) & mask;
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
       this.#slots[slot] = number + 1;
     }
+  }
+}
+
+/** Words that say what kind of thing follows. */
+const listMark = -1;
+const recordMark = -2;
+const endMark = -3;
+const textMark = -4;
+const dataMark = -5;
+
+/** Numbers for nodes without regions: 0, 1, 2… in the order in which they are first seen. */
+export class Structures {
+  /** Ops with their params. */
+  readonly #kinds = new Lists();
+  /** Kinds with their operands. */
+  readonly #structures = new Lists();
+  readonly #texts = new Map<string, number>();
+  /** The list that is being spelled. */
+  readonly #words: number[] = [];
+  #length = 0;
+
+  /** How many there are so far. */
+  get size(): number {
+    return this.#structures.size;
+  }
+
+  /** The number of `node` with `inputs` for operands. */
+  numberOf(node: Node, inputs: readonly ValueId[]): number {
+    const kind = this.#kind(node);
+    this.#length = 0;
+    this.#say(kind);
+    for (let i = 0; i < inputs.length; i += 1) this.#say(inputs[i] as number);
+    return this.#structures.numberOf(this.#words, this.#length);
+  }
+
+  #kind(node: Node): number {
+    this.#length = 0;
+    this.#say(this.#textNumber(node.op));
+    if (node.op === "full") {
+      // What programs have most of.
+      const { dtype, shape, bits } = node.params;
+      this.#say(this.#textNumber(dtype));
+      this.#say(bits.lo);
+      this.#say(bits.hi);
+      this.#spellList(shape);
+    } else {
+      this.#spellRecord(node.params);
+    }
+    return this.#kinds.numberOf(this.#words, this.#length);
+  }
+
+  #say(word: number): void {
+    this.#words[this.#length] = word;
+    this.#length += 1;
+  }
+
+  #textNumber(text: string): number {
+    let number = this.#texts.get(text);
+    if (number === undefined) {
+      number = this.#texts.size;
+      this.#texts.set(text, number);
+    }
+    return number;
+  }
+
+  #spellList(list: readonly unknown[]): void {
+    this.#say(listMark);
+    for (let i = 0; i < list.length; i += 1) this.#spell(list[i]);
+    this.#say(endMark);
+  }
+
+  #spellRecord(record: object): void {
+    for (const name in record) {
+      this.#say(this.#textNumber(name));
+      this.#spell((record as Readonly<Record<string, unknown>>)[name]);
+    }
+  }
+
+  /** Typed arrays count by identity, index expressions by their key. */
+  #spell(value: unknown): void {
+    if (typeof value === "number") {
+      // Numbers of all sizes, marks among them, stay apart from words.
+      if (Number.isInteger(value) && value >= 0) this.#say(value);
+      else this.#sayText(String(value));
+    } else if (typeof value !== "object" || value === null) {
+      this.#sayText(String(value));
+    } else if (Array.isArray(value)) {
+      this.#spellList(value);
+    } else if (ArrayBuffer.isView(value)) {
+      this.#say(dataMark);
+      this.#say(numberOf(value));
+    } else if (isIndexExpr(value)) {
+      this.#sayText(value.key);
+    } else {
+      this.#say(recordMark);
+      this.#spellRecord(value);
+      this.#say(endMark);
+    }
+  }
+
+  #sayText(text: string): void {
+    this.#say(textMark);
+    this.#say(this.#textNumber(text));
   }
 }

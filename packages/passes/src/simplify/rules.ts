@@ -14,6 +14,7 @@ import {
   type Region,
   sameShape,
   sizes,
+  type Table,
   type ValueId,
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
@@ -28,7 +29,7 @@ import {
   toBits,
 } from "@gridfuse/plan/scalar";
 import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
-import { coordinates, viewOf } from "../tensor/views.ts";
+import { coordinates, isStraight, viewOf } from "../tensor/views.ts";
 import { evaluateBits } from "./evaluate-bits.ts";
 import { gatherAsView, sliceAtConstants } from "./known-places.ts";
 
@@ -104,28 +105,38 @@ function dropMovement({ e }: RuleContext, node: Node, inputs: readonly ValueId[]
     return undefined;
   }
   const view = viewOf(e.table, node);
-  const same = view?.index.every((index, d) => index.key === ix.axis(d, shape[d] as number).key);
-  return same === true ? [source] : undefined;
+  return view !== undefined && isStraight(view.index, shape) ? [source] : undefined;
 }
 
 const sameBits = (a: Bits, b: Bits): boolean => a.lo === b.lo && a.hi === b.hi;
 
 /** A value without elements is as good as any other of its type. */
 function dropEmpty({ e }: RuleContext, node: Node): Result {
-  if (node.op === "full" || node.outputs.length === 0 || node.regions.length > 0) return undefined;
-  for (const value of node.outputs) if (!isEmpty(e, value)) return undefined;
+  const { outputs } = node;
+  if (outputs.length === 0 || node.regions.length > 0) return undefined;
+  for (let i = 0; i < outputs.length; i += 1) {
+    if (!isEmpty(e, outputs[i] as ValueId)) return undefined;
+  }
   return node.outputs.map((value) => fullLike(e, value, { lo: 0, hi: 0 }));
 }
 
-const isEmpty = (e: Emitter, value: ValueId): boolean =>
-  e.table.types[value]?.kind === "tensor" && e.shape(value).includes(0);
+function isEmpty(e: Emitter, value: ValueId): boolean {
+  const type = e.table.types[value];
+  if (type?.kind !== "tensor") return false;
+  const { shape } = type;
+  for (let d = 0; d < shape.length; d += 1) if (shape[d] === 0) return true;
+  return false;
+}
+
+/** x ∘ x = x. */
+const dropIdempotent = (_: RuleContext, _node: Node, inputs: readonly ValueId[]): Result =>
+  inputs[0] === inputs[1] ? [inputs[0] as ValueId] : undefined;
 
 /** x ∘ identity = x, where the op table knows an identity that is exact for the dtype. */
 function dropIdentity({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
   const facts = definitionOf(node.op).facts;
   if (facts === undefined || inputs.length !== 2) return undefined;
   const [x, y] = inputs as readonly [ValueId, ValueId];
-  if (facts.idempotent === true && x === y) return [x];
   const identity = facts.identity?.(e.dtype(x));
   if (identity === undefined) return undefined;
   if (isSplatOf(e, y, identity)) return [x];
@@ -152,7 +163,6 @@ function dropAbsorbed({ e }: RuleContext, node: Node, inputs: readonly ValueId[]
 
 /** f(f(x)) = x. */
 function dropInvolution({ e }: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
-  if (definitionOf(node.op).facts?.involution !== true) return undefined;
   const inner = e.table.producer(inputs[0] as ValueId);
   return inner?.op === node.op ? [inner.inputs[0] as ValueId] : undefined;
 }
@@ -396,32 +406,66 @@ const rules: RuleTable = {
 
 type AnyRule = (context: RuleContext, node: Node, inputs: readonly ValueId[]) => Result;
 
-/** Rules that may apply to an op, whatever its operands: found once of each. */
-const rulesByOp = new Map<OpName, readonly AnyRule[]>();
+/** Rules that may apply to an op, found once of each. */
+interface RulesOfOp {
+  readonly anyhow: readonly AnyRule[];
+  /** Those for nodes of which some operand is the same everywhere. */
+  readonly onSplats: readonly AnyRule[];
+}
+const rulesByOp = new Map<OpName, RulesOfOp>();
 
-function rulesOf(op: OpName): readonly AnyRule[] {
+function rulesOf(op: OpName): RulesOfOp {
   let found = rulesByOp.get(op);
   if (found === undefined) {
     const { scalar, category, facts } = definitionOf(op);
-    found = [
-      dropEmpty,
-      ...(comparisons.has(op) ? [foldKnownScalars] : []),
-      ...(scalar === undefined ? [] : [foldSplats]),
-      ...(category === "movement" ? [dropMovement] : []),
-      ...(facts === undefined ? [] : [dropIdentity]),
-      ...(absorbing[op] === undefined ? [] : [dropAbsorbed]),
-      ...(facts?.involution === true ? [dropInvolution] : []),
-      ...((rules[op] ?? []) as unknown as readonly AnyRule[]),
-    ];
+    found = {
+      anyhow: [
+        ...(comparisons.has(op) ? [foldKnownScalars] : []),
+        ...(category === "movement" ? [dropMovement] : []),
+        ...(facts?.idempotent === true ? [dropIdempotent] : []),
+        ...(facts?.involution === true ? [dropInvolution] : []),
+        ...((rules[op] ?? []) as unknown as readonly AnyRule[]),
+      ],
+      onSplats: [
+        ...(scalar === undefined ? [] : [foldSplats]),
+        ...(facts?.identity === undefined ? [] : [dropIdentity]),
+        ...(absorbing[op] === undefined ? [] : [dropAbsorbed]),
+      ],
+    };
     rulesByOp.set(op, found);
   }
   return found;
 }
 
 export function applyRules(context: RuleContext, node: Node, inputs: readonly ValueId[]): Result {
-  for (const rule of rulesOf(node.op)) {
-    const result = rule(context, node, inputs);
+  if (node.op === "full") return undefined;
+  const { anyhow, onSplats } = rulesOf(node.op);
+  const empty = dropEmpty(context, node);
+  if (empty !== undefined) return empty;
+  if (onSplats.length > 0 && hasSplat(context.e.table, inputs)) {
+    const result = firstOf(onSplats, context, node, inputs);
+    if (result !== undefined) return result;
+  }
+  return anyhow.length === 0 ? undefined : firstOf(anyhow, context, node, inputs);
+}
+
+function firstOf(
+  list: readonly AnyRule[],
+  context: RuleContext,
+  node: Node,
+  inputs: readonly ValueId[],
+): Result {
+  for (let i = 0; i < list.length; i += 1) {
+    const result = (list[i] as AnyRule)(context, node, inputs);
     if (result !== undefined) return result;
   }
   return undefined;
+}
+
+function hasSplat({ nodes, producers }: Table, inputs: readonly ValueId[]): boolean {
+  for (let i = 0; i < inputs.length; i += 1) {
+    const producer = producers[inputs[i] as ValueId] as number;
+    if (producer >= 0 && nodes[producer]?.op === "full") return true;
+  }
+  return false;
 }

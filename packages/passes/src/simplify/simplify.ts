@@ -2,23 +2,33 @@
  * canonicalise: constants folded, the same node never twice, dead nodes gone, algebra that is exact
  * for NaN, ±Inf and −0, control flow with a known condition resolved.
  *
- * One forward walk with hash-consing and the rule table of `rules.ts`, then one backward walk for
- * liveness. Ranges of integers (program ids, loop counters) may be given: this is how grid axes are
- * specialised ("specialise and look", design §4). Iotas and masks stay symbolic.
+ * One walk forward with hash-consing and the rule table of `rules.ts`, over what the results need. What a rule makes goes
+ * through the same two at once, so that a region is done after one walk; it is remembered, and so are nodes that no rule
+ * changes: asking again costs nothing. Ranges of integers (program ids, loop counters) may be given: this is how grid axes
+ * are specialised ("specialise and look", design §4). Iotas and masks stay symbolic.
  */
 import {
   Emitter,
   type Node,
   newRegion,
+  type OpName,
+  type OpParams,
   type Region,
   type Table,
   type ValueId,
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { copyNode, type Environment, hasEffect, liveNodes, resolve } from "../tensor/rebuild.ts";
+import {
+  copyNode,
+  type Environment,
+  hasEffect,
+  liveNodes,
+  resolve,
+  resolveAll,
+} from "../tensor/rebuild.ts";
 import { Structures } from "./key.ts";
-import { applyRules } from "./rules.ts";
+import { applyRules, type RuleContext } from "./rules.ts";
 
 export interface Assumptions {
   /** What integer values stand for: a constant, or a leaf with a range. */
@@ -29,14 +39,20 @@ export interface Assumptions {
   readonly loops?: ReadonlyMap<number, IndexExpr>;
 }
 
-/** Nodes that no rule changes as long as nothing is assumed, for good: nodes are never edited. */
-const settledNodes = new WeakMap<Table, boolean[]>();
+/** What is known of a table for good: neither nodes nor regions are ever edited. */
+interface Settled {
+  /** Nodes that no rule changes as long as nothing is assumed. */
+  readonly nodes: boolean[];
+  /** Regions in which there is nothing left to simplify. */
+  readonly regions: WeakSet<Region>;
+}
+const settledIn = new WeakMap<Table, Settled>();
 
-function settledIn(table: Table): boolean[] {
-  let settled = settledNodes.get(table);
+function settledOf(table: Table): Settled {
+  let settled = settledIn.get(table);
   if (settled === undefined) {
-    settled = [];
-    settledNodes.set(table, settled);
+    settled = { nodes: [], regions: new WeakSet() };
+    settledIn.set(table, settled);
   }
   return settled;
 }
@@ -47,112 +63,191 @@ export function simplifyRegion(
   region: Region,
   assumptions: Assumptions = {},
 ): Region {
-  const rough = newRegion();
-  rough.params.push(...region.params);
-  const e = new Emitter(table, rough);
-  const env: Environment = new Map(assumptions.replace ?? []);
-  simplifyInto(e, region, env, assumptions);
-  for (const value of region.results) rough.results.push(resolve(env, value));
-  const nodes = liveNodes(table, rough).map(({ id }) => id);
-  const isSame = sameNumbers(nodes, region.nodes) && sameNumbers(rough.results, region.results);
-  return isSame ? region : { params: rough.params, nodes, results: rough.results };
+  const simplifier = new Simplifier(table, assumptions);
+  return simplifier.isDone(region) ? region : simplifier.run(region);
 }
 
-const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((x, i) => x === b[i]);
+/** Hands every node that a rule makes to `canonical`. */
+class RuleEmitter extends Emitter {
+  readonly #canonical: (node: Node) => readonly ValueId[];
 
-/** Appends the simplified nodes of `region` to `e`. */
-export function simplifyInto(
-  e: Emitter,
-  region: Region,
-  env: Environment,
-  assumptions: Assumptions,
-): void {
-  const table = e.table;
-  const { replace, loops } = assumptions;
-  const known = assumptions.known ?? new Map<ValueId, IndexExpr>();
-  const isPlain = known.size === 0 && (replace?.size ?? 0) === 0 && (loops?.size ?? 0) === 0;
-  const settled = settledIn(table);
-  const structures = new Structures();
-  const made: (readonly ValueId[])[] = [];
-  const context = {
-    e,
-    known,
-    env,
-    splice: (inner: Region, args: readonly ValueId[]): readonly ValueId[] => {
-      inner.params.forEach((param, i) => {
-        env.set(param, args[i] as ValueId);
-      });
-      walkNodes(inner);
-      return inner.results.map((value) => resolve(env, value));
-    },
-  };
+  constructor(table: Table, region: Region, canonical: (node: Node) => readonly ValueId[]) {
+    super(table, region);
+    this.#canonical = canonical;
+  }
 
-  /** The node itself where operands and regions are what they were, else a copy. */
-  const kept = (node: Node, inputs: readonly ValueId[]): readonly ValueId[] => {
-    const regions =
-      node.regions.length === 0
-        ? node.regions
-        : node.regions.map((inner) => simplifyRegion(table, inner, loopsOnly(assumptions)));
-    const isSame =
-      inputs === node.inputs &&
-      node === table.nodes[node.id] &&
-      regions.every((inner, i) => inner === node.regions[i]);
-    if (!isSame) return copyNode(e, node, inputs, regions);
-    e.region.nodes.push(node.id);
-    return node.outputs;
-  };
+  override emitAll<K extends OpName>(
+    op: K,
+    inputs: readonly ValueId[],
+    params: OpParams[K],
+    regions: readonly Region[] = [],
+  ): readonly ValueId[] {
+    super.emitAll(op, inputs, params, regions);
+    return this.#canonical(this.table.nodes[this.region.nodes.pop() as number] as Node);
+  }
+}
 
-  const one = (node: Node, inputs: readonly ValueId[]): readonly ValueId[] => {
-    const isSettled = isPlain && inputs === node.inputs && settled[node.id] === true;
-    const rewritten = isSettled ? undefined : applyRules(context, node, inputs);
-    if (rewritten !== undefined) return rewritten;
-    const outputs = kept(node, inputs);
-    const isNew = outputs !== node.outputs;
-    // Rules for structured ops look into their regions, which may just have changed.
-    if (isPlain && !(isNew && node.regions.length > 0)) {
-      settled[isNew ? table.nodes.length - 1 : node.id] = true;
+class Simplifier implements RuleContext {
+  readonly e: Emitter;
+  readonly known: ReadonlyMap<ValueId, IndexExpr>;
+  readonly env: Environment;
+  readonly #table: Table;
+  readonly #replace: ReadonlyMap<ValueId, ValueId> | undefined;
+  readonly #loops: ReadonlyMap<number, IndexExpr> | undefined;
+  readonly #isPlain: boolean;
+  readonly #settled: Settled;
+  readonly #structures = new Structures();
+  /** What has been made for each structure. */
+  readonly #made: (readonly ValueId[])[] = [];
+  /** Values of which something is assumed, and what depends on them. */
+  readonly #touched: Set<ValueId>;
+
+  constructor(table: Table, { known, replace, loops }: Assumptions) {
+    this.#table = table;
+    this.known = known ?? new Map();
+    this.#replace = replace === undefined || replace.size === 0 ? undefined : replace;
+    this.#loops = loops === undefined || loops.size === 0 ? undefined : loops;
+    this.#isPlain =
+      this.known.size === 0 && this.#replace === undefined && this.#loops === undefined;
+    this.env = new Map(this.#replace ?? []);
+    this.#touched = new Set([...this.known.keys(), ...this.env.values()]);
+    this.#settled = settledOf(table);
+    this.e = new RuleEmitter(table, newRegion(), (node) => this.#simplified(node, node.inputs));
+  }
+
+  isDone(region: Region): boolean {
+    return this.#isPlain && this.#settled.regions.has(region);
+  }
+
+  run(given: Region): Region {
+    const table = this.#table;
+    const replaces = this.#replace !== undefined;
+    // What stands in for a value is not among the operands of whoever reads it.
+    const needed = replaces ? nodesOf(table, given) : liveNodes(table, given);
+    const hasChanged = this.#walk(needed) || replaces;
+    let region = given;
+    if (hasChanged) {
+      const rough: Region = {
+        params: [...given.params],
+        nodes: this.e.region.nodes,
+        results: given.results.map((value) => resolve(this.env, value)),
+      };
+      region = { ...rough, nodes: idsOf(liveNodes(table, rough)) };
+    } else if (needed.length < given.nodes.length) {
+      region = { ...given, nodes: idsOf(needed) };
+    }
+    if (this.#isPlain) this.#settled.regions.add(region);
+    return region;
+  }
+
+  /** Appends the simplified nodes of a region with its params bound; gives its results. */
+  splice(inner: Region, args: readonly ValueId[]): readonly ValueId[] {
+    inner.params.forEach((param, i) => {
+      this.env.set(param, args[i] as ValueId);
+    });
+    this.#walk(nodesOf(this.#table, inner));
+    return inner.results.map((value) => resolve(this.env, value));
+  }
+
+  /** Whether anything is other than it was. */
+  #walk(nodes: readonly Node[]): boolean {
+    const { e, env } = this;
+    let hasChanged = false;
+    for (let n = 0; n < nodes.length; n += 1) {
+      const given = nodes[n] as Node;
+      const node = this.#loops === undefined ? given : bindLoops(given, this.#loops);
+      e.origin = node.origin;
+      const outputs = this.#simplified(node, resolveAll(env, node.inputs));
+      if (outputs === given.outputs && this.#replace === undefined) continue;
+      hasChanged = true;
+      for (let i = 0; i < outputs.length; i += 1) {
+        const value = given.outputs[i] as ValueId;
+        env.set(value, this.#replace?.get(value) ?? (outputs[i] as ValueId));
+      }
+    }
+    return hasChanged;
+  }
+
+  #simplified(node: Node, inputs: readonly ValueId[]): readonly ValueId[] {
+    if (node.regions.length > 0) return this.#structured(node, inputs);
+    if (hasEffect(this.#table, node)) return this.#kept(node, inputs);
+    const structure = this.#structures.numberOf(node, inputs);
+    let outputs = this.#made[structure];
+    if (outputs === undefined) {
+      outputs = this.#rewritten(node, inputs) ?? this.#kept(node, inputs);
+      this.#made[structure] = outputs;
     }
     return outputs;
-  };
-
-  const walkNodes = (inner: Region): void => {
-    for (const id of inner.nodes) {
-      const node = bindLoops(table.nodes[id] as Node, loops);
-      const inputs = resolveAll(env, node.inputs);
-      e.origin = node.origin;
-      let outputs: readonly ValueId[];
-      if (node.regions.length > 0 || hasEffect(table, node)) {
-        outputs = one(node, inputs);
-      } else {
-        const structure = structures.numberOf(node, inputs);
-        outputs = made[structure] ?? one(node, inputs);
-        made[structure] = outputs;
-      }
-      if (outputs === node.outputs && replace === undefined) continue;
-      node.outputs.forEach((value, i) => {
-        env.set(value, replace?.get(value) ?? (outputs[i] as ValueId));
-      });
-    }
-  };
-  walkNodes(region);
-}
-
-/** The values as they are now: the very same list where all are as they were. */
-function resolveAll(env: Environment, values: readonly ValueId[]): readonly ValueId[] {
-  for (const value of values) {
-    if (resolve(env, value) !== value) return values.map((each) => resolve(env, each));
   }
-  return values;
+
+  /** Regions inside first: what rules find in them decides what becomes of the node. */
+  #structured(node: Node, inputs: readonly ValueId[]): readonly ValueId[] {
+    const rewritten = this.#rewritten(node, inputs);
+    if (rewritten !== undefined) return rewritten;
+    const table = this.#table;
+    const inside: Assumptions = this.#loops === undefined ? {} : { loops: this.#loops };
+    const regions = node.regions.map((inner) => simplifyRegion(table, inner, inside));
+    if (regions.every((inner, i) => inner === node.regions[i])) return this.#kept(node, inputs);
+    const { nodes } = this.e.region;
+    copyNode(this.e, node, inputs, regions);
+    const copy = table.nodes[nodes.pop() as number] as Node;
+    const again = this.#rewritten(copy, inputs);
+    if (again !== undefined) return again;
+    nodes.push(copy.id);
+    return this.#noted(copy.outputs, inputs, copy);
+  }
+
+  /** What rules make of a node; undefined where they leave it as it is. */
+  #rewritten(node: Node, inputs: readonly ValueId[]): readonly ValueId[] | undefined {
+    const isSettled =
+      inputs === node.inputs &&
+      this.#settled.nodes[node.id] === true &&
+      !this.#isTouched(node, inputs);
+    return isSettled ? undefined : applyRules(this, node, inputs);
+  }
+
+  /** The node itself where its operands are what they were, else a copy. */
+  #kept(node: Node, inputs: readonly ValueId[]): readonly ValueId[] {
+    const { e } = this;
+    const isSame = inputs === node.inputs && node === this.#table.nodes[node.id];
+    if (isSame) e.region.nodes.push(node.id);
+    return this.#noted(isSame ? node.outputs : copyNode(e, node, inputs), inputs, node);
+  }
+
+  /** Remembers that no rule changes the node that was appended last. */
+  #noted(outputs: readonly ValueId[], inputs: readonly ValueId[], node: Node): readonly ValueId[] {
+    if (this.#isTouched(node, inputs)) {
+      for (const value of outputs) this.#touched.add(value);
+    } else {
+      this.#settled.nodes[this.e.region.nodes.at(-1) as number] = true;
+    }
+    return outputs;
+  }
+
+  /** Whether something that is assumed goes into a node: another time, rules may see it otherwise. */
+  #isTouched(node: Node, inputs: readonly ValueId[]): boolean {
+    if (this.#isPlain) return false;
+    if (node !== this.#table.nodes[node.id]) return true;
+    for (const value of inputs) if (this.#touched.has(value)) return true;
+    return false;
+  }
 }
 
-const loopsOnly = ({ loops }: Assumptions): Assumptions => (loops === undefined ? {} : { loops });
+const nodesOf = (table: Table, { nodes }: Region): readonly Node[] =>
+  nodes.map((id) => table.nodes[id] as Node);
+const idsOf = (nodes: readonly Node[]): number[] => nodes.map(({ id }) => id);
 
-/** A view with its loop leaves replaced. */
-function bindLoops(node: Node, loops: Assumptions["loops"]): Node {
-  if (loops === undefined || loops.size === 0 || node.op !== "view") return node;
+/** A view with its loop leaves replaced; the node itself where it has none of those. */
+function bindLoops(node: Node, loops: ReadonlyMap<number, IndexExpr>): Node {
+  if (node.op !== "view") return node;
+  let isSame = true;
   const index = node.params.index.map((part) =>
-    ix.substitute(part, (leaf) => (leaf.k === "loop" ? (loops.get(leaf.loop) ?? leaf) : leaf)),
+    ix.substitute(part, (leaf) => {
+      const bound = leaf.k === "loop" ? loops.get(leaf.loop) : undefined;
+      if (bound === undefined) return leaf;
+      isSame = false;
+      return bound;
+    }),
   );
-  return { ...node, params: { ...node.params, index } };
+  return isSame ? node : { ...node, params: { ...node.params, index } };
 }

@@ -26,6 +26,7 @@ import {
   hasStructure,
   liveNodes,
   replay,
+  rewriteRegion,
 } from "./rebuild.ts";
 
 export interface LoopOptions {
@@ -36,26 +37,27 @@ export interface LoopOptions {
 
 export function tidyLoops(table: Table, region: Region, options: LoopOptions): Region {
   if (!hasStructure(table, region)) return region;
-  const result: Region = { params: [...region.params], nodes: [], results: [] };
-  const e = new Emitter(table, result);
   const live = liveNodes(table, region);
   const used = new Set<ValueId>(region.results);
   for (const node of live) for (const input of node.inputs) used.add(input);
   // What is not live may read results that a loop gives no more.
-  const needed: Region = { ...region, nodes: live.map(({ id }) => id) };
-  const results = replay(e, needed, new Map(), (node, inputs) => {
+  const isAllLive = live.length === region.nodes.length;
+  const needed = isAllLive ? region : { ...region, nodes: live.map(({ id }) => id) };
+  return rewriteRegion(table, needed, (node, inputs, e) => {
     if (node.regions.length === 0) return undefined;
     const regions = node.regions.map((inner, i) =>
       // Index maps are read symbolically.
       node.op === "grid" && i > 0 ? inner : tidyLoops(table, inner, options),
     );
-    const tidy: Node = { ...node, regions };
-    if (tidy.op !== "scan" && tidy.op !== "while") return copyNode(e, node, inputs, regions);
-    const isUsed = node.outputs.map((value) => used.has(value));
-    return tidyLoop(e, tidy, inputs, isUsed, options) ?? copyNode(e, node, inputs, regions);
+    const isSame = regions.every((inner, i) => inner === node.regions[i]);
+    const tidy: Node = isSame ? node : { ...node, regions };
+    if (tidy.op === "scan" || tidy.op === "while") {
+      const isUsed = node.outputs.map((value) => used.has(value));
+      const tidied = tidyLoop(e, tidy, inputs, isUsed, options);
+      if (tidied !== undefined) return tidied;
+    }
+    return isSame ? undefined : copyNode(e, node, inputs, regions);
   });
-  result.results.push(...results);
-  return result;
 }
 
 type Loop = NodeNamed<"scan"> | NodeNamed<"while">;

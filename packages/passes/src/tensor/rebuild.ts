@@ -14,6 +14,7 @@ import {
   type Region,
   type Table,
   type ValueId,
+  type ValueType,
 } from "@gridfuse/graph";
 
 export type Environment = Map<ValueId, ValueId>;
@@ -27,8 +28,10 @@ export function copyNode(
   inputs: readonly ValueId[],
   regions: readonly Region[] = node.regions,
 ): readonly ValueId[] {
-  const types = node.outputs.map((value) => e.table.types[value]!);
-  return e.table.newNode(e.region, node.op, node.params, inputs, types, regions, node.origin)
+  const { types } = e.table;
+  const made: ValueType[] = [];
+  for (let i = 0; i < node.outputs.length; i += 1) made.push(types[node.outputs[i] as ValueId]!);
+  return e.table.newNode(e.region, node.op, node.params, inputs, made, regions, node.origin)
     .outputs;
 }
 
@@ -70,6 +73,44 @@ export function replay(
   }
   e.origin = outer;
   return region.results.map((value) => resolve(env, value));
+}
+
+/**
+ * `region` with other nodes in place of some: those of which `rewrite` makes something, and those that read what has become
+ * of them. All others stay; so does the region where nothing changes.
+ */
+export function rewriteRegion(table: Table, region: Region, rewrite: Rewrite): Region {
+  const result: Region = { params: [...region.params], nodes: [], results: [] };
+  const e = new Emitter(table, result);
+  const env: Environment = new Map();
+  let hasChanged = false;
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    const inputs = resolveAll(env, node.inputs);
+    e.origin = node.origin;
+    const rewritten = rewrite(node, inputs, e, env);
+    if (rewritten === undefined && inputs === node.inputs) {
+      result.nodes.push(id);
+      continue;
+    }
+    hasChanged = true;
+    const outputs = rewritten ?? copyNode(e, node, inputs);
+    node.outputs.forEach((value, i) => {
+      env.set(value, outputs[i] as ValueId);
+    });
+  }
+  if (!hasChanged) return region;
+  result.results.push(...resolveAll(env, region.results));
+  return result;
+}
+
+/** The values as they are now: the very same list where all are as they were. */
+export function resolveAll(env: Environment, values: readonly ValueId[]): readonly ValueId[] {
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as ValueId;
+    if ((env.get(value) ?? value) !== value) return values.map((each) => resolve(env, each));
+  }
+  return values;
 }
 
 /** Values used in `region` (results included) that are neither its params nor made in it. */
@@ -142,19 +183,43 @@ function operandsBehind(table: Table, node: NodeNamed<"cond">, i: number): reado
   return [which, ...needed];
 }
 
+/** Marks on values of a table: those at which it is the latest count. */
+interface Marks {
+  values: Uint32Array;
+  latest: number;
+}
+const marksIn = new WeakMap<Table, Marks>();
+
+/** Marks of which none is set. There is one set of them for each table, for one walk at a time. */
+function freshMarks(table: Table): Marks {
+  let marks = marksIn.get(table);
+  if (marks === undefined || marks.values.length < table.types.length) {
+    marks = { values: new Uint32Array(2 * table.types.length), latest: 0 };
+    marksIn.set(table, marks);
+  }
+  marks.latest += 1;
+  return marks;
+}
+
 /** Nodes of `region` that its results or (unless told otherwise) an effect need, in order. */
 export function liveNodes(
   table: Table,
   region: Region,
   isWanted: (node: Node) => boolean = (node) => hasEffect(table, node),
 ): Node[] {
-  const needed = new Set<ValueId>(region.results);
+  const { values: needed, latest: mark } = freshMarks(table);
+  for (const value of region.results) needed[value] = mark;
   const live: Node[] = [];
   for (let i = region.nodes.length - 1; i >= 0; i -= 1) {
     const node = table.nodes[region.nodes[i] as number] as Node;
-    if (!isWanted(node) && !node.outputs.some((value) => needed.has(value))) continue;
+    const { inputs, outputs } = node;
+    let isLive = false;
+    for (let k = 0; k < outputs.length; k += 1) {
+      if (needed[outputs[k] as ValueId] === mark) isLive = true;
+    }
+    if (!isLive && !isWanted(node)) continue;
     live.push(node);
-    for (const input of node.inputs) needed.add(input);
+    for (let k = 0; k < inputs.length; k += 1) needed[inputs[k] as ValueId] = mark;
   }
   return live.reverse();
 }
@@ -220,8 +285,9 @@ export const hasStructure = (table: Table, region: Region): boolean =>
   region.nodes.some((id) => (table.nodes[id] as Node).regions.length > 0);
 
 export function hasEffect(table: Table, node: Node): boolean {
-  if (node.op === "debug_print" || node.op === "set" || node.op === "addupdate") return true;
-  return node.regions.some((region) =>
+  const { op, regions } = node;
+  if (regions.length === 0) return op === "debug_print" || op === "set" || op === "addupdate";
+  return regions.some((region) =>
     region.nodes.some((id) => hasEffect(table, table.nodes[id] as Node)),
   );
 }

@@ -9,7 +9,7 @@
  */
 import {
   definitionOf,
-  Emitter,
+  type Emitter,
   type Node,
   type Region,
   type Table,
@@ -17,7 +17,7 @@ import {
   walk,
 } from "@gridfuse/graph";
 import { isFloat, toBits } from "@gridfuse/plan/scalar";
-import { copyNode, replay } from "./rebuild.ts";
+import { copyNode, rewriteRegion } from "./rebuild.ts";
 
 export function settleNaNs(table: Table, region: Region): Region {
   const observed = observedArithmetic(table, region);
@@ -25,18 +25,16 @@ export function settleNaNs(table: Table, region: Region): Region {
 }
 
 function settleRegion(table: Table, region: Region, observed: ReadonlySet<ValueId>): Region {
-  const result: Region = { params: [...region.params], nodes: [], results: [] };
-  const e = new Emitter(table, result);
-  const results = replay(e, region, new Map(), (node, inputs) => {
+  return rewriteRegion(table, region, (node, inputs, e) => {
     const regions = node.regions.map((inner) => settleRegion(table, inner, observed));
+    const isObserved = node.outputs.some((value) => observed.has(value));
+    if (!isObserved && regions.every((inner, i) => inner === node.regions[i])) return undefined;
     const outputs = copyNode(e, node, inputs, regions);
     return node.outputs.map((value, i) => {
       const made = outputs[i] as ValueId;
       return observed.has(value) ? canonical(e, made) : made;
     });
   });
-  result.results.push(...results);
-  return result;
 }
 
 function canonical(e: Emitter, value: ValueId): ValueId {
