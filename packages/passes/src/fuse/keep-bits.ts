@@ -6,27 +6,37 @@ import type { KernelStep, Stage, Write } from "@gridfuse/plan";
 import { bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
 import { appendNodes, dropDead, movedWrite } from "./stage.ts";
 
-/** Nodes (1) whose bits are some memory's, a constant's or an integer's: no arithmetic made them. */
-function movedNodes(nodes: readonly ScalarNode[]): Uint8Array {
-  const moved = new Uint8Array(nodes.length);
-  for (const [i, node] of nodes.entries()) {
+/** Whether a node's bits are some memory's, a constant's or an integer's: no arithmetic made them. */
+class Moved {
+  readonly #nodes: readonly ScalarNode[];
+  readonly #known = new Map<number, boolean>();
+
+  constructor(nodes: readonly ScalarNode[]) {
+    this.#nodes = nodes;
+  }
+
+  has(at: number): boolean {
+    const node = this.#nodes[at] as ScalarNode;
     switch (node.op) {
       case "load":
       case "const":
-        moved[i] = 1;
-        break;
-      case "select":
-        moved[i] = (moved[node.args[1]] as number) & (moved[node.args[2]] as number);
-        break;
+        return true;
       case "bitcast": {
         const [from] = node.args;
-        moved[i] = isFloat((nodes[from] as ScalarNode).dtype) ? (moved[from] as number) : 1;
-        break;
+        return !isFloat((this.#nodes[from] as ScalarNode).dtype) || this.has(from);
+      }
+      case "select": {
+        let isMoved = this.#known.get(at);
+        if (isMoved === undefined) {
+          isMoved = this.has(node.args[1]) && this.has(node.args[2]);
+          this.#known.set(at, isMoved);
+        }
+        return isMoved;
       }
       default:
+        return false;
     }
   }
-  return moved;
 }
 
 /** The moved float `root` as the unsigned integer of its width; `renamed` are the nodes' numbers in `b`. */
@@ -64,25 +74,15 @@ function moveAsBits(
   }
 }
 
-/** Cheap to say: whether some float is looked at as bits, or written as it was found. */
-function mayMove({ nodes, writes }: Stage): boolean {
-  const isFloatNode = (at: number): boolean => isFloat((nodes[at] as ScalarNode).dtype);
-  return (
-    writes.some(({ value }) => movers.has((nodes[value] as ScalarNode).op) && isFloatNode(value)) ||
-    nodes.some((node) => node.op === "bitcast" && isFloatNode(node.args[0]))
-  );
-}
-const movers: ReadonlySet<ScalarNode["op"]> = new Set(["load", "const", "select", "bitcast"]);
-
 export function keepStageBits(stage: Stage): Stage {
   const { nodes } = stage;
-  if (!mayMove(stage)) return stage;
-  const isMoved = movedNodes(nodes);
-  const readsBits = (node: ScalarNode): boolean =>
-    node.op === "bitcast" &&
-    isFloat((nodes[node.args[0]] as ScalarNode).dtype) &&
-    isMoved[node.args[0]] === 1;
-  const writesBits = ({ dtype, value }: Write): boolean => isFloat(dtype) && isMoved[value] === 1;
+  const moved = new Moved(nodes);
+  const readsBits = (node: ScalarNode): boolean => {
+    if (node.op !== "bitcast") return false;
+    const [from] = node.args;
+    return isFloat((nodes[from] as ScalarNode).dtype) && moved.has(from);
+  };
+  const writesBits = ({ dtype, value }: Write): boolean => isFloat(dtype) && moved.has(value);
   if (!stage.writes.some(writesBits) && !nodes.some(readsBits)) return stage;
   const b = new ScalarBuilder();
   const renamed = appendNodes(
@@ -109,7 +109,7 @@ export function keepStageBits(stage: Stage): Stage {
   return dropDead({ ...stage, nodes: b.nodes, reductions, writes });
 }
 
-export const keepBits = (kernel: KernelStep): KernelStep => ({
-  ...kernel,
-  stages: kernel.stages.map(keepStageBits),
-});
+export function keepBits(kernel: KernelStep): KernelStep {
+  const stages = kernel.stages.map(keepStageBits);
+  return stages.every((stage, i) => stage === kernel.stages[i]) ? kernel : { ...kernel, stages };
+}

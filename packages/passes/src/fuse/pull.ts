@@ -31,6 +31,7 @@ import { symbolicValue, truth } from "../tensor/symbolic.ts";
 import { unflatten, viewOf } from "../tensor/views.ts";
 import { indexIn, type Place } from "./builder.ts";
 import type { CoordinateTable } from "./coordinates.ts";
+import { expand, type Meaning } from "./formulas.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
 import { isReduction } from "./op-kinds.ts";
 import { foldElements, foldedDims, isShortFold } from "./short-folds.ts";
@@ -190,9 +191,7 @@ export class Puller {
     at: readonly IndexExpr[],
     guard: readonly IndexRange[],
   ): number {
-    const meaning = definitionOf(node.op).scalar as
-      | ((b: ScalarBuilder, x: readonly number[], params: unknown, dtype: DType) => number)
-      | undefined;
+    const meaning = definitionOf(node.op).scalar as Meaning | undefined;
     if (meaning === undefined) {
       const place = this.#around.materialise(value);
       return this.#load(stage, value, place, at, guard, zeroBits);
@@ -208,7 +207,8 @@ export class Puller {
     const position = this.#isScatter
       ? positionOf(stage.b, node.op, operands, this.#dtype(value))
       : undefined;
-    return position ?? meaning(stage.b, operands, node.params, this.#dtype(value));
+    if (position !== undefined) return position;
+    return expand(stage.b, node.op, meaning, operands, node.params, this.#dtype(value));
   }
 
   /** The operand that a selection takes, inside an orbit, where the position alone decides that. */

@@ -171,10 +171,8 @@ export function remembered(map: (e: IndexExpr) => IndexExpr): (e: IndexExpr) => 
 /** The stage, all of whose nodes differ, without those that nothing needs. */
 export function dropDead(stage: Stage): Stage {
   const live = liveNodes(stage);
-  return live.every(isOne) ? stage : renumbered(stage, stage.nodes, live);
+  return live.includes(0) ? renumbered(stage, stage.nodes, live) : stage;
 }
-
-const isOne = (flag: number): boolean => flag === 1;
 
 /** The stage with these nodes, of which only the live ones stay. */
 function renumbered(stage: Stage, nodes: readonly ScalarNode[], live: Uint8Array): Stage {

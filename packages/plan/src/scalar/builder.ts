@@ -5,7 +5,14 @@
 import { type Bits, type ScalarValue, toBits } from "../bits.ts";
 import type { DType } from "../dtype.ts";
 import type { IndexExpr } from "../index-expr/expr.ts";
-import type { BinaryOp, CompareOp, IndexRange, ScalarNode, UnaryOp } from "./node.ts";
+import {
+  argsOf,
+  type BinaryOp,
+  type CompareOp,
+  type IndexRange,
+  type ScalarNode,
+  type UnaryOp,
+} from "./node.ts";
 
 /** Index of a node in the program under construction. */
 export type Scalar = number;
@@ -55,8 +62,24 @@ function hash(op: number, x: number, y: number, z: number): number {
   return h ^ (h >>> 16);
 }
 
+/** The operation `node` of other operands, of which it takes the first. */
+function withArgs(node: ScalarNode, x: number, y: number, z: number): ScalarNode {
+  const { op, dtype } = node;
+  const count = argsOf(node).length;
+  const args = count === 1 ? [x] : count === 2 ? [x, y] : [x, y, z];
+  return { op, dtype, args } as unknown as ScalarNode;
+}
+
 const guardText = (guard: readonly IndexRange[]): string =>
   guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
+
+/** A program of arguments, constants and operations on them, to be copied into others: what a function expands to. */
+export interface Formula {
+  /** The arguments, and then everything else. */
+  readonly nodes: readonly ScalarNode[];
+  readonly keys: readonly number[];
+  readonly result: Scalar;
+}
 
 export class ScalarBuilder {
   readonly nodes: ScalarNode[] = [];
@@ -102,6 +125,42 @@ export class ScalarBuilder {
         this.#append(opNumbers.of(node.op), x as number, y, z, node);
       }
     }
+  }
+
+  /** What `build` makes of arguments of these dtypes. It must not read memory, nor ask for positions. */
+  static formula(
+    dtypes: readonly DType[],
+    build: (b: ScalarBuilder, args: readonly Scalar[]) => Scalar,
+  ): Formula {
+    const b = new ScalarBuilder();
+    const result = build(
+      b,
+      dtypes.map((dtype, i) => b.argument(dtype, i)),
+    );
+    return { nodes: b.nodes, keys: b.#keys, result };
+  }
+
+  /** The formula of `operands`: the nodes that its function would have made here, in the same order. */
+  apply({ nodes, keys, result }: Formula, operands: readonly Scalar[]): Scalar {
+    const moved = operands.slice();
+    for (let i = operands.length; i < nodes.length; i += 1) {
+      const node = nodes[i] as ScalarNode;
+      const at = i * keyLength;
+      const op = keys[at] as number;
+      const args = argsOf(node);
+      if (args.length === 0) {
+        const [x, y] = [keys[at + 1] as number, keys[at + 2] as number];
+        const known = this.#find(op, x, y, 0);
+        moved.push(known >= 0 ? known : this.#append(op, x, y, 0, node));
+      } else {
+        const x = moved[args[0] as number] as number;
+        const y = args.length > 1 ? (moved[args[1] as number] as number) : 0;
+        const z = args.length > 2 ? (moved[args[2] as number] as number) : 0;
+        const known = this.#find(op, x, y, z);
+        moved.push(known >= 0 ? known : this.#append(op, x, y, z, withArgs(node, x, y, z)));
+      }
+    }
+    return moved[result] as number;
   }
 
   /** What a load says beyond a buffer and an index, as a number; −1 where that is nothing. */
