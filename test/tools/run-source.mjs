@@ -20,7 +20,7 @@ await build({
   sourcemap: "inline",
   outfile,
   logLevel: "warning",
-  external: ["fast-check", "webgpu"],
+  external: ["fast-check", "vite", "webgpu"],
 });
 const { status } = spawnSync(
   process.execPath,
