@@ -1,6 +1,7 @@
 /** Runs one plan on both backends and compares every bit, NaNs as a class. */
 import { type DType, isFloat, type Plan, type StorageArray, storageArray } from "@gridfuse/plan";
 import { loadLanes } from "@gridfuse/plan/scalar";
+import { nativeCpu } from "../src/c/executor.ts";
 import { cpuSync } from "../src/index.ts";
 
 export function runOn(
@@ -8,7 +9,10 @@ export function runOn(
   plan: Plan,
   inputs: Record<string, StorageArray>,
 ): Record<string, StorageArray> {
-  using executable = cpuSync({ backend }).prepareSync(plan);
+  // GRIDFUSE_BACKENDS=native puts compiled C in the place of WebAssembly.
+  const isNative = backend === "wasm" && process.env.GRIDFUSE_BACKENDS === "native";
+  const executor = isNative ? nativeCpu({}) : cpuSync({ backend });
+  using executable = executor.prepareSync(plan);
   return executable.runSync(inputs);
 }
 

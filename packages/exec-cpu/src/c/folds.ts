@@ -37,6 +37,13 @@ export function segmentFold(library: Library, op: "add" | "mul", dtype: DType): 
   const hasVectors = dtype === "float32" || dtype === "float64";
   const step = (a: string, b: string): string => combine(op, dtype, a, b);
   const start = literal(dtype, identityOf(op, dtype));
+  const halves = (sums: string): string =>
+    [8, 4, 2, 1]
+      .map((half) => {
+        const sum = step(`${sums}[l]`, `${sums}[l + ${half}]`);
+        return `for (int l = 0; l < ${half}; l++) ${sums}[l] = ${sum};`;
+      })
+      .join("\n  ");
   return library.need(`gf_segment_${op}_${dtype}`, (name) =>
     hasVectors
       ? `
@@ -52,8 +59,7 @@ static inline ${type} ${name}(const ${type} *values, long n) {
       acc[l] = acc[l] ${op === "add" ? "+" : "*"} *(const vec *)(values + j + l * lanes);
   for (int l = 0; l < vectors; l++) sums.v[l] = acc[l];
   for (int l = 0; j < n; j++, l++) sums.s[l] = ${step("sums.s[l]", "values[j]")};
-  for (int half = ${accumulators / 2}; half >= 1; half /= 2)
-    for (int l = 0; l < half; l++) sums.s[l] = ${step("sums.s[l]", "sums.s[l + half]")};
+  ${halves("sums.s")}
   return sums.s[0];
 }`
       : `
@@ -64,8 +70,7 @@ static inline ${type} ${name}(const ${type} *values, long n) {
   for (; j + ${accumulators} <= n; j += ${accumulators})
     for (int l = 0; l < ${accumulators}; l++) sums[l] = ${step("sums[l]", "values[j + l]")};
   for (int l = 0; j < n; j++, l++) sums[l] = ${step("sums[l]", "values[j]")};
-  for (int half = ${accumulators / 2}; half >= 1; half /= 2)
-    for (int l = 0; l < half; l++) sums[l] = ${step("sums[l]", "sums[l + half]")};
+  ${halves("sums")}
   return sums[0];
 }`,
   );
@@ -118,19 +123,26 @@ export function extremeSearch(library: Library, op: "argmax" | "argmin", dtype: 
   const type = cType(dtype);
   const plain = op === "argmax" ? "max" : "min";
   const fold = plainFold(library, plain, dtype);
+  const isWide = dtype === "float32" || dtype === "float64" || !isFloat(dtype);
+  const held = (x: string): string => (isWide ? x : `gf_from_${dtype}(${x})`);
+  const search = (test: (x: string) => string): string => `
+  for (; j + 64 <= n; j += 64) {
+    int any = 0;
+    for (int l = 0; l < 64; l++) any |= ${test(held("values[j + l]"))};
+    if (any) break;
+  }
+  while (!(${test(held("values[j]"))})) j++;`;
   return library.need(`gf_${op}_${dtype}`, (name) => {
+    const equal = search((x) => `(${x} == ${held("block")})`);
     const found = isFloat(dtype)
-      ? "x == y || (x != x && y != y)".replaceAll(/[xy]/g, (v) => {
-          const at = v === "x" ? "values[j]" : "block";
-          return dtype === "float32" || dtype === "float64" ? at : `gf_from_${dtype}(${at})`;
-        })
-      : "values[j] == block";
+      ? `if (${held("block")} != ${held("block")}) {${search((x) => `(${x} != ${x})`)}\n} else {${equal}\n}`
+      : equal;
     return `
 static inline void ${name}(${type} *best, long *where, const ${type} *values, long n, long start) {
-  const ${type} block = ${fold}(values[0], values + 1, n - 1);
+  const ${type} block = ${fold}(values[0], values, n);
   if (*where >= 0 && !${isBeyond(op, dtype, "block", "*best")}) return;
   long j = 0;
-  while (!(${found})) j++;
+  ${found}
   *best = block;
   *where = start + j;
 }`;

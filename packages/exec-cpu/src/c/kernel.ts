@@ -11,6 +11,7 @@ import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { type Contractions, contractionsOf } from "../codegen/contract.ts";
 import { formOf, type KernelForm, type LoopAxis, type StageForm } from "../codegen/kernel-form.ts";
 import { isInPlace, withoutRares } from "../codegen/kernel-late.ts";
+import { withStash } from "../codegen/kernel-stash.ts";
 import { valuesIn } from "../codegen/program-facts.ts";
 import { isArg, isOrdered } from "../codegen/reductions.ts";
 import { accumulators, segmentLength } from "../codegen/segments.ts";
@@ -24,11 +25,17 @@ import {
   plainFold,
   segmentFold,
 } from "./folds.ts";
-import { bestAxis, lanesAcross, product } from "./loops.ts";
+import { bestAxis, isNextAlong, lanesAcross, product } from "./loops.ts";
 import { Body, type BodyContext, type Memory, missingReduction } from "./program.ts";
 
 /** Outer points that are worked on at once where lanes run across them. */
 const pointsAtOnce = 64;
+/** Slow sides of so many nodes are computed for all lanes, rather than asking whether any needs them. */
+const smallSide = 4;
+/** Where some lane needs one, those of so many are computed for its neighbours too. */
+const branchlessSide = 48;
+/** Values that are folded at once where they lie and their order does not show. */
+const longBlock = 4096;
 /** Points after which it is known whether they needed a slow side. */
 const checkedAtOnce = 512;
 
@@ -57,10 +64,8 @@ export function kernelSource(name: string, step: KernelStep, options: KernelOpti
 interface Around {
   readonly reducedVaries: boolean;
   reduced(stage: number, reduction: number): string;
-  /** An lvalue for the value of reduction k at a lane. */
-  value(k: number): string;
-  /** Statements at each lane, after all values are there. */
-  readonly after?: (body: Body) => string;
+  /** An lvalue for the value of reduction k at a lane; undefined where it is read where it lies. */
+  value(k: number): string | undefined;
 }
 
 class KernelWriter {
@@ -71,10 +76,18 @@ class KernelWriter {
   readonly #parallel: LoopAxis | undefined;
   readonly #across: LoopAxis | undefined;
   readonly #folds: boolean;
+  /** Bytes of the rows that one stage leaves for later ones. */
+  readonly #rows: readonly number[];
 
-  constructor(step: KernelStep, options: KernelOptions) {
+  constructor(step: KernelStep, given: KernelOptions) {
+    const plain = formOf(step);
+    const isPointByPoint =
+      (plain.stages.length > 1 || reduces(plain.stages)) && lanesAcross(plain) === undefined;
+    const first = given.memory.buffers.length;
+    const { form, rows } = isPointByPoint ? withStash(plain, first) : { form: plain, rows: [] };
+    this.#rows = rows;
+    const options = { ...given, memory: withRows(given.memory, first) };
     this.#options = options;
-    const form = formOf(step);
     const contractions = options.isFast ? form.stages.map(contractionsOf) : undefined;
     // The same without slow sides, so that a point has the same bits beside one that needs them.
     const contracted = (known: KernelForm): KernelForm =>
@@ -106,11 +119,14 @@ class KernelWriter {
       : this.#across === undefined
         ? this.#pointByPoint()
         : this.#manyPoints(this.#across);
+    const rows = this.#rows.map(
+      (bytes, i) => `uint8_t k${i}[${bytes}] __attribute__((aligned(64)));\n`,
+    );
     const points = product(outer);
     const work = stages.reduce((n, { inner, nodes }) => n + product(inner) * (1 + nodes.length), 0);
     const extent = this.#parallel?.extent ?? 1;
     return {
-      text: `static void ${name}(uint8_t *m, const long *L, long batch, long from, long to, long member) {\n${body}}\n`,
+      text: `static void ${name}(uint8_t *m, const long *L, long batch, long from, long to, long member) {\n${rows.join("")}${body}}\n`,
       extent,
       work: (work * points) / extent,
       how: this.#how(),
@@ -176,27 +192,61 @@ class KernelWriter {
         .map((of, k) => `const ${cType(of.dtype)} r${s}_${k} = ${identity(of)};\n`)
         .join("");
     }
-    const longest = Math.min(n, segmentLength);
     const folds = stage.reductions.map((of, k) => this.#fold(stage, s, of, k, n));
+    const inPlace = stage.reductions.map(({ value }) => this.#neighbours(stage, value, axis));
+    const isLong =
+      stage.writes.length === 0 &&
+      inPlace.every(
+        (read, k) => read !== undefined && !isOrdered(stage.reductions[k] as Reduction),
+      );
+    const blockLength = isLong ? longBlock : segmentLength;
+    const longest = Math.min(n, blockLength);
     const values = stage.reductions
-      .map((of, k) => `${cType(valueType(stage, of))} w${s}_${k}[${longest}];\n`)
+      .map((of, k) => {
+        const type = cType(valueType(stage, of));
+        return inPlace[k] === undefined
+          ? `${type} w${s}_${k}[${longest}];\n`
+          : `const ${type} *w${s}_${k};\n{ const long a${axis?.axis} = s; w${s}_${k} = &${inPlace[k]}; }\n`;
+      })
       .join("");
     const at = axis === undefined ? "0" : `a${axis.axis} - s`;
-    const around = { reducedVaries: false, reduced, value: (k: number) => `w${s}_${k}[${at}]` };
-    const isOne = n <= segmentLength;
-    const block = [
-      values,
-      `const long n = ${isOne ? `${n}L` : `gf_min(${segmentLength}L, ${n}L - s)`};\n`,
-      this.#lanes(s, axis, "s", "s + n", around),
-      ...folds.map(({ segment }) => segment),
-    ].join("");
+    const around: Around = {
+      reducedVaries: false,
+      reduced,
+      value: (k) => (inPlace[k] === undefined ? `w${s}_${k}[${at}]` : undefined),
+    };
+    // With a constant number of points, what they are is known to the compiler: all but the last are whole segments.
+    const block = (points: number): string =>
+      [
+        values,
+        `enum { n = ${points} };\n`,
+        this.#lanes(s, axis, "s", `s + ${points}L`, around),
+        ...folds.map(({ segment }) => segment),
+      ].join("");
+    const [whole, rest] = [Math.floor(n / blockLength), n % blockLength];
     return [
       ...folds.map(({ begin }) => begin),
-      isOne
-        ? `{ const long s = 0;\n${block}}\n`
-        : `for (long s = 0; s < ${n}L; s += ${segmentLength}) {\n${block}}\n`,
+      whole === 0
+        ? ""
+        : `for (long s = 0; s < ${whole * blockLength}L; s += ${blockLength}) {\n${block(blockLength)}}\n`,
+      rest === 0 ? "" : `{\nconst long s = ${whole * blockLength}L;\n${block(rest)}}\n`,
       ...folds.map(({ end }) => end),
     ].join("");
+  }
+
+  /** The element that a value to be folded is, where it and the next ones are only read, one after the other. */
+  #neighbours(stage: StageForm, value: number, axis: LoopAxis | undefined): string | undefined {
+    const node = stage.nodes[value] as ScalarNode;
+    if (node.op !== "load" || node.guard.length > 0 || node.dtype === "bool") return undefined;
+    if (axis === undefined || !isNextAlong(node.index, axis)) return undefined;
+    if (valuesIn(node.index).length > 0) return undefined;
+    // What the stage writes could lie where this is read.
+    if (this.#isInPlace && stage.writes.length > 0) return undefined;
+    return this.#body({ ...stage, reductions: [], writes: [] }, undefined, nowhere).element(
+      node.buffer,
+      node.dtype,
+      node.index,
+    );
   }
 
   /** What surrounds the blocks of one reduction at one point. */
@@ -316,12 +366,14 @@ ${folds.map(({ beginSegment }) => beginSegment).join("")}${loop}${folds.map(({ e
     around: Around,
   ): string {
     const stage = this.#form.stages[s] as StageForm;
-    if (stage.nodes.length === 0 && stage.writes.length === 0) return "";
-    const whole = this.#body(stage, lane, around);
+    const hasValues = stage.reductions.some((_, k) => around.value(k) !== undefined);
+    if (!hasValues && stage.writes.length === 0) return "";
     const late = this.#late?.stages[s];
-    if (late === undefined || lane === undefined || !whole.hasBranches) {
-      return `{\n${this.#loop(whole, stage, lane, first, end, around)}}\n`;
+    const simple = this.#body(stage, lane, around, smallSide);
+    if (late === undefined || lane === undefined || !simple.hasBranches) {
+      return `{\n${this.#loop(simple, stage, lane, first, end, around)}}\n`;
     }
+    const whole = this.#body(stage, lane, around);
     const quick = this.#body(late, lane, around);
     const conditions = late.late ?? [];
     const tests = (body: Body): string =>
@@ -358,9 +410,10 @@ ${check}}\n`;
       if (guard.some(({ index: at, lo, hi }) => at.hi < lo || at.lo >= hi)) return "";
       return holds === undefined ? store : `if (${holds}) ${store}`;
     });
-    const values = stage.reductions.map(
-      ({ value }, k) => `${around.value(k)} = ${body.value(value)};\n`,
-    );
+    const values = stage.reductions.map(({ value }, k) => {
+      const target = around.value(k);
+      return target === undefined ? "" : `${target} = ${body.value(value)};\n`;
+    });
     const inside = [body.inside, "\n", ...writes, ...values, also].join("");
     if (lane === undefined) return `${body.before}\n${inside}`;
     const a = `a${lane.axis}`;
@@ -368,9 +421,14 @@ ${check}}\n`;
     return `${body.before}\n${mark}for (long ${a} = ${first}; ${a} < ${end}; ${a}++) {\n${inside}}\n`;
   }
 
-  #body(stage: StageForm, lane: LoopAxis | undefined, around: Around): Body {
+  #body(
+    stage: StageForm,
+    lane: LoopAxis | undefined,
+    around: Around,
+    largestSide: number = branchlessSide,
+  ): Body {
     const roots = [
-      ...stage.reductions.map(({ value }) => value),
+      ...stage.reductions.flatMap(({ value }, k) => (around.value(k) === undefined ? [] : [value])),
       ...(stage.late ?? []),
       ...stage.writes.flatMap(({ value, index, guard }) => [
         value,
@@ -383,6 +441,7 @@ ${check}}\n`;
       roots,
       laneAxis: lane?.axis,
       contractions: stage.contractions,
+      largestSide,
       reducedVaries: around.reducedVaries,
       reduced: around.reduced,
     };
@@ -397,12 +456,18 @@ ${check}}\n`;
   }
 }
 
+/** A memory with rows on the stack as further buffers. */
+const withRows = (memory: Memory, first: number): Memory => ({
+  ...memory,
+  address: (buffer) => (buffer < first ? memory.address(buffer) : `(uint8_t *)k${buffer - first}`),
+});
+
 const nowhere: Around = {
   reducedVaries: false,
   reduced: (stage, reduction) => {
     throw missingReduction(stage, reduction);
   },
-  value: () => "",
+  value: () => undefined,
 };
 
 const reduces = (stages: readonly StageForm[]): boolean =>

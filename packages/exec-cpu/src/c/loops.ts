@@ -18,10 +18,14 @@ export const product = (axes: readonly LoopAxis[]): number =>
 function laneCost(e: IndexExpr, along: LoopAxis | undefined): number {
   if (along === undefined) return lanes;
   if (!e.key.includes(`a${along.axis}:`)) return 0.3;
+  return isNextAlong(e, along) ? 1 : 12;
+}
+
+/** Whether neighbours along an axis are neighbours in memory. */
+export function isNextAlong(e: IndexExpr, along: LoopAxis): boolean {
   const terms = e.k === "sum" ? e.terms : [{ factor: 1, of: e }];
-  const direct = terms.filter(({ of }) => of.key.includes(`a${along.axis}:`));
-  const isNext = direct.length === 1 && direct[0]?.of.k === "axis" && direct[0].factor === 1;
-  return isNext ? 1 : 12;
+  const [only, ...others] = terms.filter(({ of }) => of.key.includes(`a${along.axis}:`));
+  return only?.of.k === "axis" && only.factor === 1 && others.length === 0;
 }
 
 export function costAlong(stages: readonly StageForm[], along: LoopAxis | undefined): number {

@@ -15,9 +15,6 @@ import { cType, literal, memoryType } from "./c-types.ts";
 import { comparableC, type IndexNames, indexC, wrappedC } from "./index-c.ts";
 import { binary, bitcast, compare, convert, unary } from "./scalar.ts";
 
-/** Nodes of a slow side that are computed always, rather than making a branch of them. */
-const smallSide = 24;
-
 /** Where buffers lie. */
 export interface Memory {
   readonly buffers: readonly PlanBuffer[];
@@ -35,6 +32,8 @@ export interface BodyContext {
   /** The axis that lanes run along. */
   readonly laneAxis: number | undefined;
   readonly contractions: Contractions | undefined;
+  /** Slow sides of more nodes than this are branches. */
+  readonly largestSide: number;
   /** Whether lanes are loaded with reductions of their own. */
   readonly reducedVaries: boolean;
   reduced(stage: number, reduction: number): string;
@@ -60,7 +59,7 @@ export class Body implements IndexNames {
     this.#chooseBranches();
     for (const i of nodes.keys()) {
       if (!this.#facts.used[i] || this.#home(i) !== always) continue;
-      const into = this.#facts.varies[i] || this.#branches.has(i) ? this.#inside : this.#before;
+      const into = this.#facts.varies[i] ? this.#inside : this.#before;
       into.push(...this.#statements(i));
     }
   }
@@ -74,7 +73,7 @@ export class Body implements IndexNames {
   }
   /** Whether the loop has branches in it. */
   get hasBranches(): boolean {
-    return this.#branches.size > 0;
+    return [...this.#branches].some((i) => this.#facts.varies[i]);
   }
 
   axis(axis: number): string {
@@ -119,7 +118,8 @@ export class Body implements IndexNames {
         sizes.set(at, (sizes.get(at) ?? 0) + 1);
       }
     }
-    for (const [rare, size] of sizes) if (size > smallSide) this.#branches.add(rare);
+    for (const [rare, size] of sizes)
+      if (size > this.#context.largestSide) this.#branches.add(rare);
   }
 
   #statements(i: number): readonly string[] {

@@ -69,7 +69,15 @@ export function scatterSource(
     ...[write.index, ...write.guard.map(({ index }) => index)].flatMap(valuesIn),
   ];
   const body = new Body({
-    ...{ memory, nodes, roots, laneAxis: undefined, contractions: undefined, reducedVaries: false },
+    ...{
+      memory,
+      nodes,
+      roots,
+      laneAxis: undefined,
+      contractions: undefined,
+      reducedVaries: false,
+      largestSide: 8,
+    },
     reduced: (stage, reduction) => {
       throw missingReduction(stage, reduction);
     },

@@ -67,6 +67,7 @@ static void gf_gather(long members) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 8 << 20);
     const int refused = pthread_create(&thread, &attributes, gf_member, (void *)gf_members);
     pthread_attr_destroy(&attributes);
     if (refused) return;

@@ -1,0 +1,26 @@
+/**
+ * Random graphs as compiled C: the bits of the interpreter. There are few of them, because a compiler takes its
+ * time; GRIDFUSE_RANDOM_NATIVE raises their number, and GRIDFUSE_BACKENDS=native runs the other comparisons this way.
+ */
+import { spawnSync } from "node:child_process";
+import { printProgram } from "@gridfuse/graph";
+import { test } from "vitest";
+import { expectNoFaults, runsOf } from "./support/property.ts";
+import { buildGraph, graphPlans } from "./support/random-graph.ts";
+import { disagreements, tilesFor } from "./support/three-way.ts";
+
+const runs = runsOf("GRIDFUSE_RANDOM_NATIVE", 16);
+const compiler = process.env.CC ?? "cc";
+const isThere = spawnSync(compiler, ["--version"]).status === 0;
+
+test.skipIf(!isThere)(`${runs} random graphs with ${compiler}`, { timeout: runs * 10_000 }, () => {
+  expectNoFaults(graphPlans(30), runs, (plan) => {
+    const { program, inputs } = buildGraph(plan);
+    const lines = disagreements(program, inputs, {
+      backends: ["native"],
+      bounded: () => ({ exact: true }),
+      ...tilesFor(plan.seed),
+    });
+    return lines.length === 0 ? [] : [...lines, printProgram(program)];
+  });
+});
