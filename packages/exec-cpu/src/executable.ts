@@ -37,15 +37,19 @@ const prepareAgain = { help: "Prepare the plan again." };
 type Arrays = readonly (StorageArray | undefined)[];
 
 /** Whether a caller gives just the arrays that were checked the last time; one given away meanwhile is empty. */
-const isAgain = (
+function isAgain(
   ports: readonly PlanPort[],
   known: Arrays | undefined,
   given: RunInputs | undefined,
-): unknown =>
-  known &&
-  given &&
-  Object.keys(given).length === ports.length &&
-  ports.every(({ name }, i) => known[i]?.byteLength && known[i] === given[name]);
+): boolean {
+  if (known === undefined || given === undefined) return false;
+  if (Object.keys(given).length !== ports.length) return false;
+  for (let i = 0; i < ports.length; i++) {
+    const array = known[i];
+    if (!array?.byteLength || array !== given[(ports[i] as PlanPort).name]) return false;
+  }
+  return true;
+}
 
 export class PreparedPlan implements CpuExecutable {
   readonly plan: Plan;
@@ -97,9 +101,11 @@ export class PreparedPlan implements CpuExecutable {
     } finally {
       this.#running = false;
     }
-    return Object.fromEntries(
-      plan.outputs.map(({ name }, i) => [name, results[i] as StorageArray]),
-    );
+    const named: Record<string, StorageArray> = {};
+    for (let i = 0; i < results.length; i++) {
+      named[(plan.outputs[i] as PlanPort).name] = results[i] as StorageArray;
+    }
+    return named;
   }
 
   tensor(name: string): StorageArray {

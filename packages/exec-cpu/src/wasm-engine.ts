@@ -77,6 +77,8 @@ function allocate(pages: number, shared: boolean): WebAssembly.Memory {
   }
 }
 
+type Copy = readonly [from: StorageArray, to: StorageArray];
+
 class WasmEngine implements Engine {
   readonly #crew: Crew | undefined;
   readonly #program: WasmProgram;
@@ -84,6 +86,11 @@ class WasmEngine implements Engine {
   readonly #memory: WebAssembly.Memory;
   readonly #run: () => void;
   readonly #views: StorageArray[] = [];
+  // The arrays of the latest run, and what is copied for them.
+  #inputs: readonly StorageArray[] | undefined;
+  #outputs: readonly (StorageArray | undefined)[] | undefined;
+  #before: readonly Copy[] = [];
+  #after: readonly Copy[] = [];
 
   constructor(
     program: WasmProgram,
@@ -119,9 +126,12 @@ class WasmEngine implements Engine {
   }
 
   view(buffer: number): StorageArray {
+    const known = this.#views[buffer];
+    if (known !== undefined) return known;
     const { dtype, length, address } = this.#program.place(buffer);
-    this.#views[buffer] ??= storageArray(dtype, this.#memory.buffer, address, length);
-    return this.#views[buffer];
+    const view = storageArray(dtype, this.#memory.buffer, address, length);
+    this.#views[buffer] = view;
+    return view;
   }
 
   #print(index: number): void {
@@ -148,9 +158,14 @@ class WasmEngine implements Engine {
     inputs: readonly StorageArray[],
     outputs: readonly (StorageArray | undefined)[],
   ): StorageArray[] {
-    for (const [i, { buffer }] of this.#program.inputs.entries()) {
-      copyBytes(inputs[i] as StorageArray, this.view(buffer));
+    if (inputs !== this.#inputs) {
+      this.#inputs = inputs;
+      this.#before = this.#program.inputs.map(({ buffer }, i) => [
+        inputs[i] as StorageArray,
+        this.view(buffer),
+      ]);
     }
+    for (const [from, to] of this.#before) copyBytes(from, to);
     this.#crew?.begin();
     try {
       this.#run();
@@ -162,11 +177,16 @@ class WasmEngine implements Engine {
       }
       throw cause;
     }
-    return this.#program.outputs.map(({ dtype, buffer }, i) => {
-      const view = this.view(buffer);
-      const target = outputs[i] ?? storageArray(dtype, view.length);
-      copyBytes(view, target);
-      return target;
+    if (outputs !== this.#outputs) {
+      this.#outputs = outputs;
+      this.#after = this.#program.outputs.map(({ dtype, buffer }, i) => {
+        const view = this.view(buffer);
+        return [view, outputs[i] ?? storageArray(dtype, view.length)];
+      });
+    }
+    return this.#after.map(([from, to]) => {
+      copyBytes(from, to);
+      return to;
     });
   }
 }

@@ -1,6 +1,16 @@
 /** Loads and stores of neighbouring places (orbits, pairs, rows of a small axis): vectors against plain JS. */
 import type { DType } from "@gridfuse/plan";
-import { add, axis, constant, type IndexExpr, mul, sub, xor } from "@gridfuse/plan/index-expr";
+import {
+  add,
+  axis,
+  constant,
+  floordiv,
+  type IndexExpr,
+  mod,
+  mul,
+  sub,
+  xor,
+} from "@gridfuse/plan/index-expr";
 import { ScalarBuilder } from "@gridfuse/plan/scalar";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -82,4 +92,40 @@ test.each([1, 2, 3, 4, 7])("the partner i ^ %d is read as its meaning says", (ma
   );
   const data = { x: sampleArray("float32", extent, randomWords(mask)) };
   for (const { wasm, js } of compareBackends(p.build(), data)) expect(wasm).toEqual(js);
+});
+
+test("members counted from both ends of a block are written as their meaning says", () => {
+  const order = fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7], { minLength: 8 });
+  fc.assert(
+    // Counted from both ends, or all upwards, where intervals do not tell that no point meets itself.
+    fc.property(
+      fc.constantFrom(1, 2, 4),
+      fc.integer({ min: 1, max: 9 }),
+      order,
+      fc.boolean(),
+      fc.integer(),
+      (points, blocks, places, fromBothEnds, seed) => {
+        const p = new PlanBuilder();
+        const length = 8 * points * blocks;
+        const [x, o] = [p.input("x", "int32", [length]), p.output("o", "int32", [length])];
+        const extent = points * blocks;
+        const [block, point] = [floordiv(axis(0, extent), points), mod(axis(0, extent), points)];
+        const at = (c: number): IndexExpr => {
+          const start = add(mul(block, 8 * points), constant(c % 4));
+          if (c < 4) return add(start, mul(point, fromBothEnds ? 4 : 8));
+          const end = constant(8 * points - 4);
+          return fromBothEnds
+            ? sub(add(start, end), mul(point, 4))
+            : add(start, mul(point, 8), constant(4));
+        };
+        p.map([extent], (s) => {
+          const loads = places.map((c) => s.load("int32", x, at(c), [], { lo: 0, hi: 0 }));
+          return places.map((c, j) => write(o, "int32", at(c), loads[(j + 1) % 8] as number));
+        });
+        const data = { x: sampleArray("int32", length, randomWords(seed)) };
+        for (const { wasm, js } of compareBackends(p.build(), data)) expect(wasm).toEqual(js);
+      },
+    ),
+    { numRuns: 60 },
+  );
 });

@@ -111,10 +111,16 @@ function pushShared(nest: Nest, base: Address, quad: LaneQuad, near: Spread, nam
   };
   const [p, q, r, t] = places as [Place, Place, Place, Place];
   const numbers = [...new Set(places.map((place) => place.chunk))];
+  /** What several loads want that differ only in what they take the bits for. */
+  const once = (shuffled: () => void): void => {
+    const lanes = places.map(({ chunk: number, at }) => 4 * number + at);
+    const key = `${name} ${dynamic.key} of ${lanes.join()}`;
+    code.get(nest.memoised(key, nest.level, "v128", shuffled));
+  };
   if (numbers.length <= 2) {
     const [first, second = first] = numbers as [number, number?];
     const lanes = places.map((place) => place.at + (place.chunk === first ? 0 : 4));
-    shuffle(chunk(first), chunk(second), lanes);
+    once(() => shuffle(chunk(first), chunk(second), lanes));
     return;
   }
   const pair = (x: Place, y: Place): { readonly local: number; readonly lanes: number[] } => {
@@ -128,8 +134,10 @@ function pushShared(nest: Nest, base: Address, quad: LaneQuad, near: Spread, nam
     const local = nest.memoised(key, nest.level, "v128", () => shuffle(a, b, lanes));
     return { local, lanes: together ? [2 * (x.at - half), 2 * (y.at - half) + 1] : [0, 1] };
   };
-  const [low, high] = [pair(p, q), pair(r, t)];
-  shuffle(low.local, high.local, [...low.lanes, ...high.lanes.map((lane) => lane + 4)]);
+  once(() => {
+    const [low, high] = [pair(p, q), pair(r, t)];
+    shuffle(low.local, high.local, [...low.lanes, ...high.lanes.map((lane) => lane + 4)]);
+  });
 }
 
 interface Place {
@@ -279,7 +287,7 @@ function runOfStores(stores: readonly QuadStore[]): Spread | undefined {
 
 /**
  * Stores of 32-bit elements of which each goes one place beyond the one before, by shuffles and whole
- * vectors: two that interleave, or four whose lanes lie 4 or more apart. False where they do not fit.
+ * vectors: two that interleave, or four whose lanes lie 4 or more apart, in any order. False where they do not fit.
  */
 export function storeNeighbours(nest: Nest, base: Address, stores: readonly QuadStore[]): boolean {
   const { code } = nest;
@@ -304,9 +312,9 @@ export function storeNeighbours(nest: Nest, base: Address, stores: readonly Quad
     for (const [i, half] of halves.entries()) to(4 * i, half);
     return true;
   }
-  if (stores.length !== 4 || near.lanes[0] !== 0 || !steps.slice(1).every((step) => step >= 4)) {
-    return false;
-  }
+  const inOrder = [...near.lanes].sort((p, q) => p - q);
+  const areFar = inOrder.slice(1).every((lane, i) => lane - (inOrder[i] as number) >= 4);
+  if (stores.length !== 4 || !areFar) return false;
   const [x, y, z, w] = stores.map(({ value }) => value) as [
     () => void,
     () => void,

@@ -19,9 +19,9 @@ const placeBits = 21;
 const doubles: LaneOrder = { smaller: "f64x2.pmin", larger: "f64x2.pmax" };
 
 /** Up to here a row's network is faster than counting its digits. */
-const longestRow = 4096;
+const longestRow = 768;
 /** The same where one of the two lanes has nothing to do. */
-const longestLonelyRow = 1024;
+const longestLonelyRow = 256;
 
 export const fitsPlaces = (sort: RowSort): boolean =>
   sort.keys === 1 &&
