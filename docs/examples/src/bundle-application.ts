@@ -3,6 +3,7 @@
  * once; its loader of ES modules is a program of its own, which takes longer to start than gridfuse does. What the
  * program imports later, on demand, stays in files beside it.
  */
+
 /**
  * @param entry a compiled JavaScript file without top-level `await`, which CommonJS does not have
  * @param folder where the bundle goes; what is there stays
