@@ -6,10 +6,17 @@
  * Only accesses change, and most of a stage's are alike: each kind is changed once, through all merges, and the nodes are
  * looked at when it is known how they come out.
  */
-import { guardedInterval, type KernelStep, type Stage } from "@gridfuse/plan";
+import { guardedInterval, type KernelStep } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { type Access, AccessMap, plainGuards, rewriteStage } from "./stage.ts";
+import {
+  type Access,
+  AccessMap,
+  finishDraft,
+  type KernelBuilder,
+  plainGuards,
+  type StageDraft,
+} from "./stage.ts";
 
 /** Inner extents up to which a shift or a mask in every index is cheaper than a short inner loop. */
 const shortLoop = 64;
@@ -35,13 +42,6 @@ export function countDivisions(e: IndexExpr, free: boolean): number {
     default:
       return countDivisions(e.a, free) + countDivisions(e.b, free);
   }
-}
-
-/** A stage, and its accesses as they come out. */
-interface Draft {
-  readonly stage: Stage;
-  readonly accesses: AccessMap;
-  axes: readonly number[];
 }
 
 /** Axes `at` and `at` + 1 as one; `extents` are those two. */
@@ -98,27 +98,34 @@ function staysProvable(before: Access, after: Access): boolean {
 }
 
 export function collapseAxes(given: KernelStep): KernelStep {
-  const isUnit = (extent: number): boolean => extent === 1;
-  const hasUnits = given.axes.some(isUnit) || given.stages.some(({ axes }) => axes.some(isUnit));
-  const mayMerge = given.axes.length > 1 || given.stages.some(({ axes }) => axes.length > 1);
-  if (!hasUnits && !mayMerge) return given;
   const drafts = given.stages.map(
-    (stage): Draft => ({ stage, accesses: new AccessMap(stage), axes: stage.axes }),
+    (stage): StageDraft => ({ stage, accesses: new AccessMap(stage), axes: stage.axes }),
   );
-  let outer = given.axes;
-  if (hasUnits) outer = dropUnits(drafts, outer);
-  outer = collapseOuter(drafts, outer);
-  for (const draft of drafts) collapseInner(draft, outer.length);
-  const isSame = outer === given.axes && drafts.every(({ stage, axes }) => axes === stage.axes);
-  if (isSame) return given;
-  return {
-    ...given,
-    axes: outer,
-    stages: drafts.map(({ stage, accesses, axes }) => rewriteStage(stage, accesses, axes)),
-  };
+  const axes = collapseDrafts(drafts, given.axes);
+  const isSame = axes === given.axes && drafts.every(({ stage, axes: own }) => own === stage.axes);
+  return isSame ? given : { ...given, axes, stages: drafts.map(finishDraft) };
 }
 
-function dropUnits(drafts: readonly Draft[], outer: readonly number[]): readonly number[] {
+/** The kernel that `builder` has pulled together, over as few axes as can be. */
+export function finishCollapsed(builder: KernelBuilder, name: string): KernelStep {
+  const drafts = builder.drafts();
+  const axes = collapseDrafts(drafts, builder.outerExtents());
+  return { kind: "kernel", name, axes, stages: drafts.map(finishDraft) };
+}
+
+/** Axes that all stages of `drafts` share are `given`; those that they share then. */
+function collapseDrafts(
+  drafts: readonly StageDraft[],
+  given: readonly number[],
+): readonly number[] {
+  const isUnit = (extent: number): boolean => extent === 1;
+  const hasUnits = given.some(isUnit) || drafts.some(({ axes }) => axes.some(isUnit));
+  const outer = collapseOuter(drafts, hasUnits ? dropUnits(drafts, given) : given);
+  for (const draft of drafts) collapseInner(draft, outer.length);
+  return outer;
+}
+
+function dropUnits(drafts: readonly StageDraft[], outer: readonly number[]): readonly number[] {
   const keep = (axes: readonly number[]): number[] => axes.filter((extent) => extent !== 1);
   for (const draft of drafts) {
     let next = 0;
@@ -127,16 +134,13 @@ function dropUnits(drafts: readonly Draft[], outer: readonly number[]): readonly
       ix.substitute(e, (leaf) =>
         leaf.k === "axis" ? ix.axis(numbers[leaf.axis] as number, leaf.hi + 1) : leaf,
       );
-    draft.accesses.change(({ index, guard }) => ({
-      index: map(index),
-      guard: plainGuards(guard, map),
-    }));
+    draft.accesses.mapIndices(map);
     draft.axes = keep(draft.axes);
   }
   return keep(outer);
 }
 
-function collapseOuter(drafts: readonly Draft[], given: readonly number[]): readonly number[] {
+function collapseOuter(drafts: readonly StageDraft[], given: readonly number[]): readonly number[] {
   let outer = given;
   for (let i = outer.length - 2; i >= 0; i -= 1) {
     const pair = [outer[i], outer[i + 1]] as [number, number];
@@ -155,7 +159,7 @@ function collapseOuter(drafts: readonly Draft[], given: readonly number[]): read
 }
 
 /** A reduction's inner axes merge only in row-major order, which is what neighbours are. */
-function collapseInner(draft: Draft, outer: number): void {
+function collapseInner(draft: StageDraft, outer: number): void {
   for (let i = draft.axes.length - 2; i >= 0; i -= 1) {
     const { axes, accesses } = draft;
     const pair = [axes[i], axes[i + 1]] as [number, number];

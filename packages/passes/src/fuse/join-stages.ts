@@ -224,8 +224,8 @@ class Seating {
   }
 }
 
+/** A stage that others have joined. */
 interface OpenStage {
-  readonly axes: readonly number[];
   readonly builder: ScalarBuilder;
   readonly reductions: Reduction[];
   readonly writes: Write[];
@@ -234,32 +234,36 @@ interface OpenStage {
 const identity = (e: IndexExpr): IndexExpr => e;
 
 class JoinedStages {
-  readonly #stages: OpenStage[];
+  readonly #stages: Stage[];
+  /** Those that are no longer what they were. */
+  readonly #open: (OpenStage | undefined)[] = [];
   readonly #sources: Sources;
   /** `stage.reduction` of the later kernel → where it is now. */
   readonly #reductions = new Map<string, { readonly stage: number; readonly reduction: number }>();
 
   constructor({ stages }: KernelStep) {
-    this.#stages = stages.map(({ axes, nodes, reductions, writes }) => ({
-      axes,
-      builder: ScalarBuilder.from(nodes),
-      reductions: [...reductions],
-      writes: [...writes],
-    }));
+    this.#stages = [...stages];
     this.#sources = sourcesOf(stages);
+  }
+
+  #opened(at: number, axes: readonly number[]): OpenStage {
+    let open = this.#open[at];
+    if (open === undefined) {
+      this.#stages[at] ??= { axes, nodes: [], reductions: [], writes: [] };
+      const { nodes, reductions, writes } = this.#stages[at] as Stage;
+      const builder = ScalarBuilder.from(nodes);
+      open = { builder, reductions: [...reductions], writes: [...writes] };
+      this.#open[at] = open;
+      this.#stages[at] = { ...(this.#stages[at] as Stage), nodes: builder.nodes };
+    }
+    return open;
   }
 
   /** Stage `number` of the later kernel joins stage `at`. */
   add(stage: Stage, number: number, at: number): void {
-    this.#stages[at] ??= {
-      axes: stage.axes,
-      builder: new ScalarBuilder(),
-      reductions: [],
-      writes: [],
-    };
-    const into = this.#stages[at] as OpenStage;
+    const into = this.#opened(at, stage.axes);
     const moved = appendNodes(into.builder, stage.nodes, identity, undefined, (node) =>
-      this.#replaced(node, at),
+      this.#replaced(node, at, into.builder),
     );
     stage.reductions.forEach((given, r) => {
       const wanted = { ...given, value: moved[given.value] as number };
@@ -274,14 +278,16 @@ class JoinedStages {
   }
 
   finish(): readonly Stage[] {
-    return this.#stages.map(({ axes, builder, reductions, writes }) =>
-      dropDead({ axes, nodes: builder.nodes, reductions, writes }),
-    );
+    return this.#stages.map((stage, s) => {
+      const open = this.#open[s];
+      if (open === undefined) return stage;
+      const { reductions, writes } = open;
+      return dropDead({ axes: stage.axes, nodes: stage.nodes, reductions, writes });
+    });
   }
 
   /** Node `at` for one of the later kernel that changes: values are taken where they were computed. */
-  #replaced(node: ScalarNode, at: number): number | undefined {
-    const { builder } = this.#stages[at] as OpenStage;
+  #replaced(node: ScalarNode, at: number, builder: ScalarBuilder): number | undefined {
     if (node.op === "reduced") {
       const made = this.#reductions.get(`${node.stage}.${node.reduction}`);
       return made && builder.reduced(node.dtype, made.stage, made.reduction);
@@ -290,8 +296,7 @@ class JoinedStages {
     const source = this.#sources.find(node);
     if (source === undefined) return undefined;
     if (source.stage === at) return source.write.value;
-    const from = this.#stages[source.stage] as OpenStage;
-    return copyValue(from.builder.nodes, source.write.value, builder);
+    return copyValue((this.#stages[source.stage] as Stage).nodes, source.write.value, builder);
   }
 }
 

@@ -6,7 +6,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { type IndexRange, math } from "@gridfuse/plan/scalar";
 import { coordinates, flatten } from "../tensor/views.ts";
 import { atStart, type Place } from "./builder.ts";
-import { collapseAxes } from "./collapse.ts";
+import { collapseAxes, finishCollapsed } from "./collapse.ts";
 import { keepStageBits } from "./keep-bits.ts";
 import type { Scope } from "./lower-region.ts";
 import { Puller } from "./pull.ts";
@@ -171,7 +171,7 @@ export function lowerCumLogSumExp(scope: Scope, node: NodeNamed<"cumlogsumexp">)
     const before = at(ix.add(position, ix.constant(-1)));
     const value = combine ? math.logaddexp(b, load(output.buffer, before), next) : next;
     writes.push({ buffer: output.buffer, dtype, index: at(position), guard: [], value });
-    return collapseAxes(kernel.finish(scope.plan.name(node.op)));
+    return finishCollapsed(kernel, scope.plan.name(node.op));
   };
   scope.steps.push(step(ix.zero, false));
   if (extent > 1) {

@@ -19,7 +19,7 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { flatten, unflatten, viewOf } from "../tensor/views.ts";
 import { atStart, indexIn, type Place, type PlanBuilder } from "./builder.ts";
-import { collapseAxes } from "./collapse.ts";
+import { collapseAxes, finishCollapsed } from "./collapse.ts";
 import type { CoordinateTable } from "./coordinates.ts";
 import { lowerDot } from "./dot.ts";
 import { foldNodes } from "./fold-nodes.ts";
@@ -249,7 +249,7 @@ export class Scope implements Surroundings {
       value: node,
     });
     const name = this.plan.name(kernelName(kernel.ops));
-    this.steps.push(collapseAxes(keepBits(kernel.finish(name))));
+    this.steps.push(keepBits(finishCollapsed(kernel, name)));
     this.#note(name, value);
     return place;
   }
@@ -631,7 +631,7 @@ export class Scope implements Surroundings {
       guard: [],
       value: b.convert(narrowed, "int32"),
     });
-    this.steps.push(collapseAxes(kernel.finish(this.plan.name("branch_index"))));
+    this.steps.push(finishCollapsed(kernel, this.plan.name("branch_index")));
     return buffer;
   }
 }

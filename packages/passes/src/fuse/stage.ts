@@ -98,23 +98,41 @@ export class KernelBuilder {
     return { stage: this.stages.length - 1, first: 0 };
   }
 
-  finish(name: string): KernelStep {
+  /** The stages over their own axes, those of `outer` first; nothing in them has been written anew yet. */
+  drafts(): StageDraft[] {
     const outer = this.outer ?? [];
     const kept = this.domain
       .map((extent, axis) => ({ axis, extent }))
       .filter(({ axis }) => !outer.includes(axis));
-    const stages = [
-      ...this.stages.map((stage) => ({ stage, inner: stage.inner })),
-      { stage: this.final, inner: kept },
+    return [
+      ...this.stages.map((stage) => draftOf(stage, outer, stage.inner)),
+      draftOf(this.final, outer, kept),
     ];
+  }
+
+  finish(name: string): KernelStep {
     return {
       kind: "kernel",
       name,
-      axes: outer.map((axis) => this.domain[axis] as number),
-      stages: stages.map(({ stage, inner }) => renumber(stage, outer, inner)),
+      axes: this.outerExtents(),
+      stages: this.drafts().map(finishDraft),
     };
   }
+
+  outerExtents(): readonly number[] {
+    return (this.outer ?? []).map((axis) => this.domain[axis] as number);
+  }
 }
+
+/** A stage, and its accesses and axes as they come out. */
+export interface StageDraft {
+  readonly stage: Stage;
+  readonly accesses: AccessMap;
+  axes: readonly number[];
+}
+
+export const finishDraft = ({ stage, accesses, axes }: StageDraft): Stage =>
+  rewriteStage(stage, accesses, axes);
 
 function canMerge(previous: StageBuilder, index: number, next: StageBuilder): boolean {
   return (
@@ -124,11 +142,11 @@ function canMerge(previous: StageBuilder, index: number, next: StageBuilder): bo
   );
 }
 
-function renumber(
-  stage: StageBuilder,
+function draftOf(
+  { b: { nodes }, reductions, writes }: StageBuilder,
   outer: readonly number[],
   inner: readonly StageAxis[],
-): Stage {
+): StageDraft {
   const numbers = new Map<number, number>();
   outer.forEach((axis, i) => {
     numbers.set(axis, i);
@@ -136,22 +154,20 @@ function renumber(
   inner.forEach(({ axis }, i) => {
     numbers.set(axis, outer.length + i);
   });
-  const same = [...numbers].every(([axis, number]) => axis === number);
-  const { nodes } = stage.b;
-  const { reductions, writes } = stage;
-  const own: Stage = { axes: inner.map(({ extent }) => extent), nodes, reductions, writes };
-  if (same && !isGuarded(own)) return dropDead(own);
-  if (same) return rebuildStage(own, (e) => e);
-  return rebuildStage(own, (e) =>
-    ix.substitute(e, (leaf) =>
-      leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
-    ),
-  );
-}
-
-function isGuarded({ nodes, writes }: Stage): boolean {
-  for (const node of nodes) if (node.op === "load" && node.guard.length > 0) return true;
-  return writes.some(({ guard }) => guard.length > 0);
+  const axes = inner.map(({ extent }) => extent);
+  const stage: Stage = { axes, nodes, reductions, writes };
+  const accesses = new AccessMap(stage);
+  for (const [axis, number] of numbers) {
+    if (axis === number) continue;
+    accesses.mapIndices((e) =>
+      ix.substitute(e, (leaf) =>
+        leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
+      ),
+    );
+    return { stage, accesses, axes };
+  }
+  accesses.simplifyGuards();
+  return { stage, accesses, axes };
 }
 
 /** `map` that does the same expression once. */
@@ -197,8 +213,7 @@ export function rebuildStage(
   axes: readonly number[] = stage.axes,
 ): Stage {
   const accesses = new AccessMap(stage);
-  const once = remembered(map);
-  accesses.change(({ index, guard }) => ({ index: once(index), guard: plainGuards(guard, once) }));
+  accesses.mapIndices(map);
   return rewriteStage(stage, accesses, axes);
 }
 
@@ -210,25 +225,34 @@ export interface Access {
 
 const noGuard: readonly IndexRange[] = [];
 
-/** The different accesses of a stage, and what becomes of each. */
+/** The different accesses of a stage's live nodes and of its writes, and what becomes of each. */
 export class AccessMap {
   /** By number: as they are now. */
   current: readonly Access[];
+  /** Nodes (1) that a reduction or a write needs. */
+  readonly live: Uint8Array;
   /** Number of the access of each node; −1 where it has none. */
   readonly ofNodes: Int32Array;
   readonly ofWrites: readonly number[];
+  /** Whether any access was guarded to begin with. */
+  readonly isGuarded: boolean;
   readonly #numbers = new Map<string, number>();
 
-  constructor({ nodes, writes }: Stage) {
+  constructor(stage: Stage) {
+    const { nodes, writes } = stage;
     const first: Access[] = [];
+    const live = liveNodes(stage);
+    this.live = live;
     this.ofNodes = new Int32Array(nodes.length).fill(-1);
     for (let i = 0; i < nodes.length; i += 1) {
       const node = nodes[i] as ScalarNode;
+      if (live[i] === 0) continue;
       if (node.op === "load") this.ofNodes[i] = this.#numberOf(first, node.index, node.guard);
       else if (node.op === "index") this.ofNodes[i] = this.#numberOf(first, node.index, noGuard);
     }
     this.ofWrites = writes.map(({ index, guard }) => this.#numberOf(first, index, guard));
     this.current = first;
+    this.isGuarded = first.some(({ guard }) => guard.length > 0);
   }
 
   #numberOf(list: Access[], index: IndexExpr, guard: readonly IndexRange[]): number {
@@ -241,12 +265,21 @@ export class AccessMap {
     return number;
   }
 
-  change(map: (access: Access) => Access): void {
-    this.current = this.current.map(map);
+  mapIndices(map: (e: IndexExpr) => IndexExpr): void {
+    this.current = this.current.map(({ index, guard }) => ({
+      index: map(index),
+      guard: plainGuards(guard, map),
+    }));
+  }
+
+  /** Writes guards in their plain form, without those that always hold. */
+  simplifyGuards(): void {
+    if (this.isGuarded) this.mapIndices((e) => e);
   }
 
   /** Whether those that were different still are. */
   areDistinct(): boolean {
+    if (this.current.length === 1) return true;
     const texts = new Set<string>();
     for (const { index, guard } of this.current) texts.add(accessText(index, guard));
     return texts.size === this.current.length;
@@ -265,23 +298,29 @@ export function rewriteStage(
   accesses: AccessMap,
   axes: readonly number[] = stage.axes,
 ): Stage {
-  const { current, ofNodes, ofWrites } = accesses;
-  const nodes: ScalarNode[] = [];
-  for (let i = 0; i < stage.nodes.length; i += 1) {
-    const node = stage.nodes[i] as ScalarNode;
+  const { current, live, ofNodes, ofWrites } = accesses;
+  let nodes: ScalarNode[] | undefined;
+  for (let i = 0; i < ofNodes.length; i += 1) {
     const number = ofNodes[i] as number;
-    nodes.push(number < 0 ? node : withAccess(node, current[number] as Access));
+    if (number < 0) continue;
+    const given = stage.nodes[i] as ScalarNode;
+    const node = withAccess(given, current[number] as Access);
+    if (node === given) continue;
+    nodes ??= stage.nodes.slice();
+    nodes[i] = node;
   }
   const changed: Stage = {
     axes,
-    nodes,
+    nodes: nodes ?? stage.nodes,
     reductions: stage.reductions,
-    writes: stage.writes.map((write, w) => ({
-      ...write,
-      ...(current[ofWrites[w] as number] as Access),
-    })),
+    writes: stage.writes.map(({ buffer, dtype, value }, w): Write => {
+      const { index, guard } = current[ofWrites[w] as number] as Access;
+      return { buffer, dtype, index, guard, value };
+    }),
   };
-  return accesses.areDistinct() ? dropDead(changed) : mergeEqual(changed);
+  if (!accesses.areDistinct()) return mergeEqual(changed);
+  // Guards that always hold are gone, and with them the values that only they took.
+  return accesses.isGuarded || live.includes(0) ? dropDead(changed) : changed;
 }
 
 function withAccess(node: ScalarNode, { index, guard }: Access): ScalarNode {

@@ -9,7 +9,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { kernelLoads } from "../plan/accesses.ts";
 import { coordinates, flatten } from "../tensor/views.ts";
 import { atStart, type Place } from "./builder.ts";
-import { collapseAxes } from "./collapse.ts";
+import { finishCollapsed } from "./collapse.ts";
 import { keepBits } from "./keep-bits.ts";
 import type { Scope } from "./lower-region.ts";
 import { Puller } from "./pull.ts";
@@ -118,5 +118,5 @@ function windowKernel(scope: Scope, { carry, result, update, starts }: WindowWri
   });
   const name = scope.plan.name("window");
   scope.noteOrigin(name, result);
-  return collapseAxes(keepBits(kernel.finish(name)));
+  return keepBits(finishCollapsed(kernel, name));
 }
