@@ -1,15 +1,16 @@
 /**
  * Cones: what one kernel computes, from a value with memory back to the values with memory that it reads.
  *
- * Who reads what is found for a whole region in one walk backwards, in which every node says for which cones it is
- * computed. What lies in a cone is looked at only when somebody asks.
+ * They are walked once each, in the numbers of their region; who reads a value is known when all have been.
  */
-import type { Node, Region, Table, ValueId } from "@gridfuse/graph";
+import type { Node, Table, ValueId } from "@gridfuse/graph";
 import { operationsOf } from "./cost.ts";
 import { isFusable, isMovement, isReduction } from "./op-kinds.ts";
+import type { RegionNumbers } from "./region-numbers.ts";
 
 export interface Cone {
-  readonly reads: ReadonlySet<ValueId>;
+  /** Values with memory that it reads, constants aside. */
+  readonly reads: readonly ValueId[];
   readonly operations: number;
   /** Nothing in it folds: where its elements come from can be said element by element. */
   readonly isPlain: boolean;
@@ -19,133 +20,129 @@ const none: readonly ValueId[] = [];
 
 export class Cones {
   readonly #table: Table;
-  readonly #roots: ReadonlySet<ValueId>;
-  /** Values that cones end in, in order, with their place in it. */
-  readonly #heads = new Map<ValueId, number>();
-  readonly #readers = new Map<ValueId, Set<ValueId>>();
-  readonly #ordered = new Map<ValueId, readonly ValueId[]>();
+  readonly #numbers: RegionNumbers;
+  /** By number: whether a value is a root; what makes it, by its place in the region, −1 for nothing. */
+  readonly #isRoot: Uint8Array;
+  readonly #makers: Int32Array;
   /** Kernels on the longest way to a value. Values of one depth do not depend on each other. */
-  readonly #depths = new Map<ValueId, number>();
+  readonly #depths: Int32Array;
+  /** Values that cones end in, in order. */
+  readonly #heads: ValueId[] = [];
   readonly #cones = new Map<ValueId, Cone>();
+  readonly #readers = new Map<ValueId, ValueId[]>();
 
   /** @param bases values whose memory roots take, through reshapes */
   constructor(
     table: Table,
-    region: Region,
+    numbers: RegionNumbers,
     roots: ReadonlySet<ValueId>,
     bases: ReadonlySet<ValueId>,
   ) {
+    const count = numbers.values.length;
     this.#table = table;
-    this.#roots = new Set(roots);
-    for (const id of region.nodes) this.#measure(table.nodes[id] as Node, bases);
-    this.#findReaders(region);
-  }
-
-  #measure(node: Node, bases: ReadonlySet<ValueId>): void {
-    let depth = 0;
-    for (const input of node.inputs) depth = Math.max(depth, this.depthOf(input));
-    for (const value of node.outputs) {
-      const isHead = this.#roots.has(value) || bases.has(value);
-      this.#depths.set(value, isHead ? depth + 1 : depth);
-      if (isHead && isFusable(node) && !isMovement(node)) this.#heads.set(value, this.#heads.size);
+    this.#numbers = numbers;
+    this.#isRoot = new Uint8Array(count);
+    this.#makers = new Int32Array(count).fill(-1);
+    this.#depths = new Int32Array(count);
+    for (const value of roots) {
+      const number = numbers.of(value);
+      if (number >= 0) this.#isRoot[number] = 1;
     }
+    this.#measure(bases);
+    this.#walk();
   }
 
-  #findReaders({ nodes }: Region): void {
-    const table = this.#table;
-    /** Heads whose cones a value lies in; lists are shared and never changed. */
-    const inner = new Map<ValueId, readonly ValueId[]>();
-    for (let i = nodes.length - 1; i >= 0; i -= 1) {
-      const { op, inputs, outputs } = table.nodes[nodes[i] as number] as Node;
-      if (op === "constant") continue;
-      let heads = none;
-      for (const value of outputs) {
-        if (!this.#roots.has(value)) heads = union(heads, inner.get(value) ?? none);
-        if (this.#heads.has(value)) heads = union(heads, [value]);
+  #measure(bases: ReadonlySet<ValueId>): void {
+    const { nodes, operands, starts } = this.#numbers;
+    const depths = this.#depths;
+    for (let i = 0; i < nodes.length; i += 1) {
+      const node = nodes[i] as Node;
+      let depth = 0;
+      for (let k = starts[i] as number; k < (starts[i + 1] as number); k += 1) {
+        const own = depths[operands[k] as number] as number;
+        if (own > depth) depth = own;
       }
-      if (heads.length === 0) continue;
-      for (const input of inputs) {
-        const isRead = this.#roots.has(input) || table.producer(input) === undefined;
-        if (isRead) this.#addReaders(input, heads);
-        else inner.set(input, union(inner.get(input) ?? none, heads));
+      const mayHead = isFusable(node) && !isMovement(node);
+      for (let o = 0; o < node.outputs.length; o += 1) {
+        const value = node.outputs[o] as ValueId;
+        const number = this.#numbers.of(value);
+        const isHead = this.#isRoot[number] === 1 || bases.has(value);
+        this.#makers[number] = i;
+        depths[number] = isHead ? depth + 1 : depth;
+        if (isHead && mayHead) this.#heads.push(value);
       }
     }
   }
 
-  #addReaders(value: ValueId, heads: readonly ValueId[]): void {
-    if (this.#table.producer(value)?.op === "constant") return;
-    let readers = this.#readers.get(value);
-    if (readers === undefined) {
-      readers = new Set();
-      this.#readers.set(value, readers);
-    }
-    for (const head of heads) readers.add(head);
-  }
-
-  /** From the first to the last. */
-  heads(): readonly ValueId[] {
-    return [...this.#heads.keys()];
-  }
-
-  has(head: ValueId): boolean {
-    return this.#heads.has(head);
-  }
-
-  depthOf(value: ValueId): number {
-    return this.#depths.get(value) ?? 0;
-  }
-
-  /** Heads of the cones that read `value`, in order. */
-  readersOf(value: ValueId): readonly ValueId[] {
-    let ordered = this.#ordered.get(value);
-    if (ordered === undefined) {
-      const place = (head: ValueId): number => this.#heads.get(head) as number;
-      ordered = [...(this.#readers.get(value) ?? none)].sort((p, q) => place(p) - place(q));
-      this.#ordered.set(value, ordered);
-    }
-    return ordered;
-  }
-
-  of(head: ValueId): Cone {
-    let cone = this.#cones.get(head);
-    if (cone === undefined) {
-      cone = this.#look(head);
+  #walk(): void {
+    /** The place of the head whose cone a value was last found in. */
+    const seen = new Int32Array(this.#depths.length).fill(-1);
+    for (let place = 0; place < this.#heads.length; place += 1) {
+      const head = this.#heads[place] as ValueId;
+      const cone = this.#look(head, place, seen);
       this.#cones.set(head, cone);
+      for (const value of cone.reads) {
+        const readers = this.#readers.get(value);
+        if (readers === undefined) this.#readers.set(value, [head]);
+        else readers.push(head);
+      }
     }
-    return cone;
   }
 
-  #look(head: ValueId): Cone {
-    const reads = new Set<ValueId>();
-    const seen = new Set<ValueId>([head]);
-    const open: ValueId[] = [head];
+  #look(head: ValueId, place: number, seen: Int32Array): Cone {
+    const { nodes, operands, starts, values } = this.#numbers;
+    const reads: ValueId[] = [];
+    const first = this.#numbers.of(head);
+    const open: number[] = [first];
+    seen[first] = place;
     let operations = 0;
     let isPlain = true;
-    for (let value = open.pop(); value !== undefined; value = open.pop()) {
-      const node = this.#table.producer(value);
+    while (open.length > 0) {
+      const number = open.pop() as number;
+      const at = this.#makers[number] as number;
+      const node = at < 0 ? undefined : (nodes[at] as Node);
       if (node?.op === "constant") continue;
-      if (node === undefined || (value !== head && this.#roots.has(value))) {
-        reads.add(value);
+      if (node === undefined || (number !== first && this.#isRoot[number] === 1)) {
+        if (node !== undefined || this.#isVariable(number)) reads.push(values[number] as ValueId);
         continue;
       }
       if (!isMovement(node)) operations += operationsOf(node.op);
       if (isReduction(node)) isPlain = false;
-      for (const input of node.inputs) {
-        if (!seen.has(input)) {
-          seen.add(input);
-          open.push(input);
-        }
+      for (let k = starts[at] as number; k < (starts[at + 1] as number); k += 1) {
+        const input = operands[k] as number;
+        if (seen[input] === place) continue;
+        seen[input] = place;
+        open.push(input);
       }
     }
     return { reads, operations, isPlain };
   }
-}
 
-function union(a: readonly ValueId[], b: readonly ValueId[]): readonly ValueId[] {
-  if (a.length === 0 || a === b) return b;
-  if (b.length === 0) return a;
-  if (b.length === 1) return a.includes(b[0] as ValueId) ? a : [...a, b[0] as ValueId];
-  const all = new Set(a);
-  for (const value of b) all.add(value);
-  return all.size === a.length ? a : [...all];
+  /** Of a value that comes from outside of the region. */
+  #isVariable(number: number): boolean {
+    return this.#table.producer(this.#numbers.values[number] as ValueId)?.op !== "constant";
+  }
+
+  /** From the first to the last. */
+  heads(): readonly ValueId[] {
+    return this.#heads;
+  }
+
+  has(value: ValueId): boolean {
+    return this.#cones.has(value);
+  }
+
+  depthOf(value: ValueId): number {
+    return this.#depths[this.#numbers.of(value)] ?? 0;
+  }
+
+  /** Heads of the cones that read `value`, in order. */
+  readersOf(value: ValueId): readonly ValueId[] {
+    return this.#readers.get(value) ?? none;
+  }
+
+  /** The cone of a head. */
+  of(head: ValueId): Cone {
+    return this.#cones.get(head) as Cone;
+  }
 }

@@ -77,7 +77,7 @@ export class Scope implements Surroundings {
         lowering.places.delete(value);
       }
     }
-    const orbits = findOrbits(lowering.table, region, decided, (value) => this.#base(value));
+    const orbits = findOrbits(lowering.table, decided, (value) => this.#base(value));
     for (const orbit of orbits) for (const final of orbit.finals) this.#orbits.set(final, orbit);
   }
 

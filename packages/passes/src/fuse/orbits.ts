@@ -15,13 +15,14 @@
  * What is found here from samples is only a proposal. The kernel is pulled like any other, and whoever pulls it counts
  * what it computes: a proposal that was wrong costs no more than the attempt.
  */
-import { elementCount, type Region, type Table, type ValueId } from "@gridfuse/graph";
+import { elementCount, type Table, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { ConeShapes } from "./cone-shapes.ts";
 import { type Cone, Cones } from "./cones.ts";
 import { orbitPays } from "./cost.ts";
 import { AffineFit, preimage, Span } from "./gf2.ts";
+import { isMovement } from "./op-kinds.ts";
 import type { Roots } from "./roots.ts";
 import { type Element, PointTracer } from "./trace-point.ts";
 
@@ -60,8 +61,7 @@ interface Member {
  */
 export function findOrbits(
   table: Table,
-  region: Region,
-  { roots, stored }: Roots,
+  { roots, stored, numbers }: Roots,
   baseOf: (value: ValueId) => ValueId,
 ): Orbit[] {
   const candidates = new Set<ValueId>();
@@ -70,7 +70,15 @@ export function findOrbits(
     candidates.add(value);
     butterflies ||= reason === "maps";
   }
-  return butterflies ? new OrbitSearch(table, region, roots, candidates, baseOf).run() : [];
+  if (!butterflies) return [];
+  const isMoved = (value: ValueId): boolean => {
+    const node = table.producer(value);
+    return node !== undefined && isMovement(node);
+  };
+  const bases = new Set<ValueId>();
+  for (const value of roots) bases.add(isMoved(value) ? baseOf(value) : value);
+  const cones = new Cones(table, numbers, roots, bases);
+  return new OrbitSearch(table, roots, candidates, cones).run();
 }
 
 /** What has been found out in one space. */
@@ -95,19 +103,13 @@ class OrbitSearch {
   readonly #shapes: ConeShapes;
   readonly #searched = new Map<string, SearchedSpace>();
 
-  constructor(
-    table: Table,
-    region: Region,
-    roots: Set<ValueId>,
-    candidates: ReadonlySet<ValueId>,
-    baseOf: (value: ValueId) => ValueId,
-  ) {
+  constructor(table: Table, roots: Set<ValueId>, candidates: ReadonlySet<ValueId>, cones: Cones) {
     this.#table = table;
     this.#roots = roots;
     this.#tracer = new PointTracer(table, (value) => roots.has(value));
     this.#shapes = new ConeShapes(table);
     this.#candidates = candidates;
-    this.#cones = new Cones(table, region, roots, new Set([...roots].map(baseOf)));
+    this.#cones = cones;
   }
 
   run(): Orbit[] {

@@ -26,6 +26,8 @@ export interface Roots {
   readonly roots: Set<ValueId>;
   /** Those of them that need it only because computing them again would cost more, and why. */
   readonly stored: ReadonlyMap<ValueId, Stored>;
+  /** The region that was decided about. */
+  readonly numbers: RegionNumbers;
 }
 
 export function decideRoots(table: Table, region: Region): Roots {
@@ -45,8 +47,8 @@ const mostSinks = 3;
 class Decision implements Roots {
   readonly roots: Set<ValueId>;
   readonly stored = new Map<ValueId, Stored>();
+  readonly numbers: RegionNumbers;
   readonly #table: Table;
-  readonly #numbers: RegionNumbers;
   readonly #readings: Readings;
   /** The same as `roots`, by number. */
   readonly #isRoot: Uint8Array;
@@ -66,7 +68,7 @@ class Decision implements Roots {
     this.roots = new Set(region.results);
     const numbers = new RegionNumbers(table, region);
     const { values, operands } = numbers;
-    this.#numbers = numbers;
+    this.numbers = numbers;
     const count = values.length;
     this.#isRoot = new Uint8Array(count);
     this.#costs = new Float64Array(count);
@@ -95,11 +97,11 @@ class Decision implements Roots {
   #addRoot(number: number): void {
     if (this.#isRoot[number] === 1) return;
     this.#isRoot[number] = 1;
-    this.roots.add(this.#numbers.values[number] as ValueId);
+    this.roots.add(this.numbers.values[number] as ValueId);
   }
 
   #summarise(at: number): void {
-    const { nodes, operands, starts, results } = this.#numbers;
+    const { nodes, operands, starts, results } = this.numbers;
     const node = nodes[at] as Node;
     const kind = kindOf(node);
     let cost = 0;
@@ -126,7 +128,7 @@ class Decision implements Roots {
 
   /** From results to params: by the time a value is looked at, its readers have been. */
   store(): void {
-    const { nodes, operands, starts, results } = this.#numbers;
+    const { nodes, operands, starts, results } = this.numbers;
     for (let at = nodes.length - 1; at >= 0; at -= 1) {
       const node = nodes[at] as Node;
       const kind = kindOf(node);
@@ -167,7 +169,7 @@ class Decision implements Roots {
     const reason = storeOrRecompute(readers);
     if (reason === undefined) return;
     this.#addRoot(number);
-    this.stored.set(this.#numbers.values[number] as ValueId, { reason, readers });
+    this.stored.set(this.numbers.values[number] as ValueId, { reason, readers });
   }
 
   /**
@@ -175,7 +177,7 @@ class Decision implements Roots {
    * after all. They stay cheap: whatever is inlined in them is, too.
    */
   release(): void {
-    const { nodes, results, values } = this.#numbers;
+    const { nodes, results, values } = this.numbers;
     for (let at = 0; at < nodes.length; at += 1) {
       this.#summarise(at);
       const number = results[at] as number;
@@ -205,7 +207,7 @@ class Decision implements Roots {
     return node.inputs.some((operand) => {
       let value = operand;
       for (;;) {
-        if (this.#uses[this.#numbers.of(value)] !== 1) return false;
+        if (this.#uses[this.numbers.of(value)] !== 1) return false;
         if (this.stored.has(value)) return true;
         const maker = this.#table.producer(value);
         if (maker === undefined || !isMovement(maker)) return false;
@@ -237,7 +239,7 @@ class Decision implements Roots {
 
   /** Tells operands where the result goes, and how often each of their elements is asked for. */
   #passOn(at: number, kind: OpKind, isStored: boolean): void {
-    const { operands, starts, results } = this.#numbers;
+    const { operands, starts, results } = this.numbers;
     const result = results[at] as number;
     // What is only moved asks as often as whoever reads it.
     const often = kind === "movement" && !isStored ? this.#repeats[result] || 1 : 1;
@@ -261,7 +263,7 @@ class Decision implements Roots {
 
   /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
   cutLongChains(): void {
-    const { nodes, operands, starts, results, values } = this.#numbers;
+    const { nodes, operands, starts, results, values } = this.numbers;
     const weights = new Float64Array(values.length);
     for (let at = 0; at < nodes.length; at += 1) {
       const node = nodes[at] as Node;
@@ -270,7 +272,7 @@ class Decision implements Roots {
       if (number < 0 || kind === "apart") continue;
       let weight = Math.max(1, operationsOf(node.op));
       if (kind === "reduction") {
-        const source = this.#numbers.of(computedSource(this.#table, node.inputs[0] as ValueId));
+        const source = this.numbers.of(computedSource(this.#table, node.inputs[0] as ValueId));
         if ((weights[source] as number) + reductionWeight > longestChain) {
           this.#addRoot(source);
           weights[source] = 0;

@@ -111,32 +111,15 @@ const endMark = -3;
 const textMark = -4;
 const dataMark = -5;
 
-/** Numbers for nodes without regions: 0, 1, 2… in the order in which they are first seen. */
-export class Structures {
-  /** Ops with their params. */
-  readonly #kinds = new Lists();
-  /** Kinds with their operands. */
-  readonly #structures = new Lists();
+/** Numbers for what nodes without regions do: an op with its params. */
+export class Kinds {
+  readonly #lists = new Lists();
   readonly #texts = new Map<string, number>();
   /** The list that is being spelled. */
   readonly #words: number[] = [];
   #length = 0;
 
-  /** How many there are so far. */
-  get size(): number {
-    return this.#structures.size;
-  }
-
-  /** The number of `node` with `inputs` for operands. */
-  numberOf(node: Node, inputs: readonly ValueId[]): number {
-    const kind = this.#kind(node);
-    this.#length = 0;
-    this.#say(kind);
-    for (let i = 0; i < inputs.length; i += 1) this.#say(inputs[i] as number);
-    return this.#structures.numberOf(this.#words, this.#length);
-  }
-
-  #kind(node: Node): number {
+  numberOf(node: Node): number {
     this.#length = 0;
     this.#say(this.#textNumber(node.op));
     if (node.op === "full") {
@@ -149,7 +132,7 @@ export class Structures {
     } else {
       this.#spellRecord(node.params);
     }
-    return this.#kinds.numberOf(this.#words, this.#length);
+    return this.#lists.numberOf(this.#words, this.#length);
   }
 
   #say(word: number): void {
@@ -204,5 +187,25 @@ export class Structures {
   #sayText(text: string): void {
     this.#say(textMark);
     this.#say(this.#textNumber(text));
+  }
+}
+
+/** Numbers for nodes without regions: 0, 1, 2… in the order in which they are first seen. */
+export class Structures {
+  readonly #kinds = new Kinds();
+  /** Kinds with their operands. */
+  readonly #lists = new Lists();
+  readonly #words: number[] = [];
+
+  /** How many there are so far. */
+  get size(): number {
+    return this.#lists.size;
+  }
+
+  /** The number of `node` with `inputs` for operands. */
+  numberOf(node: Node, inputs: readonly ValueId[]): number {
+    this.#words[0] = this.#kinds.numberOf(node);
+    for (let i = 0; i < inputs.length; i += 1) this.#words[i + 1] = inputs[i] as number;
+    return this.#lists.numberOf(this.#words, inputs.length + 1);
   }
 }
