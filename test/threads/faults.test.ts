@@ -114,8 +114,10 @@ const faulty =
       parentPort.on("message", ({ memory }) => {
         const words = new Int32Array(memory.buffer);
         Atomics.store(control, at.state + member, ${states.waiting});
-        const isOpen = (ticket) => (ticket & 0xffff) < ticket >>> 16;
-        while (!isOpen(Atomics.load(words, at.ticket)) || !isOpen(Atomics.add(words, at.ticket, 1)));
+        const { back, parts, mask } = at.ticketBits;
+        const isOpen = (ticket) => (ticket & mask) + ((ticket >>> back) & mask) < ticket >>> parts;
+        const take = () => Atomics.add(words, at.ticket, 1 << back);
+        while (!isOpen(Atomics.load(words, at.ticket)) || !isOpen(take()));
         Atomics.store(control, at.state + member, ${states.working});
         ${source}
       });`;

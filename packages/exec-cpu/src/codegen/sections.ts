@@ -8,7 +8,7 @@
  *
  * Which member does a part never shows in the result: parts are cut where steps are parallel.
  */
-import { mostCounters, mostParts, words } from "../team/words.ts";
+import { mostCounters, mostParts, ticket, words } from "../team/words.ts";
 import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 
@@ -33,7 +33,7 @@ export class Sections {
   readonly #ring: number;
   /** `(section, i)`: part i. */
   readonly #part: FunctionBuilder;
-  /** `() → count`: takes parts while there are any. */
+  /** `(whether a worker asks) → count`: takes parts while there are any. */
   readonly #take: FunctionBuilder;
   /** `(section, count)`: all of a section. */
   readonly #fork: FunctionBuilder;
@@ -43,7 +43,7 @@ export class Sections {
     this.#join = module.import("join", ["i32"], []);
     this.#ring = module.import("ring", [], []);
     this.#part = module.define(["i32", "i32"], []);
-    this.#take = module.define([], ["i32"]);
+    this.#take = module.define(["i32"], ["i32"]);
     this.#fork = module.define(["i32", "i32"], []);
     const serve = module.define([], []);
     module.export("serve", serve);
@@ -96,13 +96,29 @@ export class Sections {
 
   #emitTake(): void {
     const { code } = this.#take;
-    const [ticket, count] = [this.#take.local("i32"), this.#take.local("i32")];
+    const [isWorker, taken, count] = [0, this.#take.local("i32"), this.#take.local("i32")];
+    const pushField = (shift: number): void => {
+      code.get(taken);
+      if (shift > 0) code.i32(shift).op("i32.shr_u");
+      code.i32(ticket.mask).op("i32.and");
+    };
     code.loop();
-    code.i32(0).i32(1).atomic("i32.atomic.rmw.add", words.ticket).tee(ticket);
-    code.i32(0xffff).op("i32.and");
-    code.get(ticket).i32(16).op("i32.shr_u").op("i32.lt_u").if();
+    code
+      .i32(0)
+      .i32(1 << ticket.back)
+      .i32(1)
+      .get(isWorker)
+      .op("select");
+    code.atomic("i32.atomic.rmw.add", words.ticket).set(taken);
+    pushField(0);
+    pushField(ticket.back);
+    code.op("i32.add").get(taken).i32(ticket.parts).op("i32.shr_u").op("i32.lt_u").if();
     code.i32(0).atomic("i32.atomic.load", words.section);
-    code.get(ticket).i32(0xffff).op("i32.and").call(this.#part.index);
+    code.get(taken).i32(ticket.parts).op("i32.shr_u").i32(1).op("i32.sub");
+    pushField(ticket.back);
+    code.op("i32.sub");
+    pushField(0);
+    code.get(isWorker).op("select").call(this.#part.index);
     code.get(count).i32(1).op("i32.add").set(count).br(1).end();
     code.end().get(count);
   }
@@ -113,11 +129,11 @@ export class Sections {
     code.i32(0).get(section).atomic("i32.atomic.store", words.section);
     code.i32(0).i32(0).atomic("i32.atomic.store", words.done);
     // The first part is the caller's, so that it knows how long one takes.
-    code.i32(0).get(count).i32(16).op("i32.shl").i32(1).op("i32.or");
+    code.i32(0).get(count).i32(ticket.parts).op("i32.shl").i32(1).op("i32.or");
     code.atomic("i32.atomic.store", words.ticket);
     code.i32(0).atomic("i32.atomic.load", words.sleepers).if().call(this.#ring).end();
     code.get(section).i32(0).call(this.#part.index);
-    code.get(count).call(this.#take.index).i32(1).op("i32.add").op("i32.sub").set(left);
+    code.get(count).i32(0).call(this.#take.index).i32(1).op("i32.add").op("i32.sub").set(left);
     code.i32(looks).set(section);
     code.block().loop();
     code.i32(0).atomic("i32.atomic.load", words.done).get(left).op("i32.eq").brIf(1);
@@ -129,7 +145,7 @@ export class Sections {
   #emitServe(serve: FunctionBuilder): void {
     const { code } = serve;
     const count = serve.local("i32");
-    code.call(this.#take.index).tee(count).op("i32.eqz").if().op("return").end();
+    code.i32(1).call(this.#take.index).tee(count).op("i32.eqz").if().op("return").end();
     code.i32(0).get(count).atomic("i32.atomic.rmw.add", words.done).op("drop");
     code.i32(0).atomic("i32.atomic.load", words.joining).if();
     code.i32(0).i32(1).atomic("memory.atomic.notify", words.done).op("drop").end();

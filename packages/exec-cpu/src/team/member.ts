@@ -22,6 +22,7 @@ export interface Places {
   readonly trapped: number;
   readonly mail: number;
   readonly state: number;
+  readonly ticketBits: { readonly back: number; readonly parts: number; readonly mask: number };
   readonly waiting: number;
   readonly working: number;
 }
@@ -43,7 +44,8 @@ export function member({ member: self, control: buffer, at }: MemberData): (mail
 
   const isOpen = (words: Int32Array): boolean => {
     const ticket = Atomics.load(words, at.ticket);
-    return (ticket & 0xffff) < ticket >>> 16;
+    const { back, parts, mask } = at.ticketBits;
+    return (ticket & mask) + ((ticket >>> back) & mask) < ticket >>> parts;
   };
   const hasMail = (): boolean => Atomics.load(control, at.mail + self) !== handled;
 

@@ -10,7 +10,7 @@ import type { Crew, CrewSource } from "../engine.ts";
 import type { WasmProgram } from "../wasm-program.ts";
 import { findSpawn, maySleep, type Spawn, type WorkerHandle } from "./hosts.ts";
 import type { Mail, Places } from "./member.ts";
-import { control, states, words } from "./words.ts";
+import { control, states, ticket, words } from "./words.ts";
 
 /** Milliseconds between looks at whether those are well that the caller waits for. */
 const checkEvery = 20;
@@ -30,6 +30,7 @@ const at: Places = {
   trapped: control.trapped,
   mail: control.mail,
   state: control.state,
+  ticketBits: ticket,
   waiting: states.waiting,
   working: states.working,
 };

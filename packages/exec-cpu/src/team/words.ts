@@ -2,8 +2,9 @@
  * What the members of a team say to each other in the memory of a plan, before its first buffer: byte addresses, those
  * that different members write to in cache lines of their own.
  *
- * A piece of work is open while the number of parts (upper half of `ticket`) is more than those taken (lower half).
- * Taking a part is one atomic addition, whose result says by itself whether there was one left.
+ * A piece of work is open while the number of its parts is more than those taken. All three numbers are in `ticket`: the
+ * caller takes parts from the front and workers from the back, so that memory is touched by the same core from run to
+ * run. Taking a part is one atomic addition, whose result says by itself whether there was one left.
  */
 export const words = {
   ticket: 0,
@@ -20,9 +21,15 @@ export const words = {
 
 /** Loops around a piece of work whose counters have a place. */
 export const mostCounters = 15;
-/** Parts of a piece of work, at most. */
-export const mostParts = 4096;
+/** Where numbers lie in `ticket`: parts taken from the front, parts taken from the back, and all there are. */
+export const ticket: { readonly back: 10; readonly parts: 20; readonly mask: 0x3ff } = {
+  back: 10,
+  parts: 20,
+  mask: 0x3ff,
+};
 export const mostMembers = 64;
+/** Parts of a piece of work, at most: members that find none have counted on. */
+export const mostParts: number = ticket.mask - mostMembers;
 
 /**
  * What a team shares besides, as places in an array of int32: the plan whose memory is to be watched, a bell that is
