@@ -49,6 +49,21 @@ beforeAll(async () => {
 });
 
 describe("a trusted file", () => {
+  it("of fast precision runs where that is asked for, and only there", async () => {
+    const native = [await compileNative(plan, { precision: "fast" })];
+    const bytes = encodePlan(plan, { native });
+    const notesOf = (precision: "exact" | "fast"): readonly string[] => {
+      const executable = cpuSync({ precision }).prepareSync(decodePlan(bytes, { trust: "unsafe" }));
+      expect(executable.runSync({ x })).toEqual(
+        cpuSync({ precision }).prepareSync(plan).runSync({ x }),
+      );
+      return executable.report().notes;
+    };
+    expect(notesOf("fast")).toContain("native code from the plan file");
+    if (native[0]?.features.includes("relaxed-simd") === true)
+      expect(notesOf("exact").join()).toContain('it needs "relaxed-simd"');
+  });
+
   it("runs its code and says so", async () => {
     const executable = await start(file);
     expect(executable.runSync({ x })).toEqual(expected);

@@ -1,10 +1,18 @@
 /** The CPU executor: WebAssembly with SIMD, or plain typed-array JS where there is none. */
 import { CapabilityError, type Plan, type PrepareOptions } from "@gridfuse/plan";
 import { requirePlan } from "@gridfuse/plan/executor";
+import { hasRelaxedSimd } from "./codegen/relaxed-simd.ts";
 import type { Engine } from "./engine.ts";
 import type { CpuExecutable } from "./executable.ts";
 import { jsEngine } from "./js/engine.ts";
-import { type AsyncCpuExecutor, type CpuOptions, Preparation, printing } from "./prepare.ts";
+import { codeFeatures, relaxedFeature } from "./native.ts";
+import {
+  type AsyncCpuExecutor,
+  type Backends,
+  type CpuOptions,
+  Preparation,
+  printing,
+} from "./prepare.ts";
 import * as wasm from "./wasm-backend.ts";
 import { startProgramSync } from "./wasm-engine.ts";
 
@@ -38,6 +46,14 @@ export function cpuSync(options: CpuOptions = {}): CpuExecutor {
 }
 
 class Cpu extends Preparation implements CpuExecutor {
+  protected override readonly nativeFeatures: readonly string[];
+
+  constructor(options: CpuOptions, backends: Backends) {
+    super(options, backends);
+    const isFast = options.precision === "fast" && hasRelaxedSimd();
+    this.nativeFeatures = isFast ? [...codeFeatures, relaxedFeature] : codeFeatures;
+  }
+
   prepareSync(plan: Plan, options: PrepareOptions = {}): CpuExecutable {
     requirePlan(plan);
     options.signal?.throwIfAborted();

@@ -2,25 +2,31 @@
 import type { Plan } from "@gridfuse/plan";
 import type { NativeCode } from "@gridfuse/plan/executor";
 import { generate } from "./codegen/generate.ts";
+import { hasRelaxedSimd } from "./codegen/relaxed-simd.ts";
 import { codegenVersion } from "./codegen/version.ts";
-import { codeFeatures, describeProgram, executorName } from "./native.ts";
+import { codeFeatures, describeProgram, executorName, relaxedFeature } from "./native.ts";
 import { startProgram } from "./wasm-engine.ts";
 
 /**
  * The WebAssembly that this executor makes of `plan`, to be saved beside it:
- * `savePlan(path, plan, { native: [await compileNative(plan)] })`.
+ * `savePlan(path, plan, { native: [await compileNative(plan)] })`. Code of precision "fast" is only started by the
+ * main entry's executors of that precision.
  *
  * @throws OutOfMemoryError GF5001, GF5002
  */
-export async function compileNative(plan: Plan): Promise<NativeCode> {
-  const program = generate(plan);
+export async function compileNative(
+  plan: Plan,
+  { precision = "exact" }: { readonly precision?: "exact" | "fast" } = {},
+): Promise<NativeCode> {
+  const isFast = precision === "fast" && hasRelaxedSimd();
+  const program = generate(plan, { precision: isFast ? "fast" : "exact" });
   // What is written must start: loading it anywhere else would only find out later.
   await startProgram({ ...program, isForeign: true }, {});
   return {
     plan,
     executor: executorName,
     codegen: codegenVersion,
-    features: codeFeatures,
+    features: isFast ? [...codeFeatures, relaxedFeature] : codeFeatures,
     detail: describeProgram(program),
     code: program.code,
   };

@@ -22,6 +22,8 @@ export const executorName = "cpu";
 const mostPages = 65_536;
 /** What generated code needs of the machine. */
 export const codeFeatures: readonly string[] = ["simd128"];
+/** What code of precision "fast" needs besides. */
+export const relaxedFeature = "relaxed-simd";
 
 interface Detail extends Pick<WasmProgram, "pages" | "prints" | "whiles" | "steps"> {
   readonly places: readonly (Place & { readonly buffer: number })[];
@@ -67,17 +69,19 @@ export function describeProgram(program: WasmProgram): unknown {
 /**
  * The program that `plan` came with, the reason why it is not used, or nothing where there is none.
  *
+ * @param features what the code may need of this executor
  * @throws PlanInvalid V21
  */
 export function nativeProgram(
   plan: Plan,
   { maxBytes, maxFuel }: EngineOptions,
+  features: readonly string[],
 ): WasmProgram | string | undefined {
   const use = nativeOf(plan);
   if (typeof use !== "object") return use;
   const part = use.parts.find(({ executor }) => executor === executorName);
   if (part === undefined) return unused(`none is for ${executorName}`);
-  const mismatch = misfit(part);
+  const mismatch = misfit(part, features);
   if (mismatch !== undefined) return unused(mismatch);
   const program = readProgram(plan, part, use.constants);
   if (maxBytes !== undefined && program.pages * pageBytes > maxBytes) {
@@ -90,12 +94,15 @@ export function nativeProgram(
 }
 
 /** Why this executor does not run `part`. */
-function misfit({ codegen, features }: NativePart): string | undefined {
+function misfit(
+  { codegen, features }: NativePart,
+  available: readonly string[],
+): string | undefined {
   if (codegen !== codegenVersion) {
     return `it was made by code generator ${codegen}, this is ${codegenVersion}`;
   }
   for (const feature of features) {
-    if (!codeFeatures.includes(feature)) return `it needs "${feature}"`;
+    if (!available.includes(feature)) return `it needs "${feature}"`;
   }
   return undefined;
 }

@@ -7,7 +7,7 @@ import type { Executor, Plan, PrepareOptions } from "@gridfuse/plan";
 import { CapabilityError, decoded, requirePlan, unused } from "@gridfuse/plan/executor";
 import type { CrewSource, Engine, EngineOptions, FormatPrint } from "./engine.ts";
 import { type CpuExecutable, PreparedPlan } from "./executable.ts";
-import { nativeProgram } from "./native.ts";
+import { codeFeatures, nativeProgram } from "./native.ts";
 import { hasWasm, startProgram } from "./wasm-engine.ts";
 import type { WasmProgram } from "./wasm-program.ts";
 
@@ -85,6 +85,7 @@ export class Preparation implements AsyncCpuExecutor {
   readonly #backends: Backends;
   readonly #notes: readonly string[];
   protected readonly isJs: boolean;
+  protected readonly nativeFeatures: readonly string[] = codeFeatures;
   readonly #threads: Threads;
 
   /** @throws CapabilityError GF5005, GF5007 */
@@ -161,7 +162,7 @@ export class Preparation implements AsyncCpuExecutor {
 
   /** The plan's own native code, or why it is not used. */
   protected native(plan: Plan, options: EngineOptions): WasmProgram | string | undefined {
-    const native = nativeProgram(plan, options);
+    const native = nativeProgram(plan, options, this.nativeFeatures);
     if (typeof native !== "object") return native;
     if (this.isJs) return unused("this is the js backend");
     return this.#threads.count > 1 ? unused("it is for one thread") : native;

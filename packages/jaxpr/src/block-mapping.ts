@@ -6,12 +6,13 @@ import {
   type RefType,
   type Region,
   tensorType,
+  type ValueId,
   type ValueType,
 } from "@gridfuse/graph";
 import { Body } from "./body.ts";
 import { malformed } from "./errors.ts";
-import type { Eqn, WireBlock, WireBlockDim } from "./format.ts";
-import { Scope } from "./scope.ts";
+import type { Eqn, PallasCall, WireBlock, WireBlockDim } from "./format.ts";
+import { type Extent, Scope } from "./scope.ts";
 
 /** Type of a grid coordinate. */
 export const coordinate: ValueType = tensorType("int32", []);
@@ -60,11 +61,16 @@ function blockDim(body: Body, dim: WireBlockDim, eqn: Eqn): BlockDim {
   }
 }
 
+/** Axes that the kernel counts: all but those that vmap added. */
+export const ownAxes = ({ grid, vmapped }: PallasCall): readonly number[] =>
+  grid.flatMap((_, d) => (vmapped?.includes(d) === true ? [] : [d]));
+
 export function indexMap(
   body: Body,
   { index_map }: WireBlock,
   walked: readonly boolean[],
   prefetch: readonly RefType[],
+  call: PallasCall,
 ): Region {
   const scope = new Scope(body.scope.table, undefined, newRegion());
   scope.e.origin = body.e.origin;
@@ -72,6 +78,19 @@ export function indexMap(
     ...walked.map((isParam) => (isParam ? scope.param(coordinate) : scope.full("int32", [], 0))),
     ...prefetch.map((type) => scope.param(type)),
   ];
+  let next = call.nindex;
+  const extents = call.grid.map(
+    (size): Extent => size ?? { ref: params[walked.length + next++] as ValueId },
+  );
+  const own = ownAxes(call);
+  scope.kernel = {
+    scope,
+    ids: own.map((d) => params[d] as ValueId),
+    extents: own.map((d) => extents[d] as Extent),
+    allocate: () => {
+      throw malformed("an index map allocates memory");
+    },
+  };
   const taken = body.importing.jaxpr(index_map).in.length;
   const results = new Body(body.importing, scope).run(index_map, params.slice(0, taken));
   scope.region.results.push(...results.map((value) => scope.e.convert(value, "int32")));

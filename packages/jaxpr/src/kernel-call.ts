@@ -9,7 +9,14 @@ import {
   refType,
   type ValueId,
 } from "@gridfuse/graph";
-import { blockShape, coordinate, indexMap, mappingOf, uniqueNames } from "./block-mapping.ts";
+import {
+  blockShape,
+  coordinate,
+  indexMap,
+  mappingOf,
+  ownAxes,
+  uniqueNames,
+} from "./block-mapping.ts";
 import { Body } from "./body.ts";
 import { beginReport, faultsOf, pointMap } from "./bounds.ts";
 import { malformed } from "./errors.ts";
@@ -49,7 +56,7 @@ export function kernelCall(
   ];
   const names = uniqueNames(blocks);
   const mappings = blocks.map((block, i) => mappingOf(body, block, names[i] as string, eqn));
-  const maps = blocks.map((block) => indexMap(body, block, grid.map(isWalked), prefetch));
+  const maps = blocks.map((block) => indexMap(body, block, grid.map(isWalked), prefetch, call));
   if (importing.reports) {
     if (body.scope.parent !== undefined)
       throw body.unsupported(eqn, "a kernel in a loop or a branch, where nothing can report");
@@ -207,10 +214,6 @@ function constantOf(body: Body, value: ValueId): number | undefined {
   const node = body.e.table.producer(value);
   return node?.op === "full" ? node.params.bits.lo | 0 : undefined;
 }
-
-/** Axes that the kernel counts: all but those that vmap added. */
-export const ownAxes = ({ grid, vmapped }: PallasCall): readonly number[] =>
-  grid.flatMap((_, d) => (vmapped?.includes(d) === true ? [] : [d]));
 
 /** Coordinates as the kernel numbers its axes: those that vmap added are not among them. */
 function nameAxes(

@@ -12,10 +12,9 @@ import {
   tensorType,
   type ValueId,
 } from "@gridfuse/graph";
-import { mappingOf, uniqueNames } from "./block-mapping.ts";
+import { mappingOf, ownAxes, uniqueNames } from "./block-mapping.ts";
 import { Body } from "./body.ts";
 import type { Eqn, PallasCall } from "./format.ts";
-import { ownAxes } from "./kernel-call.ts";
 import { uninitialised } from "./memory.ts";
 import { inKernel } from "./outside.ts";
 import { alignCaptures, type KernelScope, NOTHING, type Scope } from "./scope.ts";

@@ -172,3 +172,13 @@ def rows_at_prefetched_indices(at, x):
         out_specs=BlockSpec((None, 4), lambda i, at: (i, 0)),
     )
     return pallas_call(kernel, out_shape=f32(8, 4), grid_spec=grid_spec)(at, x)
+
+
+@program(jnp.int32(2), floats(16, 8))
+def index_map_asks_for_the_size_of_the_grid(n, x):
+    def kernel(x_ref, o_ref):
+        o_ref[...] = x_ref[...]
+
+    in_spec = BlockSpec((4, 8), lambda i: (pl.num_programs(0) - 1 - i, 0))
+    out_spec = BlockSpec((4, 8), lambda i: (i, 0))
+    return pallas_call(kernel, out_shape=f32(16, 8), grid=(n * 2,), in_specs=[in_spec], out_specs=out_spec)(x)

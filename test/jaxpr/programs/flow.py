@@ -113,3 +113,8 @@ def kernel_in_a_loop(x):
         return pallas_call(kernel, out_shape=f32(4))(x)
 
     return lax.fori_loop(0, 3, body, x)
+
+
+@program(floats(8))
+def branch_of_this_platform(x):
+    return lax.platform_dependent(x, tpu=lambda x: x * 2.0, cpu=lambda x: x + 1.0, default=lambda x: x)

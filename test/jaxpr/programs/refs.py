@@ -94,3 +94,15 @@ def bools(x):
     import jax
 
     return pallas_call(kernel, out_shape=jax.ShapeDtypeStruct((3,), jnp.bool_))(x)
+
+
+@program(floats(8, 16), floats(8, 16, seed=1), ints(8, 16))
+def masked_swap_gives_what_was_not_stored(x, y, m):
+    """Where the mask is off, a masked swap gives the value that was not stored."""
+    from jax._src.pallas import primitives
+
+    def kernel(x_ref, y_ref, m_ref, o_ref, p_ref):
+        o_ref[...] = y_ref[...]
+        p_ref[...] = primitives.swap(o_ref, (slice(None),), x_ref[...], mask=m_ref[...] > 0)
+
+    return pallas_call(kernel, out_shape=(f32(8, 16),) * 2)(x, y, m)

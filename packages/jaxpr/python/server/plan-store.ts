@@ -54,7 +54,7 @@ export class PlanStore {
     this.#waiting.clear();
     for (const [key, plan] of waiting) {
       try {
-        const native = await compileNative(plan);
+        const native = await compileNative(plan, { precision: "fast" });
         const bytes = encodePlan(plan, { debug: false, native: [native] });
         const path = join(this.#directory as string, key);
         const temporary = `${path}.tmp.${process.pid}`;

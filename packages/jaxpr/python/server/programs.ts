@@ -42,7 +42,8 @@ const MOST_BYTES = 2 ** 31;
 export class Programs {
   readonly #files: SharedFiles;
   readonly #store: PlanStore;
-  readonly #executor: CpuExecutor = cpuSync();
+  /** XLA's CPU backend rounds a product and the sum it goes into once. */
+  readonly #executor: CpuExecutor = cpuSync({ precision: "fast" });
   readonly #byKey: Map<string, Entry> = new Map();
   readonly #byId: Entry[] = [];
   /** Most recently used last. */

@@ -159,6 +159,17 @@ const branch: Rule = (body, [which, ...args], { branches }: { branches: readonly
   return placed(count, kept, outputs);
 };
 
+/** Which of the lists has this platform: JAX's name for it is cpu. */
+const platformIndex: Rule = (
+  body,
+  _,
+  { platforms }: { platforms: readonly (readonly string[] | null)[] },
+) => {
+  const own = platforms.findIndex((names) => names?.includes("cpu") === true);
+  const index = own >= 0 ? own : platforms.indexOf(null);
+  return body.full("int32", [], Math.max(0, index));
+};
+
 export const control: Rules = {
   "core:call": call,
   "core:jit": call,
@@ -166,4 +177,5 @@ export const control: Rules = {
   "lax:scan": scan,
   "lax:while": whileLoop,
   "lax:cond": branch,
+  "lax:platform_index": platformIndex,
 };

@@ -26,6 +26,7 @@ const maskedLoad: Rule = (body, _, { view, mask, other }: Access) => {
   return chosen(body, body.atom(mask), loaded, body.atom(other));
 };
 
+/** Gives what was there before, and where nothing is stored the value itself. */
 const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
   const window = openWindow(body, view);
   const value = body.atom(val as Atom);
@@ -33,7 +34,7 @@ const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
     if (mask === undefined) return writeRef(body, view, value, wantsOld(eqn));
     const old = readRef(body, view);
     writeRef(body, view, chosen(body, body.atom(mask), old, value, true));
-    return old;
+    return chosen(body, body.atom(mask), old, value);
   }
   const padded = padWhole(body, window);
   const old = windowOf(body, window, padded);
@@ -47,7 +48,7 @@ const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
     strides: shape.map(() => 1),
   });
   writeRef(body, window.outer, cropped);
-  return old;
+  return mask === undefined ? old : chosen(body, body.atom(mask), old, value);
 };
 
 /** `yes` where the mask holds (`onFalse` first where `storing`), all brought to one shape. */
