@@ -62,6 +62,7 @@ export interface EngineOptions {
   readonly maxBytes?: number | undefined;
   readonly maxFuel?: number | undefined;
   readonly precision?: "exact" | "fast" | undefined;
+  readonly simd?: "wide" | undefined;
   readonly onPrint?: ((line: string, step: PrintStep) => void) | undefined;
 }
 

@@ -78,6 +78,12 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
       'backend "native" made C of a plan, and the compiler refused it or was stopped. The message has its first lines.',
     fix: 'Name another compiler by CC (GCC and Clang are known to do), or use backend "auto".',
   },
+  GF5015: {
+    title: "no wide SIMD",
+    cause:
+      'simd "wide" was asked for where V8 does not join vectors: before Node 24, on other processors than x64, in browsers, or without WebAssembly.',
+    fix: "Leave out simd, or use Node 24 or later on x64.",
+  },
   GF9301: {
     title: "scalar op on a dtype it has no meaning for",
     cause: "The compiler that wrote the plan let it through.",

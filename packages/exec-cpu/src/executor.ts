@@ -15,6 +15,7 @@ import {
 } from "./prepare.ts";
 import * as wasm from "./wasm-backend.ts";
 import { startProgramSync } from "./wasm-engine.ts";
+import { WideCpu } from "./wide/executor.ts";
 
 export interface CpuExecutor extends AsyncCpuExecutor {
   /** Like `prepare`, at once. Some browsers refuse this for large plans on their main thread. */
@@ -23,7 +24,8 @@ export interface CpuExecutor extends AsyncCpuExecutor {
 
 /**
  * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly, GF5007 for options there are not,
- *   GF5013 where `backend` is "native" and the host cannot load what a compiler makes
+ *   GF5013 where `backend` is "native" and the host cannot load what a compiler makes, GF5015 where `simd` is "wide" and
+ *   V8 does not join vectors
  */
 export async function cpu(options: CpuOptions = {}): Promise<CpuExecutor> {
   if (options.backend === "native") return (await import("./c/executor.ts")).nativeCpu(options);
@@ -42,6 +44,7 @@ export function cpuSync(options: CpuOptions = {}): CpuExecutor {
       },
     );
   }
+  if (options.simd === "wide") return new WideCpu(options);
   return new Cpu(options, { wasm: async () => wasm, js: async () => ({ jsEngine }) });
 }
 

@@ -28,6 +28,11 @@ export interface CpuOptions {
    * Default "exact": results are those of the interpreter, to the bit.
    */
   readonly precision?: "exact" | "fast";
+  /**
+   * "wide": V8 may join vectors in pairs, on Node 24 and later, x64; `report()` says whether it does. What comes out was
+   * compared once, on numbers that `prepare` made up. Default is 128 bits.
+   */
+  readonly simd?: "wide";
   /** Most bytes that one prepared plan may take; default what 32-bit addresses reach. */
   readonly maxBytes?: number;
   /** Most iterations of any `while`, whatever its plan allows. */

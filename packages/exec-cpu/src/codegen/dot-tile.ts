@@ -20,8 +20,12 @@ const few: Readonly<Record<number, Tile>> = {
   2: { rows: 2, columns: 16 },
 };
 
-export function tileOf(dot: FlatDot): Tile {
+/** Where two vectors are one: as many registers, twice as wide. */
+const wide: Tile = { rows: 4, columns: 16 };
+
+export function tileOf(dot: FlatDot, isWide: boolean): Tile {
   const [, m, n] = dot.extents;
+  if (isWide && m >= wide.rows && n >= wide.columns && isRegular(dot, wide)) return wide;
   const tile = few[m];
   const fits = tile !== undefined && n >= tile.columns && isRegular(dot, tile);
   return fits ? tile : { rows: Math.min(m, usual.rows), columns: usual.columns };

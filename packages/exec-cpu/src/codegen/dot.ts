@@ -15,9 +15,12 @@ const isPacked = (step: DotStep): boolean =>
   step.accumulate === "float32" || step.accumulate === "int32" || step.accumulate === "uint32";
 
 /** Bytes of scratch memory that a dot uses: of whoever computes, and in common. */
-export function dotScratch(step: DotStep): { readonly own: number; readonly shared: number } {
+export function dotScratch(
+  step: DotStep,
+  isWide: boolean,
+): { readonly own: number; readonly shared: number } {
   if (!isPacked(step)) return { own: 0, shared: 0 };
-  const { ownBytes, sharedBytes } = packingOf(flatten(step, []));
+  const { ownBytes, sharedBytes } = packingOf(flatten(step, []), isWide);
   return { own: ownBytes, shared: sharedBytes };
 }
 

@@ -56,6 +56,8 @@ export interface CompileOptions {
   readonly precision?: "exact" | "fast" | undefined;
   readonly maxBytes?: number | undefined;
   readonly maxFuel?: number | undefined;
+  /** Neighbouring vectors are laid out for V8 to join them. */
+  readonly simd?: "wide" | undefined;
   /** Code for a member of a team, 0 being the one that runs the plan. */
   readonly team?: TeamOptions | undefined;
 }
@@ -128,6 +130,7 @@ class Driver {
     maxFuel: number,
     team: TeamOptions | undefined,
     contracts: boolean,
+    isWide: boolean,
   ) {
     this.#maxFuel = maxFuel;
     this.#members = team?.members ?? 1;
@@ -154,6 +157,7 @@ class Driver {
       scratch: layout.scratch,
       shared: layout.shared,
       contracts,
+      isWide,
       loopGlobals: this.#loops,
     };
     this.#run = this.module.define([], []);
@@ -365,6 +369,7 @@ class Driver {
 
 /** @throws OutOfMemoryError GF5001 */
 export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledPlan {
+  const isWide = options.simd === "wide";
   let scratch = 0;
   let shared = 0;
   forEachStep(plan.steps, (step) => {
@@ -372,7 +377,7 @@ export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledP
     if (step.kind === "sort" || step.kind === "topk")
       scratch = Math.max(scratch, sortScratch(step));
     if (step.kind !== "dot") return;
-    const bytes = dotScratch(step);
+    const bytes = dotScratch(step, isWide);
     scratch = Math.max(scratch, bytes.own);
     shared = Math.max(shared, bytes.shared);
   });
@@ -382,7 +387,7 @@ export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledP
   const layout = layoutOf(plan, bytes, options.maxBytes, team && locals && { ...team, locals });
   const maxFuel = options.maxFuel ?? Number.POSITIVE_INFINITY;
   const contracts = options.precision === "fast" && hasRelaxedSimd();
-  const driver = new Driver(plan, layout, maxFuel, team, contracts);
+  const driver = new Driver(plan, layout, maxFuel, team, contracts, isWide);
   return {
     bytes: driver.module.encode(pagesOf(layout), team !== undefined),
     layout,

@@ -554,7 +554,7 @@ export function emitKernel(
   const params = ["i32", "i32", ...parameters.map(() => "i32" as const)] as const;
   const emit = (of: KernelForm, results: readonly ValueType[], isFallback: boolean): number => {
     const fn = context.module.define(params, results);
-    const nest = new Nest(fn, context.helpers, context.loopGlobals);
+    const nest = new Nest(fn, context.helpers, context.loopGlobals, context.isWide);
     new KernelEmitter(context, addresses, of, mode, nest, isFallback).emit();
     return fn.index;
   };

@@ -78,7 +78,16 @@ export class Nest {
   readonly #scaled = new Map<string, ScaledIndex>();
   readonly #outerParts = new Map<string, IndexExpr>();
 
-  constructor(fn: FunctionBuilder, helpers: HelperLibrary, loopGlobals: readonly number[]) {
+  readonly #keepsIndices: boolean;
+
+  /** @param keepsIndices every sum is computed once into a local, so that accesses beside each other show that they are */
+  constructor(
+    fn: FunctionBuilder,
+    helpers: HelperLibrary,
+    loopGlobals: readonly number[],
+    keepsIndices = false,
+  ) {
+    this.#keepsIndices = keepsIndices;
     this.fn = fn;
     this.helpers = helpers;
     this.loopGlobals = loopGlobals;
@@ -198,7 +207,8 @@ export class Nest {
       this.#pushLeaf(e);
     } else {
       const level = this.levelOf(e);
-      if (level < this.level || e.k !== "sum") this.code.get(this.#held(e, level));
+      const isKept = level < this.level || e.k !== "sum" || this.#keepsIndices;
+      if (isKept) this.code.get(this.#held(e, level));
       else this.#compute(e);
     }
   }

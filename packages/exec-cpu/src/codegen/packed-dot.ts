@@ -43,9 +43,9 @@ interface Packing {
   readonly sharedBytes: number;
 }
 
-export function packingOf(dot: FlatDot): Packing {
+export function packingOf(dot: FlatDot, isWide: boolean): Packing {
   const [batches, m, n, k] = dot.extents;
-  const tile = tileOf(dot);
+  const tile = tileOf(dot, isWide);
   const rowPanels = Math.ceil(m / tile.rows);
   const isByBatch = batches >= manyBatches;
   const rowBytes = rowPanels * k * rowSlots * 4;
@@ -70,7 +70,7 @@ export class PackedDot {
   constructor(context: CodegenContext, dot: FlatDot) {
     this.#context = context;
     this.#dot = dot;
-    this.#packing = packingOf(dot);
+    this.#packing = packingOf(dot, context.isWide);
     const { isByBatch, ownBytes, rowPanels } = this.#packing;
     const rowBytes = rowPanels * dot.extents[K] * rowSlots * 4;
     this.#columnPanel = context.scratch;
@@ -100,7 +100,8 @@ export class PackedDot {
   }
 
   #nest(fn: FunctionBuilder): Nest {
-    return new Nest(fn, this.#context.helpers, this.#context.loopGlobals);
+    const { helpers, loopGlobals, isWide } = this.#context;
+    return new Nest(fn, helpers, loopGlobals, isWide);
   }
 
   /** `(lo, hi)`: batches one by one, rows and columns of each. */

@@ -13,6 +13,8 @@ export interface CodegenContext {
   readonly shared: number;
   /** Whether a product and a sum may be rounded once. */
   readonly contracts: boolean;
+  /** Whether neighbouring vectors are laid out so that V8 can join them to wider ones (see wide.ts). */
+  readonly isWide: boolean;
   /** Globals that hold the counters of enclosing loop steps. */
   readonly loopGlobals: readonly number[];
 }
