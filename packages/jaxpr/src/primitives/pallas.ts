@@ -163,6 +163,16 @@ const semaphore =
     return undefined;
   };
 
+const debugPrint: Rule = (body, args, { fmt }: { fmt: string }) => {
+  const operands = args.map((value) =>
+    body.e.table.types[value]?.kind === "ref"
+      ? body.e.emit("get", [value], { transforms: [] })
+      : value,
+  );
+  body.e.emitAll("debug_print", operands, { format: fmt, batch: 0, masked: false });
+  return undefined;
+};
+
 export const pallas: Rules = {
   "pl:pallas_call": (body, args, x: PallasCall, eqn) => {
     if ((x.nclosed ?? 0) > 0) throw body.unsupported(eqn, "a kernel that closes over refs");
@@ -192,12 +202,7 @@ export const pallas: Rules = {
   "pl:semaphore_read": (body, _, { sem }: Semaphore) => body.e.convert(readRef(body, sem), "int32"),
   "pl:with_memory_space_constraint": (_, [x]) => x,
   "pl:delay": skipped,
-  "pl:debug_print": skipped,
-  "pl:debug_callback": skipped,
-  "lax:debug_print": skipped,
-  "lax:debug_callback": skipped,
-  "core:debug_print": skipped,
-  "core:debug_callback": skipped,
+  "lax:debug_print": debugPrint,
   "lax:check": skipped,
   "core:check": skipped,
 };

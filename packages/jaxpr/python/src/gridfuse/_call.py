@@ -10,6 +10,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ class KernelCall:
     def export(self, sizes: Sequence[int], *, locations: bool = False) -> bytes:
         """The program of this call alone; computed sizes of the grid are written into it."""
         with _no_collection():
-            exporter = Exporter(locations=locations)
+            exporter = Exporter(locations=locations, marks_prints=True)
             scope = Scope(exporter, {})
             given = self.avals[self.dynamic :]
             inputs = [f"[{i},{exporter.aval(aval)}]" for i, aval in enumerate(given)]
@@ -161,7 +162,7 @@ class KernelCall:
             if self.prints and session.printed:
                 lines, session.printed = session.printed, []
                 for line in lines:
-                    print(line)
+                    print(_formatted(line))
         _calls.ran(self.record, (time.perf_counter() - started) * 1e3)
         if self.mode.bounds == "report":
             self._raise_outside(results.pop(), sizes)
@@ -209,6 +210,22 @@ class KernelCall:
             else np.full(aval.shape, unwritten(aval.dtype, self.mode.fill), aval.dtype)
             for i, aval in enumerate(self.out_avals)
         ]
+
+
+_MARKED = re.compile("\x01([^!]*)!([^:]*):([^\x02]*)\x02([^\x03]*)\x03")
+
+
+def _formatted(line: str) -> str:
+    """A line that the engine printed, with its values as NumPy prints them."""
+
+    def value(match: re.Match[str]) -> str:
+        name, conversion, spec, written = match.groups()
+        numbers = json.loads(written, parse_int=float if "float" in name else int)
+        array = np.asarray(numbers, jnp.dtype(name))
+        shown: Any = repr(array) if conversion == "r" else str(array) if conversion else array
+        return format(shown, spec)
+
+    return _MARKED.sub(value, line)
 
 
 def unwritten(dtype: Any, fill: str) -> Any:

@@ -28,10 +28,12 @@ class Exporter:
 
     Args:
       locations: whether each equation says where it stands in the user's source.
+      marks_prints: whether prints say how Python formats each value.
     """
 
-    def __init__(self, *, locations: bool = False) -> None:
+    def __init__(self, *, locations: bool = False, marks_prints: bool = False) -> None:
         self.equations = 0
+        self.marks_prints = marks_prints
         self._locations = locations
         self._avals: list[str] = []
         self._aval_of_id: dict[int, str] = {}

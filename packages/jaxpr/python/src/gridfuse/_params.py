@@ -8,11 +8,12 @@ that nothing is left out in silence.
 from __future__ import annotations
 
 import enum
+import string
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax._src import core
+from jax._src import core, tree_util
 
 from gridfuse import _versions, _wire
 from gridfuse._wire import dtype_name, ints, text
@@ -54,9 +55,11 @@ _NOISE = frozenset(
     ]
 )
 
-# Host code cannot travel; what only prints does not have to.
-_CALLBACKS = frozenset(["pure_callback", "io_callback", "ffi_call", "tpu_custom_call"])
-_SILENT = frozenset(["debug_callback", "debug_print", "check", "trace_value"])
+# Host code cannot travel.
+_CALLBACKS = frozenset(
+    ["pure_callback", "io_callback", "debug_callback", "ffi_call", "tpu_custom_call"]
+)
+_SILENT = frozenset(["check", "trace_value"])
 # Primitives with a jaxpr inside that is simply called, and the name of that parameter in each version.
 _CALLS = ("call_jaxpr", "fun_jaxpr", "jaxpr", "call")
 _CALLERS = frozenset(
@@ -182,6 +185,32 @@ def _call(scope: Any, eqn: Any) -> Written:
         if inner is not None and not callable(inner):
             return None, f',"x":{{"jaxpr":{scope.jaxpr(inner)}}}'
     raise Unsupported("there is no jaxpr to call")
+
+
+@writes("lax", "debug_print")
+def _debug_print(scope: Any, eqn: Any) -> Written:
+    """Holes in order. For the drop-in each says how Python would format what is in it."""
+    p = eqn.params
+    if p.get("static_args"):
+        raise Unsupported("a print of values that are no arrays")
+    positional, named = tree_util.tree_unflatten(p["in_tree"], eqn.invars)
+    written, operands, automatic = "", [], 0
+    for text_before, field, spec, conversion in string.Formatter().parse(p["fmt"]):
+        written += text_before.replace("{", "{{").replace("}", "}}")
+        if field is None:
+            continue
+        if field == "":
+            field, automatic = str(automatic), automatic + 1
+        if not field.isidentifier() and not field.isdigit():
+            raise Unsupported(f"a print of a part of a value: {field}")
+        atom = positional[int(field)] if field.isdigit() else named[field]
+        operands.append(scope.atom(atom))
+        hole = "{}"
+        if scope.exporter.marks_prints:
+            dtype = getattr(atom.aval, "inner_aval", atom.aval).dtype
+            hole = f"\x01{dtype.name}!{conversion or ''}:{spec}\x02{{}}\x03"
+        written += hole
+    return ",".join(operands), x(f'"fmt":{text(written)}')
 
 
 _CACHED: dict[Any, str] = {}
