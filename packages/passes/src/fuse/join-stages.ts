@@ -118,17 +118,22 @@ function axisMap(
   return remembered((e) => ix.substitute(e, (leaf) => (leaf.k === "axis" ? flat : leaf)));
 }
 
-function costsNoDivision(stage: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
-  const cheap = (e: IndexExpr): boolean =>
-    countDivisions(map(e), false) <= countDivisions(e, false);
+function costsNoDivision({ nodes, writes }: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
+  const seen = new Set<string>();
+  const isCheap = (e: IndexExpr): boolean => {
+    if (seen.has(e.key)) return true;
+    seen.add(e.key);
+    return countDivisions(map(e), false) <= countDivisions(e, false);
+  };
   const access = ({ index, guard }: Pick<LoadNode, "index" | "guard">): boolean =>
-    cheap(index) && guard.every((range) => cheap(range.index));
-  return (
-    stage.writes.every(access) &&
-    stage.nodes.every((node) =>
-      node.op === "load" ? access(node) : node.op !== "index" || cheap(node.index),
-    )
-  );
+    isCheap(index) && guard.every((range) => isCheap(range.index));
+  for (const write of writes) if (!access(write)) return false;
+  for (const node of nodes) {
+    if (node.op === "load" ? !access(node) : node.op === "index" && !isCheap(node.index)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // ── Stages ──────────────────────────────────────────────────────────────────────────────────

@@ -74,16 +74,26 @@ function moveAsBits(
   }
 }
 
+/** Whether `node` looks at the bits of a float that is only moved. */
+function readsBits(nodes: readonly ScalarNode[], moved: Moved, node: ScalarNode): boolean {
+  if (node.op !== "bitcast") return false;
+  const [from] = node.args;
+  return isFloat((nodes[from] as ScalarNode).dtype) && moved.has(from);
+}
+
+function movesBits({ nodes, writes }: Stage, moved: Moved): boolean {
+  for (const { dtype, value } of writes) if (isFloat(dtype) && moved.has(value)) return true;
+  for (const node of nodes) {
+    if (node.op === "bitcast" && readsBits(nodes, moved, node)) return true;
+  }
+  return false;
+}
+
 export function keepStageBits(stage: Stage): Stage {
   const { nodes } = stage;
   const moved = new Moved(nodes);
-  const readsBits = (node: ScalarNode): boolean => {
-    if (node.op !== "bitcast") return false;
-    const [from] = node.args;
-    return isFloat((nodes[from] as ScalarNode).dtype) && moved.has(from);
-  };
+  if (!movesBits(stage, moved)) return stage;
   const writesBits = ({ dtype, value }: Write): boolean => isFloat(dtype) && moved.has(value);
-  if (!stage.writes.some(writesBits) && !nodes.some(readsBits)) return stage;
   const b = new ScalarBuilder();
   const renamed = appendNodes(
     b,
@@ -91,7 +101,7 @@ export function keepStageBits(stage: Stage): Stage {
     (e) => e,
     undefined,
     (node, soFar) => {
-      if (node.op !== "bitcast" || !readsBits(node)) return undefined;
+      if (node.op !== "bitcast" || !readsBits(nodes, moved, node)) return undefined;
       const bits = moveAsBits(b, nodes, soFar, node.args[0]);
       return b.dtypeOf(bits) === node.dtype ? bits : b.bitcast(bits, node.dtype);
     },

@@ -133,8 +133,15 @@ export class Readings {
     const ownDirect = isStored ? 0 : this.#direct.count(result);
     const list = view === undefined ? -1 : this.#viewList(view.index);
     const count = this.#collect(node, result, isStored, kind === "reduction");
+    const rank = this.#table.tensor(node.outputs[0] as ValueId).shape.length;
     for (let i = 0; i < inputs.length; i += 1) {
-      const value = this.#values.of(inputs[i] as ValueId);
+      const operand = inputs[i] as ValueId;
+      const value = this.#values.of(operand);
+      if (kind === "elementwise" && this.#table.tensor(operand).shape.length === rank) {
+        for (let m = 0; m < count; m += 1) this.#turned.add(value, this.#from[m] as number);
+        this.#direct.add(value, straightMap);
+        continue;
+      }
       for (let m = 0; m < count; m += 1) {
         const map = this.#from[m] as number;
         this.#turned.add(
@@ -197,12 +204,10 @@ export class Readings {
     const reading = this.#maps[map] as ReadingMap;
     const { group, detour, index } = reading;
     const { shape } = this.#table.tensor(node.inputs[operand] as ValueId);
-    if (kind === "elementwise") {
-      if (shape.length === index.length) return map;
-      if (shape.length === 0) {
-        return this.#number(group, detour, noCoordinates, this.#list(noCoordinates));
-      }
-    } else if (kind === "reduction") {
+    if (kind === "elementwise" && shape.length === 0) {
+      return this.#number(group, detour, noCoordinates, this.#list(noCoordinates));
+    }
+    if (kind === "reduction") {
       const folded = foldedDims(node);
       let kept = 0;
       const through = sizes(shape).map((extent, d) =>
