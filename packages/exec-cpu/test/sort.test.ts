@@ -141,6 +141,8 @@ const fills: Readonly<Record<string, (word: number, at: number) => number>> = {
   "middle digits": (word) => 0x41000000 | (word & 0x003ff800),
   "high digits": (word) => word & 0xff800000,
   "outer digits": (word) => word & 0xff8007ff,
+  // All but one agree in what of a key fits beside a place.
+  "close to each other, but for one": (word, at) => (at === 5 ? 0x7f000000 : word & 0x3ff),
   "two numbers": (word) => (word & 1 ? 0x3f800000 : 0xbf800000),
 };
 const narrow = {
@@ -182,6 +184,7 @@ describe("every way to find places", () => {
   });
 
   test.each(Object.keys(fills))("also in long rows: %s", (fill) => {
+    expectSamePlaces("float32", [3, 1500, 1], fill, 6);
     expectSamePlaces("float32", [1, 5001, 1], fill, 7);
     expectSamePlaces("int32", [2, 4100, 2], fill, 8);
   });

@@ -159,7 +159,7 @@ function emitQuad(fn: FunctionBuilder, sort: RowSort, place: number): void {
 }
 
 /** Float bits become signed words in order, those of `OrderWords`: zeros of either sign 0, NaNs the largest. */
-function emitFloatKeys({ code }: FunctionBuilder, bits: number): void {
+export function emitFloatKeys({ code }: FunctionBuilder, bits: number): void {
   const splat = (word: number): Code => code.i32(word).op("i32x4.splat");
   splat(0x7fffffff);
   code.get(bits).get(bits).i32(31).op("i32x4.shr_s").i32(1).op("i32x4.shr_u").op("v128.xor");

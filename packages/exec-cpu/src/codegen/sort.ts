@@ -5,6 +5,7 @@
 import type { DType, SortStep, TopKStep } from "@gridfuse/plan";
 import type { ModuleBuilder } from "../wasm/module.ts";
 import { digitScratch, emitDigitSort } from "./sort-digits.ts";
+import { emitPackedSort, fitsPacked, packedScratch } from "./sort-packed.ts";
 import { emitPlacesSort, fitsPlaces, placesScratch } from "./sort-places.ts";
 import { emitRadixSort, fitsRadix, radixScratch } from "./sort-radix.ts";
 import type { RowSort, Sink } from "./sort-rows.ts";
@@ -49,7 +50,7 @@ const rowsOf = (
   address: (buffer: number) => number = () => 0,
 ): RowSort => (step.kind === "sort" ? ofSort(step, address) : ofTopK(step, address));
 
-type Way = "words" | "words and places" | "digits of words" | "digits";
+type Way = "words" | "packed words" | "words and places" | "digits of words" | "digits";
 
 /** The fastest way to sort: nothing but the elements themselves moves, places move along, or rows are long. */
 function wayOf(sort: RowSort): Way {
@@ -57,6 +58,7 @@ function wayOf(sort: RowSort): Way {
   const { dtype } = operands[0] as RowSort["operands"][number];
   const alone = operands.length === 1 && sinks.length === 1 && sinks[0]?.kind === "operand";
   if (alone && fitsWords(dtype, outer * inner, extent)) return "words";
+  if (fitsPacked(sort)) return "packed words";
   if (fitsPlaces(sort)) return "words and places";
   return fitsRadix(sort) ? "digits of words" : "digits";
 }
@@ -67,6 +69,7 @@ export function sortScratch(step: SortStep | TopKStep): number {
   const way = wayOf(sort);
   if (way === "words") return wordScratch(sort.extent);
   if (way === "words and places") return placesScratch(sort);
+  if (way === "packed words") return packedScratch(sort);
   return way === "digits" ? digitScratch(sort) : radixScratch(sort);
 }
 
@@ -87,7 +90,9 @@ export function emitSort(
   const { index, groups } =
     way === "words"
       ? emitWordSort(module, wordSort(sort, scratch))
-      : emitPlacesSort(module, scratch, sort);
+      : way === "packed words"
+        ? emitPackedSort(module, scratch, sort)
+        : emitPlacesSort(module, scratch, sort);
   return { index, extent: groups, grain: 1, how: `network of ${way}`, work };
 }
 
