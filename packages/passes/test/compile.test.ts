@@ -20,6 +20,20 @@ const traced = (factor: number) =>
 const bytesOf = (plan: Plan): string =>
   Buffer.from(encodePlan(plan, { debug: false })).toString("hex");
 
+describe("a kernel of the plan", () => {
+  it("names every line that it computes", () => {
+    const softmax = graph({ x: tensor(f32, [8, 4]) }, ({ x }) => {
+      const weights = x.sub(x.max({ axis: 1, keepDims: true })).exp();
+      return weights.div(weights.sum({ axis: 1, keepDims: true }));
+    });
+    const [lines = []] = Object.values(compile(softmax).debug?.origins ?? {});
+    const [first, second] = lines.map((line) => Number(/:(\d+)$/.exec(line)?.[1]));
+    expect(lines).toHaveLength(2);
+    expect(second).toBe((first as number) + 1);
+    for (const line of lines) expect(line).toContain("compile.test.ts");
+  });
+});
+
 describe("the same graph", () => {
   it("gives the same bytes, traced again or compiled again", () => {
     const program = traced(2);

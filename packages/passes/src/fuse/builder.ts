@@ -24,7 +24,7 @@ export class PlanBuilder {
   readonly #constantBuffers = new Map<StorageArray, number>();
   readonly #names = new Map<string, number>();
   /** Where each step comes from, by step name; nobody has looked yet at which line that is. */
-  readonly origins: Map<string, Origin> = new Map();
+  readonly origins: Map<string, Iterable<Origin>> = new Map();
 
   /** What kernels over orbits do, by step name. */
   readonly orbits: Map<string, OrbitReport> = new Map();

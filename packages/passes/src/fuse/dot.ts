@@ -136,7 +136,7 @@ export function lowerDot(scope: Scope, node: NodeNamed<"dot_general">): void {
     },
   };
   if (outShape.every((extent) => extent > 0)) scope.steps.push(mergeDims(step));
-  scope.noteOrigin(step.name, result);
+  scope.noteOrigins(step.name, result);
 }
 
 function rowMajor(shape: readonly number[]): number[] {

@@ -250,12 +250,12 @@ export class Scope implements Surroundings {
     });
     const name = this.plan.name(kernelName(kernel.ops));
     this.steps.push(keepBits(finishCollapsed(kernel, name)));
-    this.#note(name, value);
+    this.#note(name, value, kernel);
     return place;
   }
 
-  #note(step: string, value: ValueId): void {
-    this.noteOrigin(step, value);
+  #note(step: string, value: ValueId, kernel: KernelBuilder): void {
+    this.noteOrigins(step, value, kernel);
     const stored = this.#stored.get(value);
     if (stored !== undefined) this.plan.stored.set(step, stored);
   }
@@ -298,7 +298,7 @@ export class Scope implements Surroundings {
     });
     const name = this.plan.name(kernelName(kernel.ops));
     this.steps.push(collapseAxes(foldNodes(keepBits(kernel.finish(name)))));
-    this.#note(name, finals[0] as ValueId);
+    this.#note(name, finals[0] as ValueId, kernel);
     const deltas = span.basis().map((vector) => vector * space.low);
     this.plan.orbits.set(name, { deltas, layers });
     return true;
@@ -309,10 +309,14 @@ export class Scope implements Surroundings {
     return false;
   }
 
-  /** Remembers the user's line that a step comes from. */
-  noteOrigin(step: string, value: ValueId): void {
+  /** Remembers the user's lines that a step comes from: of what its kernel computes, else of its result. */
+  noteOrigins(step: string, value: ValueId, kernel?: KernelBuilder): void {
     const origin = this.table.producer(value)?.origin;
-    if (origin !== undefined) this.plan.origins.set(step, origin);
+    const own = origin === undefined ? [] : [origin];
+    this.plan.origins.set(
+      step,
+      kernel === undefined || kernel.origins.size === 0 ? own : kernel.origins,
+    );
   }
 
   // ── Steps of their own ────────────────────────────────────────────────────────────────────

@@ -198,7 +198,7 @@ export class Puller {
     }
     const chosen = node.op === "select_n" ? this.#chosen(node, at) : undefined;
     if (chosen !== undefined) return this.pull(stage, chosen, at, guard);
-    this.#kernel.ops.add(node.op);
+    this.#kernel.computes(node);
     const operands: number[] = [];
     for (const input of node.inputs) {
       const isScalar = this.#around.table.tensor(input).shape.length === 0;
@@ -573,7 +573,7 @@ export class Puller {
       });
       return this.pull(stage, source, index, guard);
     });
-    this.#kernel.ops.add(node.op);
+    this.#kernel.computes(node);
     const op = reduceOpOf(node.op) as Exclude<ReduceOp, "argmax" | "argmin">;
     return foldElements(stage.b, op, this.#dtype(node.outputs[0] as ValueId), elements);
   }
@@ -610,7 +610,7 @@ export class Puller {
     });
     const stage = new StageBuilder(inner);
     const value = this.pull(stage, source, index);
-    this.#kernel.ops.add(node.op);
+    this.#kernel.computes(node);
     stage.reductions.push({
       op: reduceOpOf(node.op),
       dtype: this.#dtype(node.outputs[0] as ValueId),

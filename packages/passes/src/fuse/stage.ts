@@ -7,7 +7,7 @@
  * first, then each stage's own.
  */
 
-import type { ValueId } from "@gridfuse/graph";
+import type { Node, Origin, ValueId } from "@gridfuse/graph";
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
@@ -59,12 +59,20 @@ export class KernelBuilder {
   readonly limits: Map<number, number> = new Map();
   /** Names of the ops that compute something, for the kernel's name. */
   readonly ops: Set<string> = new Set();
+  /** Where the user wrote them. */
+  readonly origins: Set<Origin> = new Set();
   #nextAxis: number;
 
   constructor(domain: readonly number[]) {
     this.domain = domain;
     this.final = new StageBuilder(domain.map((extent, axis) => ({ axis, extent })));
     this.#nextAxis = domain.length;
+  }
+
+  /** Remembers a node that the kernel computes. */
+  computes({ op, origin }: Node): void {
+    this.ops.add(op);
+    if (origin !== undefined) this.origins.add(origin);
   }
 
   newAxes(extents: readonly number[]): StageAxis[] {

@@ -117,6 +117,6 @@ function windowKernel(scope: Scope, { carry, result, update, starts }: WindowWri
     value,
   });
   const name = scope.plan.name("window");
-  scope.noteOrigin(name, result);
+  scope.noteOrigins(name, result, kernel);
   return keepBits(finishCollapsed(kernel, name));
 }

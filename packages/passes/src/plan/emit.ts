@@ -121,11 +121,20 @@ export function emitPlan(
 }
 
 /** Lines of steps: reading a stack takes about as long as making the kernel, so only who asks has it done. */
-function sourceLines(origins: ReadonlyMap<string, Origin>): PlanDebug["origins"] {
+function sourceLines(origins: ReadonlyMap<string, Iterable<Origin>>): PlanDebug["origins"] {
   const lines: [string, readonly string[]][] = [];
-  for (const [step, origin] of origins) {
-    const at = sourcePlace(origin);
-    if (at !== undefined) lines.push([step, [`${at.file}:${at.line}`]]);
+  for (const [step, from] of origins) {
+    const files = new Map<string, Set<number>>();
+    for (const origin of from) {
+      const at = sourcePlace(origin);
+      if (at === undefined) continue;
+      const seen = files.get(at.file) ?? new Set();
+      files.set(at.file, seen.add(at.line));
+    }
+    const places = [...files].flatMap(([file, seen]) =>
+      [...seen].sort((a, b) => a - b).map((line) => `${file}:${line}`),
+    );
+    if (places.length > 0) lines.push([step, places]);
   }
   return Object.fromEntries(lines);
 }
