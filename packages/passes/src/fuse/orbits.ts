@@ -83,6 +83,7 @@ export function findOrbits(
 
 /** What has been found out in one space. */
 interface SearchedSpace {
+  readonly space: PositionSpace;
   readonly fitsOf: Map<ValueId, Fits | undefined>;
   /** By cone shape: how it reads its leaves. */
   readonly traces: Map<number, { possible: boolean; fits: (AffineFit | undefined)[] }>;
@@ -188,9 +189,8 @@ class OrbitSearch {
    * How the reads of `head` depend on its position, for each value that it reads; undefined where they are not of this
    * kind. Layers of one network resemble each other: of cones that are written alike, one is traced.
    */
-  fitsOf(head: ValueId, space: PositionSpace): Fits | undefined {
+  fitsOf(head: ValueId, { space, fitsOf, traces }: SearchedSpace): Fits | undefined {
     if (!this.#cones.of(head).isPlain) return undefined;
-    const { fitsOf, traces } = this.#searchedIn(space);
     if (fitsOf.has(head)) return fitsOf.get(head);
     const { number, leaves } = this.#shapes.of(head, (value) => this.#roots.has(value));
     let traced = traces.get(number);
@@ -205,11 +205,11 @@ class OrbitSearch {
     return fits;
   }
 
-  #searchedIn({ low, high }: PositionSpace): SearchedSpace {
-    const key = `${low}:${high}`;
+  searchedIn(space: PositionSpace): SearchedSpace {
+    const key = `${space.low}:${space.high}:${space.bits}`;
     let searched = this.#searched.get(key);
     if (searched === undefined) {
-      searched = { fitsOf: new Map(), traces: new Map() };
+      searched = { space, fitsOf: new Map(), traces: new Map() };
       this.#searched.set(key, searched);
     }
     return searched;
@@ -317,24 +317,59 @@ function spotPositions({ high, bits, low }: PositionSpace): Position[] {
   }));
 }
 
+/** What was known of a value before one more member was found to read it. */
+interface Before {
+  readonly value: ValueId;
+  readonly positions: Member | null | undefined;
+}
+
 /** One orbit, growing from its last layer towards memory. */
 class OrbitGrowth {
   readonly #search: OrbitSearch;
   readonly #space: PositionSpace;
-  #finals: ValueId[] = [];
-  #members = new Map<ValueId, Member>();
+  readonly #searched: SearchedSpace;
+  readonly #finals: ValueId[] = [];
+  /** In the order in which they came. */
+  readonly #members = new Map<ValueId, Member>();
+  /** Positions of each value that members read; null where that is no matter of a few directions. */
+  readonly #reads = new Map<ValueId, Member | null>();
+  /** How `reads` came about, to undo it. */
+  readonly #history: Before[] = [];
   #span = new Span();
 
   constructor(search: OrbitSearch, final: ValueId, space: PositionSpace) {
     this.#search = search;
     this.#space = space;
+    this.#searched = search.searchedIn(space);
     this.#addFinal(final);
   }
 
   #addFinal(value: ValueId): void {
     this.#finals.push(value);
     const linear = Array.from({ length: this.#space.bits }, (_, bit) => 2 ** bit);
-    this.#members.set(value, { linear, offset: 0, coset: new Span() });
+    this.#add(value, { linear, offset: 0, coset: new Span() });
+  }
+
+  #add(value: ValueId, member: Member): void {
+    this.#members.set(value, member);
+    const fits = this.#search.fitsOf(value, this.#searched);
+    for (const read of this.#search.coneOf(value).reads) {
+      const positions = this.#reads.get(read);
+      if (positions === null) continue;
+      this.#history.push({ value: read, positions });
+      this.#reads.set(read, joinedPositions(positions, member, fits?.get(read)));
+    }
+  }
+
+  /** Takes back all members but the first `members`, with what they read. */
+  #undo(finals: number, members: number, history: number): void {
+    this.#finals.length = finals;
+    for (const value of [...this.#members.keys()].slice(members)) this.#members.delete(value);
+    while (this.#history.length > history) {
+      const { value, positions } = this.#history.pop() as Before;
+      if (positions === undefined) this.#reads.delete(value);
+      else this.#reads.set(value, positions);
+    }
   }
 
   run(): void {
@@ -352,30 +387,25 @@ class OrbitGrowth {
   /** The deepest value that the members read and that is not one of them. */
   #nextCandidate(refused: ReadonlySet<ValueId>): ValueId | undefined {
     let best: ValueId | undefined;
-    for (const member of this.#members.keys()) {
-      for (const value of this.#search.coneOf(member).reads) {
-        if (this.#members.has(value) || refused.has(value)) continue;
-        if (!this.#search.isCandidate(value)) continue;
-        if (best === undefined || this.#search.depthOf(value) > this.#search.depthOf(best)) {
-          best = value;
-        }
-      }
+    let deepest = -1;
+    for (const value of this.#reads.keys()) {
+      const depth = this.#search.depthOf(value);
+      if (depth <= deepest || this.#members.has(value) || refused.has(value)) continue;
+      if (!this.#search.isCandidate(value)) continue;
+      best = value;
+      deepest = depth;
     }
     return best;
   }
 
   /** Takes `value` in, with whatever else reads it, or changes nothing. */
   #absorb(value: ValueId): boolean {
-    const before = {
-      finals: [...this.#finals],
-      members: new Map(this.#members),
-      span: this.#span,
-    };
+    const counts = [this.#finals.length, this.#members.size, this.#history.length] as const;
+    const span = this.#span;
     const added = this.#addReaders(value);
     if (added !== undefined && this.#widen(added) && this.#pays()) return true;
-    this.#finals = before.finals;
-    this.#members = before.members;
-    this.#span = before.span;
+    this.#undo(...counts);
+    this.#span = span;
     return false;
   }
 
@@ -388,7 +418,7 @@ class OrbitGrowth {
   #addReaders(value: ValueId): ValueId[] | undefined {
     const search = this.#search;
     // Its own inputs must lie at positions that do not depend on data, too.
-    if (search.fitsOf(value, this.#space) === undefined) return undefined;
+    if (search.fitsOf(value, this.#searched) === undefined) return undefined;
     const first = this.#finals[0] as ValueId;
     const added: ValueId[] = [];
     for (const reader of search.readersOf(value)) {
@@ -401,13 +431,15 @@ class OrbitGrowth {
       } else {
         if (search.depthOf(reader) !== search.depthOf(first)) return undefined;
         if (search.sizeOf(reader) !== search.sizeOf(first)) return undefined;
+        // However small the orbit, these are alive together.
+        if (!orbitPays(0, this.#finals.length + 1, 0)) return undefined;
         this.#addFinal(reader);
         added.push(reader);
       }
     }
-    const member = this.#memberFor(value);
-    if (member === undefined) return undefined;
-    this.#members.set(value, member);
+    const member = this.#reads.get(value);
+    if (member === undefined || member === null) return undefined;
+    this.#add(value, member);
     return [...added, value];
   }
 
@@ -416,7 +448,7 @@ class OrbitGrowth {
     const span = new Span().addAll(this.#span.basis());
     for (const member of members) {
       for (const value of this.#search.coneOf(member).reads) {
-        const positions = this.#memberFor(value);
+        const positions = this.#reads.get(value) ?? undefined;
         const isStored = this.#search.isStored(value);
         if (positions === undefined && isStored) return false;
         if (positions === undefined || (positions.coset.rank === 0 && !isStored)) continue;
@@ -426,31 +458,6 @@ class OrbitGrowth {
     }
     this.#span = span;
     return true;
-  }
-
-  /** The positions of `value` that its readers among the members read. */
-  #memberFor(value: ValueId): Member | undefined {
-    let linear: number[] | undefined;
-    let offset = 0;
-    const coset = new Span();
-    for (const reader of this.#search.readersOf(value)) {
-      const theirs = this.#members.get(reader);
-      if (theirs === undefined) continue;
-      const fit = this.#search.fitsOf(reader, this.#space)?.get(value);
-      if (fit === undefined) return undefined;
-      coset.addAll(fit.ambiguity.basis()).addAll(theirs.coset.basis().map((v) => fit.linear(v)));
-      const images = theirs.linear.map((v) => fit.linear(v));
-      const image = fit.image(theirs.offset);
-      if (linear === undefined) {
-        linear = images;
-        offset = image;
-      } else {
-        for (const [bit, v] of images.entries()) coset.add(v ^ (linear[bit] as number));
-        coset.add(image ^ offset);
-      }
-      if (coset.rank > mostRank) return undefined;
-    }
-    return linear === undefined ? undefined : { linear, offset, coset };
   }
 
   #positionsOf({ linear, coset }: Member): Span {
@@ -478,7 +485,7 @@ class OrbitGrowth {
   #countLayers(): number {
     const depths = new Set<number>();
     for (const member of this.#members.keys()) {
-      const fits = [...(this.#search.fitsOf(member, this.#space)?.values() ?? [])];
+      const fits = [...(this.#search.fitsOf(member, this.#searched)?.values() ?? [])];
       if (fits.some(({ ambiguity }) => ambiguity.rank > 0))
         depths.add(this.#search.depthOf(member));
     }
@@ -498,6 +505,25 @@ class OrbitGrowth {
 
 /** More directions than this in which one value is read are no orbit worth a kernel. */
 const mostRank = 4;
+
+/** Positions that other members read, with those that `reader` reads through `fit`; null where that cannot be said. */
+function joinedPositions(
+  known: Member | undefined,
+  reader: Member,
+  fit: AffineFit | undefined,
+): Member | null {
+  if (fit === undefined) return null;
+  const images = reader.linear.map((v) => fit.linear(v));
+  const image = fit.image(reader.offset);
+  const coset = new Span().addAll(known?.coset.basis() ?? []).addAll(fit.ambiguity.basis());
+  for (const v of reader.coset.basis()) coset.add(fit.linear(v));
+  if (known !== undefined) {
+    for (const [bit, v] of images.entries()) coset.add(v ^ (known.linear[bit] as number));
+    coset.add(image ^ known.offset);
+  }
+  if (coset.rank > mostRank) return null;
+  return { linear: known?.linear ?? images, offset: known?.offset ?? image, coset };
+}
 
 // ── The points of an orbit ──────────────────────────────────────────────────────────────────
 
