@@ -19,6 +19,7 @@ export type NativeRun = (
   memory: Uint8Array,
   mostFuel: number,
   print: (step: number) => void,
+  section: number,
 ) => number;
 
 interface Host {

@@ -13,12 +13,11 @@ import type { Compiled, NativeRun } from "./compiler.ts";
 import type { CSource } from "./source.ts";
 
 /** A memory that begins with a page, as compiled code may expect of its buffers. */
-function allocate(bytes: number): ArrayBuffer {
+function allocate(pages: number): WebAssembly.Memory {
   try {
-    const pages = Math.ceil(bytes / pageBytes);
-    if (typeof WebAssembly === "undefined") return new ArrayBuffer(bytes);
-    return new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer as ArrayBuffer;
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
   } catch (cause) {
+    const bytes = pages * pageBytes;
     throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
       received: bytes,
       cause,
@@ -33,6 +32,8 @@ export class NativeEngine implements Engine {
   readonly #source: CSource;
   readonly #options: EngineOptions;
   readonly #run: NativeRun;
+  /** Number of a section of the program, or a function of WebAssembly. */
+  readonly #sections: readonly (number | (() => void))[];
   readonly #memory: Uint8Array;
   readonly #views: StorageArray[] = [];
   readonly #print: (step: number) => void;
@@ -49,7 +50,17 @@ export class NativeEngine implements Engine {
     this.#source = source;
     this.#options = options;
     this.#run = run;
-    this.#memory = new Uint8Array(allocate(source.layout.bytes));
+    const borrowed = source.sections.map((section) =>
+      typeof section === "number" ? 0 : section.pages,
+    );
+    const memory = allocate(Math.max(Math.ceil(source.layout.bytes / pageBytes), ...borrowed));
+    this.#memory = new Uint8Array(memory.buffer);
+    this.#sections = source.sections.map((section) => {
+      if (typeof section === "number") return section;
+      const module = new WebAssembly.Module(section.code);
+      const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+      return exports.run as () => void;
+    });
     this.#print = (step) => this.#printStep(step);
     const { arenaBytes } = plan;
     this.report = { backend: "native", arenaBytes, steps: source.steps, threads, notes };
@@ -83,9 +94,15 @@ export class NativeEngine implements Engine {
       copyBytes(inputs[i] as StorageArray, this.view(buffer));
     }
     const mostFuel = this.#options.maxFuel ?? Number.POSITIVE_INFINITY;
-    const status = this.#run(this.#memory, mostFuel, this.#print);
-    const loop = this.#source.whiles[status - 1];
-    if (loop !== undefined) throw outOfFuel(loop, Math.min(loop.fuel, mostFuel));
+    for (const section of this.#sections) {
+      if (typeof section !== "number") {
+        section();
+        continue;
+      }
+      const status = this.#run(this.#memory, mostFuel, this.#print, section);
+      const loop = this.#source.whiles[status - 1];
+      if (loop !== undefined) throw outOfFuel(loop, Math.min(loop.fuel, mostFuel));
+    }
     return this.#plan.outputs.map(({ dtype, buffer }, i) => {
       const view = this.view(buffer);
       const target = outputs[i] ?? storageArray(dtype, view.length);

@@ -2,8 +2,8 @@
  * The way from Node into generated C: a module of Node-API, whose few functions are declared here by hand, because the
  * headers are not on every machine and the interface is stable across versions of Node. Nothing else is linked or installed.
  *
- * The module is the function `run(memory: Uint8Array, mostFuel: number, print: (step: number) => void)`, which gives 0, or
- * 1 + the number of the loop that ran out of fuel; `members` is how many threads there are, the caller included.
+ * The module is the function `run(memory: Uint8Array, mostFuel: number, print: (step: number) => void, section: number)`,
+ * which gives 0, or 1 + the number of the loop that ran out of fuel; `members` is how many threads there are, the caller included.
  */
 export const nodeText = (threads: number): string => `
 typedef struct gf_env *gf_env;
@@ -26,18 +26,19 @@ static int gf_print(void *of, int step) {
 }
 
 static gf_value gf_entry(gf_env env, gf_info info) {
-  size_t count = 3;
-  gf_value given[3], result;
+  size_t count = 4;
+  gf_value given[4], result;
   void *memory;
-  double fuel;
-  if (napi_get_cb_info(env, info, &count, given, 0, 0) || count < 3) return 0;
+  double fuel, section;
+  if (napi_get_cb_info(env, info, &count, given, 0, 0) || count < 4) return 0;
   if (napi_get_typedarray_info(env, given[0], 0, 0, &memory, 0, 0)) return 0;
   if (napi_get_value_double(env, given[1], &fuel)) return 0;
+  if (napi_get_value_double(env, given[3], &section)) return 0;
   gf_host host = {env, given[2]};
   /* Another thread of this process may be running the same program: then there is no team. */
   const int alone = ${threads} < 2 || atomic_flag_test_and_set(&gf_busy);
   if (!alone) gf_gather(${threads});
-  const int status = gf_run(memory, alone ? 1 : gf_members, fuel, &host);
+  const int status = gf_run(memory, alone ? 1 : gf_members, fuel, &host, (int)section);
   if (!alone) atomic_flag_clear(&gf_busy);
   if (napi_create_int32(env, status, &result)) return 0;
   return result;

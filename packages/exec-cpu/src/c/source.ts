@@ -11,6 +11,7 @@ import {
   type Step,
   type WhileStep,
 } from "@gridfuse/plan";
+import { compilePlan, pagesOf } from "../codegen/driver.ts";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
 import { type DotSource, dotScratch, dotSource } from "./dot.ts";
 import { Library } from "./folds.ts";
@@ -31,8 +32,12 @@ export interface SourceOptions {
   readonly threads: number;
 }
 
+/** Top-level steps in a row: a number is section i of `gf_run`, code is a WebAssembly module for the same memory. */
+export type Section = number | { readonly code: Uint8Array<ArrayBuffer>; readonly pages: number };
+
 export interface CSource {
   readonly text: string;
+  readonly sections: readonly Section[];
   readonly layout: MemoryLayout;
   /** `print(i)` does step i of these. */
   readonly prints: readonly PrintStep[];
@@ -73,18 +78,37 @@ class SourceWriter {
   }
 
   source(): CSource {
-    const run = this.#steps(this.#plan.steps);
-    const { library } = this.#options;
+    const sections: Section[] = [];
+    const texts: string[] = [];
+    let open = "";
+    const close = (): void => {
+      if (open === "") return;
+      sections.push(texts.push(open) - 1);
+      open = "";
+    };
+    for (const step of this.#plan.steps) {
+      const borrowed = this.#borrowed(step);
+      if (borrowed === undefined) open += this.#step(step);
+      else {
+        close();
+        sections.push(borrowed);
+      }
+    }
+    close();
+    const cases = texts.map((text, i) => `case ${i}: {\n${text}break; }\n`);
     return {
       text: `/* ${this.#threads} threads */
-${prelude}${teamText}${library.text}
+${prelude}${teamText}${this.#options.library.text}
 ${this.#functions.join("\n")}
 static int gf_print(void *host, int step);
-static int gf_run(uint8_t *m, long members, double most_fuel, void *host) {
+static int gf_run(uint8_t *m, long members, double most_fuel, void *host, int section) {
 long L[${this.#loops}] = {0};
-${run}return 0;
+switch (section) {
+${cases.join("")}}
+return 0;
 }
 ${nodeText(this.#threads)}`,
+      sections,
       layout: this.#layout,
       prints: this.#prints,
       whiles: this.#whiles,
@@ -93,6 +117,21 @@ ${nodeText(this.#threads)}`,
         return { name, kind, how: this.#how.get(step) ?? "C" };
       }),
     };
+  }
+
+  /**
+   * A sort as WebAssembly, whose networks and digit passes are better than what is written here in C. Where there are other
+   * threads to share them, long rows and places are left to C.
+   */
+  #borrowed(step: Step): Section | undefined {
+    if (step.kind !== "sort") return undefined;
+    const isShort = step.extent <= 4096 && step.sources.every((source) => source < step.keys);
+    if (this.#threads > 1 && !isShort) return undefined;
+    const { bytes, layout, steps } = compilePlan({ ...this.#plan, steps: [step] });
+    const isAlike = layout.addresses.every((at, i) => at === this.#layout.addresses[i]);
+    if (!isAlike) return undefined;
+    this.#how.set(step, `WebAssembly: ${steps[0]?.how}`);
+    return { code: bytes, pages: pagesOf(layout) };
   }
 
   get #scratch(): string {
