@@ -16,9 +16,10 @@ import {
 } from "@gridfuse/graph";
 import { reportOutside } from "./bounds.ts";
 import { dtypeOf } from "./dtypes.ts";
+import { isEightBitFloat, toBits } from "./eight-bit-floats.ts";
 import { malformed, unsupported } from "./errors.ts";
 import { wrapped } from "./few-bits.ts";
-import type { Atom, Eqn } from "./format.ts";
+import type { Atom, Eqn, WireDType } from "./format.ts";
 import { type Importing, LITERAL, placeOf, type Results, type Step } from "./importing.ts";
 import { literalValue } from "./literal.ts";
 import { NOTHING, type Scope } from "./scope.ts";
@@ -94,6 +95,10 @@ export class Body {
 
   atom(atom: Atom): ValueId {
     if (typeof atom === "number") return this.#variable(atom);
+    if ("lit" in atom && isEightBitFloat(atom.d)) {
+      const number = this.full("float32", [], literalValue(atom));
+      return toBits(this, number, atom.d);
+    }
     if ("lit" in atom) return this.scope.full(dtypeOf(atom.d), [], literalValue(atom));
     if ("litc" in atom) return this.importing.constant(this.scope, atom.litc);
     return this.#variable(atom.v);
@@ -103,6 +108,11 @@ export class Body {
     const value = this.#env[variable];
     if (value === undefined) throw malformed(`variable ${variable} is used before it is made`);
     return value;
+  }
+
+  /** Dtype of the first operand of the equation at hand, where it is held in another form. */
+  get from(): WireDType | undefined {
+    return this.#current?.from;
   }
 
   // ── What rules need ─────────────────────────────────────────────────────────────────────

@@ -8,6 +8,8 @@ const table: { readonly [name: string]: DType } = {
   i2: "int8",
   u2: "uint8",
   i4: "int8",
+  f8e5m2: "uint8",
+  f8e4m3fn: "uint8",
   u4: "uint8",
   i8: "int8",
   u8: "uint8",

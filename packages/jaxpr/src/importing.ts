@@ -16,7 +16,8 @@ import {
 import type { Body } from "./body.ts";
 import type { Container } from "./container.ts";
 import { dtypeOf, isSemaphore } from "./dtypes.ts";
-import { malformed } from "./errors.ts";
+import { isEightBitFloat, moving } from "./eight-bit-floats.ts";
+import { malformed, unsupported } from "./errors.ts";
 import { hasFewBits, wrapped } from "./few-bits.ts";
 import type {
   Atom,
@@ -69,6 +70,8 @@ export interface Step {
   readonly origin: Origin | undefined;
   /** Dtype of the first result, where it has too few bits for what the equation computes. */
   readonly wraps: WireDType | undefined;
+  /** Dtype of the first operand, where it is held in another form. */
+  readonly from: WireDType | undefined;
 }
 
 export interface Prepared {
@@ -96,6 +99,7 @@ export class Importing {
   readonly faults: ValueId[] = [];
   /** Whether some equation asks how far a semaphore has counted; else semaphores are left out. */
   readonly countsSemaphores: boolean;
+  readonly #hasEightBits: boolean;
   readonly #ruleOf: RuleOf;
   readonly #container: Container;
   readonly #prepared: (Prepared | undefined)[] = [];
@@ -118,6 +122,9 @@ export class Importing {
     this.fill = fill;
     this.program = container.program;
     this.table = table;
+    this.#hasEightBits = (this.program.avals ?? []).some(
+      (aval) => "d" in aval && isEightBitFloat(aval.d),
+    );
     this.countsSemaphores = this.program.jaxprs.some(({ eqns }) =>
       eqns.some(({ p }) => p === "semaphore_read"),
     );
@@ -197,21 +204,40 @@ export class Importing {
     const known = this.#prepared[i];
     if (known !== undefined) return known;
     const jaxpr = this.jaxpr(i);
+    const eightBits = this.#hasEightBits ? this.#eightBitVariables(jaxpr) : undefined;
     const prepared = {
       jaxpr,
       params: jaxpr.in.map(variableOf),
-      steps: jaxpr.eqns.map((eqn) => this.#step(eqn)),
+      steps: jaxpr.eqns.map((eqn) => this.#step(eqn, eightBits)),
     };
     this.#prepared[i] = prepared;
     return prepared;
   }
 
-  #step(eqn: Eqn): Step {
+  #eightBitVariables(jaxpr: Jaxpr): Map<number, WireDType> {
+    const found = new Map<number, WireDType>();
+    for (const v of [...jaxpr.in, ...jaxpr.eqns.flatMap(({ o = [] }) => o)]) {
+      if (v === null) continue;
+      const wire = this.wireDType("v" in v ? v.a : v[1]);
+      if (isEightBitFloat(wire)) found.set(variableOf(v), wire);
+    }
+    return found;
+  }
+
+  #step(eqn: Eqn, eightBits: ReadonlyMap<number, WireDType> | undefined): Step {
     const origin = this.originOf(eqn);
     const inputs = eqn.i ?? [];
     const first = eqn.o?.length === 1 ? eqn.o[0] : undefined;
     const type = first == null ? undefined : this.typeOfVar(first);
+    const wireOf = (atom: Atom): WireDType | undefined =>
+      typeof atom === "number" ? eightBits?.get(atom) : isLiteral(atom) ? atom.d : undefined;
+    if (eightBits !== undefined && !moving.has(eqn.p)) {
+      const results = (eqn.o ?? []).some((v) => v !== null && eightBits.has(variableOf(v)));
+      if (results || inputs.some((atom) => isEightBitFloat(wireOf(atom) ?? "")))
+        throw unsupported(eqn.p, "arithmetic on floats of eight bits", placeOf(origin));
+    }
     return {
+      from: eightBits === undefined ? undefined : wireOf(inputs[0] ?? -1),
       eqn,
       rule: this.#ruleOf(eqn, this.program, () => placeOf(origin)),
       inputs,
@@ -243,7 +269,9 @@ const overflows: ReadonlySet<string> = new Set(
 const isLiteral = (atom: Atom): atom is Literal => typeof atom === "object" && "lit" in atom;
 
 const fixedOf = (atom: Atom): Fixed | undefined =>
-  isLiteral(atom) ? { dtype: dtypeOf(atom.d), value: literalValue(atom) } : undefined;
+  isLiteral(atom) && !isEightBitFloat(atom.d)
+    ? { dtype: dtypeOf(atom.d), value: literalValue(atom) }
+    : undefined;
 
 export const placeOf = (origin: Origin | undefined): SourceLocation | undefined =>
   origin === undefined ? undefined : sourceLocation(origin);

@@ -96,3 +96,16 @@ def few_bits_wrap(x, y):
         return (a + b).astype(jnp.int32), (a * b - a).astype(jnp.int32)
 
     return sums(jnp.int4), sums(jnp.uint4), x.astype(jnp.int2).astype(jnp.int32), y.astype(jnp.uint2).astype(jnp.int32)
+
+
+tiny_and_huge = np.concatenate(
+    [edges, [448, 460, 464, 465, 57344, 61439, 61440, 2**-9, 2**-10, 3 * 2**-11, 2**-16, 2**-17, 0.0157, 0.3, -0.3]]
+).astype(np.float32)
+
+
+@program(tiny_and_huge)
+def floats_of_eight_bits(x):
+    def through(dtype):
+        return x.astype(dtype).reshape(1, -1).astype(jnp.float32)
+
+    return through(jnp.float8_e5m2), through(jnp.float8_e4m3fn)

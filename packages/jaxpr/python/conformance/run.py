@@ -8,7 +8,7 @@ GRIDFUSE_JAX_SOURCE. Nothing of it is part of this repository. With --folder, te
 the same way.
 
 Every test of a file is counted, and has one verdict: passed, failed, skipped (JAX skips it itself, with its reason),
-or not applicable, for a reason that `not_applicable.json` gives. *Applicable* are the first two. Tests run in processes of
+or not applicable, for a reason that `not_applicable.json` gives (by patterns of names and messages). *Applicable* are the first two. Tests run in processes of
 a few hundred; each has a limit, and one that does not end costs only itself. With --journal FILE all that is known is
 in that file, and another call goes on where the last one ended. Exits with 1 when an applicable test fails.
 """
@@ -243,7 +243,8 @@ class Runner:
         self, file: str, notes: Path, more: list[str], tests: list[str] | None
     ) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "pytest", "-p", "jax_tests", "-p", "gridfuse.pytest"]
-        command += ["-p", "no:cacheprovider", "-q", "--no-header", "--tb=no", "-W", "ignore"]
+        # -s: some tests capture the standard output themselves.
+        command += ["-p", "no:cacheprovider", "-s", "-q", "--no-header", "--tb=no", "-W", "ignore"]
         command += ["--rootdir", ".", *more, file]
         environment = {
             **os.environ,
@@ -311,7 +312,7 @@ def _judge(name: str, test: Row, reasons: dict[str, str]) -> Row:
     verdict = outcome if outcome in ("passed", "failed") else "skipped"
     if verdict != "passed":
         for pattern, why in reasons.items():
-            if re.search(pattern, name):
+            if re.search(pattern, f"{name} {reason}"):
                 verdict, reason = "not applicable", why
                 break
     row = {"test": name, "verdict": verdict, "reason": reason, "ms": test.get("ms")}

@@ -2,6 +2,7 @@
 import { type DType, isFloat, type OpName, type OpParams, type ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
+import { fromBits, isEightBitFloat, toBits } from "../eight-bit-floats.ts";
 import { rangeOf, wrapped } from "../few-bits.ts";
 import type { WireDType } from "../format.ts";
 import type { Rule } from "../importing.ts";
@@ -131,6 +132,16 @@ function orderedBits(body: Body, value: ValueId): ValueId {
 }
 
 function convert(body: Body, value: ValueId, wire: WireDType): ValueId {
+  const given = body.from;
+  if (given === wire) return value;
+  if (given !== undefined && isEightBitFloat(given)) {
+    const number = fromBits(body, value, given);
+    return isEightBitFloat(wire) ? toBits(body, number, wire) : converted(body, number, wire);
+  }
+  return isEightBitFloat(wire) ? toBits(body, value, wire) : converted(body, value, wire);
+}
+
+function converted(body: Body, value: ValueId, wire: WireDType): ValueId {
   const dtype = dtypeOf(wire);
   const from = body.dtype(value);
   const range = isFloat(from) ? rangeOf(wire) : undefined;

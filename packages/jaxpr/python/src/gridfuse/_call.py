@@ -167,7 +167,7 @@ class KernelCall:
         if self.mode.bounds == "report":
             self._raise_outside(results.pop(), sizes)
         return [
-            result if result.dtype == aval.dtype else result.astype(aval.dtype)
+            _out_of_memory(result, aval.dtype)
             for result, aval in zip(results, self.out_avals, strict=True)
         ]
 
@@ -243,6 +243,7 @@ def unwritten(dtype: Any, fill: str) -> Any:
 
 
 _FEW_BITS = frozenset(["int2", "uint2", "int4", "uint4"])
+_EIGHT_BIT_FLOATS = frozenset(["float8_e5m2", "float8_e4m3fn"])
 
 
 def _memory_dtype(dtype: Any) -> np.dtype:
@@ -250,13 +251,25 @@ def _memory_dtype(dtype: Any) -> np.dtype:
     name = np.dtype(dtype).name
     if name in _FEW_BITS:
         return np.dtype(f"{name[:-1]}8")
+    if name in _EIGHT_BIT_FLOATS:
+        return np.dtype(np.uint8)
     return np.dtype(dtype)
 
 
 def _in_memory(operand: Any) -> np.ndarray:
     array = np.asarray(operand)
     wanted = _memory_dtype(array.dtype)
+    if array.dtype.name in _EIGHT_BIT_FLOATS:
+        return array.view(wanted)
     return array if array.dtype == wanted else array.astype(wanted)
+
+
+def _out_of_memory(result: np.ndarray, dtype: Any) -> np.ndarray:
+    if result.dtype == dtype:
+        return result
+    if np.dtype(dtype).name in _EIGHT_BIT_FLOATS:
+        return result.view(dtype)
+    return result.astype(dtype)
 
 
 @contextlib.contextmanager
