@@ -31,7 +31,7 @@ test("nor are those of each block of a grid", () => {
 test("numbers of rows, carried along each row, are an operand", () => {
   const plan = compile(
     graph({ x }, (t) => {
-      const [, numbers] = sort([t.x as Tensor, iota(i32, [rows, columns], 0) as Tensor]);
+      const [, numbers] = sort([t.x, iota(i32, [rows, columns], 0)] as readonly Tensor[]);
       return { numbers: numbers as Tensor };
     }),
   );
