@@ -4,7 +4,7 @@ import { f32, i32, type Plan } from "@gridfuse/plan";
 import { expect, test } from "vitest";
 import { compile } from "../src/index.ts";
 
-const shapeOf = (plan: Plan): unknown =>
+const shapeOf = (plan: Plan): readonly unknown[] =>
   plan.steps.map((step) => (step.kind === "sort" ? [step.inputs.length, step.sources] : step.kind));
 
 const [rows, columns] = [64, 256];
