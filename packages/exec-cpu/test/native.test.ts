@@ -15,6 +15,9 @@ import { cpu, cpuSync } from "../src/index.ts";
 import { elements, randomWords } from "./compare.ts";
 import { PlanBuilder, stage, write, zeroBits } from "./plan-builder.ts";
 
+// Compilers take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
+
 const compiler = process.env.CC ?? "cc";
 const isThere = spawnSync(compiler, ["--version"]).status === 0 && process.platform !== "win32";
 

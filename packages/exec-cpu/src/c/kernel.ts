@@ -9,7 +9,13 @@
 import type { KernelStep, Reduction } from "@gridfuse/plan";
 import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { type Contractions, contractionsOf } from "../codegen/contract.ts";
-import { formOf, type KernelForm, type LoopAxis, type StageForm } from "../codegen/kernel-form.ts";
+import {
+  formOf,
+  indicesOf,
+  type KernelForm,
+  type LoopAxis,
+  type StageForm,
+} from "../codegen/kernel-form.ts";
 import { isInPlace, withoutRares } from "../codegen/kernel-late.ts";
 import { withStash } from "../codegen/kernel-stash.ts";
 import { valuesIn } from "../codegen/program-facts.ts";
@@ -26,7 +32,7 @@ import {
   segmentFold,
 } from "./folds.ts";
 import { bestAxis, isNextAlong, lanesAcross, product } from "./loops.ts";
-import { Body, type BodyContext, type Memory, missingReduction } from "./program.ts";
+import { axesRead, Body, type BodyContext, type Memory, missingReduction } from "./program.ts";
 
 /** Outer points that are worked on at once where lanes run across them. */
 const pointsAtOnce = 64;
@@ -34,6 +40,9 @@ const pointsAtOnce = 64;
 const smallSide = 4;
 /** Where some lane needs one, those of so many are computed for its neighbours too. */
 const branchlessSide = 48;
+/** Patches of axes that are read across each other. */
+const patchRows = 16;
+const patchColumns = 16;
 /** Values that are folded at once where they lie and their order does not show. */
 const longBlock = 4096;
 /** Points after which it is known whether they needed a slow side. */
@@ -161,7 +170,33 @@ class KernelWriter {
   #map(): string {
     const lane = this.#across;
     const others = this.#form.outer.filter(({ axis }) => axis !== lane?.axis);
-    return this.#loopOver(others, this.#lanes(0, lane, ...this.#rangeOf(lane), nowhere));
+    const crossing = lane && this.#crossing(lane, others);
+    if (lane === undefined || crossing === undefined) {
+      return this.#loopOver(others, this.#lanes(0, lane, ...this.#rangeOf(lane), nowhere));
+    }
+    // Patches of both axes, so that what one of them reads of a cache line is there when the other wants the rest.
+    const [first, end] = this.#range(lane);
+    const [from, to] = this.#range(crossing);
+    const a = `a${crossing.axis}`;
+    const patch = `for (long row = ${from}; row < ${to}; row += ${patchRows})
+for (long column = ${first}; column < ${end}; column += ${patchColumns})
+for (long ${a} = row; ${a} < gf_min(row + ${patchRows}, ${to}); ${a}++) {
+${this.#lanes(0, lane, "column", `gf_min(column + ${patchColumns}, ${end})`, nowhere)}}
+`;
+    return this.#loopOver(
+      others.filter(({ axis }) => axis !== crossing.axis),
+      patch,
+    );
+  }
+
+  /** An axis along which elements are neighbours that lie apart along the lanes. */
+  #crossing(lane: LoopAxis, others: readonly LoopAxis[]): LoopAxis | undefined {
+    const indices = this.#form.stages.flatMap(indicesOf);
+    return others.find(
+      (other) =>
+        Math.min(other.extent, lane.extent) >= patchRows &&
+        indices.some((e) => isNextAlong(e, other) && axesRead([e]).has(lane.axis)),
+    );
   }
 
   #rangeOf(lane: LoopAxis | undefined): readonly [string, string] {

@@ -33,6 +33,12 @@ const headers = `
 #else
 #define gf_fma(a, b, c) ((a) * (b) + (c))
 #endif
+#if defined(__clang__) || __GNUC__ >= 12
+#define GF_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int gf_places __attribute__((vector_size(32)));
+#define GF_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (gf_places){__VA_ARGS__})
+#endif
 #if defined(__AVX512F__)
 #define GF_ROWS 12
 #else

@@ -242,5 +242,3 @@ export function missingReduction(stage: number, reduction: number): InternalErro
     help: "This is a bug of gridfuse: whatever built the plan should have refused it.",
   });
 }
-
-export const bytesOf = ({ dtype, length }: PlanBuffer): number => length * itemSize(dtype);
