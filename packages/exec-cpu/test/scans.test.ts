@@ -11,13 +11,28 @@ const dtypes = [
 ] satisfies DType[];
 
 const shapes = fc.oneof(
-  // Rows of their own: squares of 4 × 4, tails, single rows.
-  fc.tuple(fc.integer({ min: 1, max: 21 }), fc.integer({ min: 1, max: 19 }), fc.constant(1)),
-  fc.tuple(
-    fc.integer({ min: 1, max: 3 }),
-    fc.integer({ min: 1, max: 9 }),
-    fc.integer({ min: 2, max: 11 }),
-  ),
+  {
+    weight: 8,
+    // Rows of their own: squares of 4 × 4, tails, single rows.
+    arbitrary: fc.tuple(
+      fc.integer({ min: 1, max: 21 }),
+      fc.integer({ min: 1, max: 39 }),
+      fc.constant(1),
+    ),
+  },
+  {
+    weight: 1,
+    // Rows of whole pages.
+    arbitrary: fc.tuple(fc.integer({ min: 4, max: 9 }), fc.constant(1024), fc.constant(1)),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.tuple(
+      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 2, max: 11 }),
+    ),
+  },
 );
 
 test("maxima of bools stay 0 or 1 where rows are no whole vectors", () => {

@@ -5,7 +5,7 @@
  * a vector holds neighbours. Where each is a contiguous row, four rows go through a 4 × 4 transposition, in and out;
  * eight rows at a time hide the latency of one addition behind another.
  */
-import { type DType, isFloat, type ScanStep } from "@gridfuse/plan";
+import { type DType, isFloat, itemSize, type ScanStep } from "@gridfuse/plan";
 import { add, axis, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { heldType, laneWord } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
@@ -16,9 +16,13 @@ import { Nest } from "./nest.ts";
 import { identityOf } from "./reductions.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
-/** Rows that go through together; cuts between workers are multiples of it. */
+/** Rows that go through together, at most; cuts between workers are multiples of it. */
 const rowsAtOnce = 8;
+/** Rows so many bytes apart have all their lines in one set of the cache, where no more than four fit with their results. */
+const aliasing = 4096;
 const lanes = 4;
+/** Quads of a cache line, through which four rows go before the next four do. */
+const quadsInLine = 4;
 
 // The element that is worked on, as an axis of index expressions.
 const place = 0;
@@ -84,15 +88,17 @@ class ScanEmitter {
 
   // ── Rows ──────────────────────────────────────────────────────────────────────────────────
 
-  /** Eight rows while there are as many, then four, then one by one. */
+  /** Eight rows while there are as many, unless they are in each other's way, then four, then one by one. */
   rows(): number {
     const nest = this.#nest;
     const end = { local: 1 };
-    for (const count of [rowsAtOnce, lanes]) {
-      if (this.#step.outer < count) continue;
+    const { outer, extent, dtype } = this.#step;
+    const isAliased = (extent * itemSize(dtype)) % aliasing === 0;
+    for (const count of isAliased ? [lanes] : [rowsAtOnce, lanes]) {
+      if (outer < count) continue;
       blockLoop(nest, 0, count, end, false, () => this.#rowsTogether(count));
     }
-    if (this.#step.outer % lanes > 0) blockLoop(nest, 0, 1, end, false, () => this.#row());
+    if (outer % lanes > 0) blockLoop(nest, 0, 1, end, false, () => this.#row());
     return nest.fn.index;
   }
   rowByRow(): number {
@@ -111,13 +117,26 @@ class ScanEmitter {
     const word = neutral(op, dtype);
     for (const { sum } of groups) code.v128([word, word, word, word]).set(sum);
     this.#start(0, lanes);
-    const rest = nest.local("i32");
+    const done = nest.local("i32");
     const quads = Math.floor(extent / lanes);
-    code.i32(0).set(rest);
-    blockLoop(nest, rest, 1, { constant: quads }, true, () => {
-      for (const { sum, distances } of groups) this.#square(sum, distances);
-      this.#advance(reverse ? -lanes : lanes);
-    });
+    const inLines = quads - (quads % quadsInLine);
+    code.i32(0).set(done);
+    const walk = (step: number, end: number): void => {
+      blockLoop(nest, done, step, { constant: end }, true, () => {
+        for (const { sum, distances } of groups) {
+          for (let quad = 0; quad < step; quad++) {
+            const moved = lanes * (reverse ? -quad : quad);
+            this.#square(
+              sum,
+              distances.map((distance) => distance + moved),
+            );
+          }
+        }
+        this.#advance(step * (reverse ? -lanes : lanes));
+      });
+    };
+    if (inLines > 0) walk(quadsInLine, inLines);
+    if (inLines < quads) walk(1, quads);
     // The last few of each row, one by one.
     const left = extent % lanes;
     if (left === 0) return;
