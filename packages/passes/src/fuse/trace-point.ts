@@ -3,18 +3,11 @@
  * coordinates. Choices that only depend on positions (iotas, masks, constant tables) are decided on the way, so that what
  * is found is what a kernel at this point would really read.
  */
-import {
-  definitionOf,
-  type Node,
-  type NodeNamed,
-  sizes,
-  type Table,
-  type ValueId,
-} from "@gridfuse/graph";
+import type { Node, NodeNamed, Table, ValueId } from "@gridfuse/graph";
 import * as ix from "@gridfuse/plan/index-expr";
 import { fromBits, isInteger } from "@gridfuse/plan/scalar";
 import { viewOf } from "../tensor/views.ts";
-import { isFusable, isReduction } from "./op-kinds.ts";
+import { isFusable, kindOf } from "./op-kinds.ts";
 
 export interface Element {
   readonly value: ValueId;
@@ -31,13 +24,21 @@ const patience = 4096;
 /** Ops on positions in a row: longer ones are left alone, as is the stack. */
 const deepest = 256;
 
+/** Where the elements of a movement come from, as far as somebody asked: −1 for outside. */
+interface Moves {
+  readonly sources: Map<number, number>;
+  readonly isKnown: boolean;
+}
+
 export class PointTracer {
   readonly #table: Table;
   readonly #isRoot: (value: ValueId) => boolean;
   readonly #found = new Map<number, Element>();
   readonly #seen = new Set<number>();
+  // What only depends on positions is found once for all traces.
   readonly #integers = new Map<number, number | undefined>();
   readonly #positional = new Map<ValueId, boolean>();
+  readonly #moves = new Map<object, Moves>();
 
   constructor(table: Table, isRoot: (value: ValueId) => boolean) {
     this.#table = table;
@@ -52,69 +53,102 @@ export class PointTracer {
   trace(value: ValueId, at: number): readonly Element[] | undefined {
     this.#found.clear();
     this.#seen.clear();
-    this.#integers.clear();
     const node = this.#table.producer(value);
     if (node === undefined) return undefined;
-    const complete = this.#visitNode(node, unflatten(at, this.#shape(value)));
-    return complete ? [...this.#found.values()] : undefined;
+    return this.#visitNode(node, at) ? [...this.#found.values()] : undefined;
   }
 
   #shape(value: ValueId): readonly number[] {
-    return sizes(this.#table.tensor(value).shape);
+    return this.#table.tensor(value).shape as readonly number[];
   }
 
-  #visit(value: ValueId, at: readonly number[]): boolean {
-    const key = elementKey(value, flatten(at, this.#shape(value)));
+  /** A scalar has one element for all. */
+  #positionIn(value: ValueId, at: number): number {
+    return this.#shape(value).length === 0 ? 0 : at;
+  }
+
+  #visit(value: ValueId, at: number): boolean {
+    const key = elementKey(value, at);
     if (this.#seen.has(key)) return true;
     if (this.#seen.size > patience) return false;
     this.#seen.add(key);
     const node = this.#table.producer(value);
     if (node?.op === "full" || node?.op === "iota" || node?.op === "constant") return true;
     if (node === undefined || this.#isRoot(value) || !isFusable(node)) {
-      this.#found.set(key, { value, at: flatten(at, this.#shape(value)) });
+      this.#found.set(key, { value, at });
       return true;
     }
     return this.#visitNode(node, at);
   }
 
-  #visitNode(node: Node, at: readonly number[]): boolean {
-    if (isReduction(node)) return false;
-    switch (node.op) {
-      case "concatenate":
-        return this.#concatenate(node, at);
-      case "pad":
-        return this.#pad(node, at);
-      case "gather":
-        return this.#gather(node, at);
-      case "select_n":
-        return this.#select(node, at);
-      case "dynamic_slice":
-      case "dynamic_update_slice":
+  #visitNode(node: Node, at: number): boolean {
+    switch (kindOf(node)) {
+      case "reduction":
+      case "apart":
         return false;
-      case "bitcast_convert_type": {
-        const source = node.inputs[0] as ValueId;
-        return this.#shape(source).length === at.length && this.#visit(source, at);
-      }
-      default: {
+      case "movement": {
         const source = this.#moved(node, at);
-        if (source === "outside") return true;
-        if (source !== undefined) return this.#visit(node.inputs[0] as ValueId, source);
-        if (definitionOf(node.op).scalar === undefined) return false;
-        return node.inputs.every((input) =>
-          this.#visit(input, this.#shape(input).length === 0 ? [] : at),
-        );
+        if (source === undefined) return false;
+        return source < 0 || this.#visit(node.inputs[0] as ValueId, source);
+      }
+      case "indexing":
+        return this.#visitParts(node, at);
+      default: {
+        if (node.op === "select_n") return this.#select(node, at);
+        const { inputs, outputs } = node;
+        if (node.op === "bitcast_convert_type") {
+          const rank = this.#shape(outputs[0] as ValueId).length;
+          if (this.#shape(inputs[0] as ValueId).length !== rank) return false;
+        }
+        for (let i = 0; i < inputs.length; i += 1) {
+          const input = inputs[i] as ValueId;
+          if (!this.#visit(input, this.#positionIn(input, at))) return false;
+        }
+        return true;
       }
     }
   }
 
-  /** Where a movement reads; undefined where the node is none. */
-  #moved(node: Node, at: readonly number[]): readonly number[] | "outside" | undefined {
+  #visitParts(node: Node, at: number): boolean {
+    const shape = this.#shape(node.outputs[0] as ValueId);
+    switch (node.op) {
+      case "concatenate":
+        return this.#concatenate(node, unflatten(at, shape));
+      case "pad":
+        return this.#pad(node, unflatten(at, shape));
+      case "gather":
+        return this.#gather(node, unflatten(at, shape));
+      default:
+        return false;
+    }
+  }
+
+  #visitAt(value: ValueId, at: readonly number[]): boolean {
+    return this.#visit(value, flatten(at, this.#shape(value)));
+  }
+
+  /** Where a movement reads, −1 for outside; undefined where that depends on data. */
+  #moved(node: Node, at: number): number | undefined {
     const view = viewOf(this.#table, node);
     if (view === undefined) return undefined;
-    if (view.index.some((e) => hasUnknown(e))) return undefined;
-    const source = view.index.map((e) => ix.evaluate(e, { axis: (d) => at[d] as number }));
-    const shape = this.#shape(node.inputs[0] as ValueId);
-    return source.every((i, d) => i >= 0 && i < (shape[d] as number)) ? source : "outside";
+    // Nodes of one kind share the description.
+    const kind = node.op === "view" ? node : view;
+    let moves = this.#moves.get(kind);
+    if (moves === undefined) {
+      moves = { sources: new Map(), isKnown: !view.index.some((e) => hasUnknown(e)) };
+      this.#moves.set(kind, moves);
+    }
+    if (!moves.isKnown) return undefined;
+    let source = moves.sources.get(at);
+    if (source === undefined) {
+      const own = unflatten(at, this.#shape(node.outputs[0] as ValueId));
+      const shape = this.#shape(node.inputs[0] as ValueId);
+      const index = view.index.map((e) => ix.evaluate(e, { axis: (d) => own[d] as number }));
+      const isInside = index.every((i, d) => i >= 0 && i < (shape[d] as number));
+      source = isInside ? flatten(index, shape) : -1;
+      moves.sources.set(at, source);
+    }
+    return source;
   }
 
   #concatenate(node: NodeNamed<"concatenate">, at: readonly number[]): boolean {
@@ -122,7 +156,7 @@ export class PointTracer {
     let position = at[dimension] as number;
     for (const input of node.inputs) {
       const extent = this.#shape(input)[dimension] as number;
-      if (position < extent) return this.#visit(input, at.with(dimension, position));
+      if (position < extent) return this.#visitAt(input, at.with(dimension, position));
       position -= extent;
     }
     return false;
@@ -135,7 +169,7 @@ export class PointTracer {
       return ((at[d] as number) - lo) / (interior + 1);
     });
     const inside = index.every((i, d) => Number.isInteger(i) && i >= 0 && i < (shape[d] as number));
-    return inside ? this.#visit(source, index) : this.#visit(padding, []);
+    return inside ? this.#visitAt(source, index) : this.#visit(padding, 0);
   }
 
   #gather(node: NodeNamed<"gather">, at: readonly number[]): boolean {
@@ -154,48 +188,46 @@ export class PointTracer {
       return at[offsetDims[window - 1] as number] as number;
     });
     for (const [i, d] of dimensions.startIndexMap.entries()) {
-      const start = this.#integer(indices, [...batchAt, i]);
+      const start = this.#integer(indices, flatten([...batchAt, i], this.#shape(indices)));
       if (start === undefined) return false;
       const room = (shape[d] as number) - (sliceSizes[d] as number);
       if (start < 0 || start > room) return true;
       index[d] = (index[d] as number) + start;
     }
-    return this.#visit(source, index);
+    return this.#visitAt(source, index);
   }
 
-  #select(node: NodeNamed<"select_n">, at: readonly number[]): boolean {
+  #select(node: NodeNamed<"select_n">, at: number): boolean {
     const [which, ...cases] = node.inputs as [ValueId, ...ValueId[]];
-    const chosen = this.#integer(which, this.#shape(which).length === 0 ? [] : at);
+    const place = this.#positionIn(which, at);
+    const chosen = this.#integer(which, place);
     if (chosen !== undefined) return this.#visit(cases[chosen] as ValueId, at);
-    return (
-      this.#visit(which, this.#shape(which).length === 0 ? [] : at) &&
-      cases.every((value) => this.#visit(value, at))
-    );
+    return this.#visit(which, place) && cases.every((value) => this.#visit(value, at));
   }
 
   /** An integer or bool that only depends on positions. */
-  #integer(value: ValueId, at: readonly number[]): number | undefined {
+  #integer(value: ValueId, at: number): number | undefined {
     if (!this.#isPositional(value)) return undefined;
-    const key = elementKey(value, flatten(at, this.#shape(value)));
+    const key = elementKey(value, at);
     if (this.#integers.has(key)) return this.#integers.get(key);
     const result = this.#computeInteger(value, at);
     this.#integers.set(key, result);
     return result;
   }
 
-  #computeInteger(value: ValueId, at: readonly number[]): number | undefined {
+  #computeInteger(value: ValueId, at: number): number | undefined {
     const node = this.#table.producer(value) as Node;
     const operand = (i: number): number | undefined => {
       const input = node.inputs[i] as ValueId;
-      return this.#integer(input, this.#shape(input).length === 0 ? [] : at);
+      return this.#integer(input, this.#positionIn(input, at));
     };
     switch (node.op) {
       case "full":
         return Number(fromBits(node.params.dtype, node.params.bits));
       case "iota":
-        return at[node.params.dimension];
+        return unflatten(at, this.#shape(value))[node.params.dimension];
       case "constant":
-        return Number(node.params.data[flatten(at, this.#shape(value))]);
+        return Number(node.params.data[at]);
       case "select_n": {
         const which = operand(0);
         return which === undefined ? undefined : operand(1 + which);
@@ -210,7 +242,7 @@ export class PointTracer {
           return Math.abs(result) < 2 ** 31 ? result : undefined;
         }
         const source = this.#moved(node, at);
-        if (source === undefined || source === "outside") return undefined;
+        if (source === undefined || source < 0) return undefined;
         return this.#integer(node.inputs[0] as ValueId, source);
       }
     }
