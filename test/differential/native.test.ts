@@ -10,7 +10,7 @@ import { buildGraph, graphPlans } from "./support/random-graph.ts";
 import { disagreements, tilesFor } from "./support/three-way.ts";
 
 const runs = runsOf("GRIDFUSE_RANDOM_NATIVE", 16);
-const compiler = process.env.CC ?? "cc";
+const [compiler = "cc"] = (process.env.CC ?? "cc").split(" ");
 const isThere = spawnSync(compiler, ["--version"]).status === 0;
 
 test.skipIf(!isThere)(`${runs} random graphs with ${compiler}`, { timeout: runs * 10_000 }, () => {

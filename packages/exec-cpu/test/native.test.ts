@@ -18,7 +18,7 @@ import { PlanBuilder, stage, write, zeroBits } from "./plan-builder.ts";
 // Compilers take their time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
-const compiler = process.env.CC ?? "cc";
+const [compiler = "cc"] = (process.env.CC ?? "cc").split(" ");
 const isThere = spawnSync(compiler, ["--version"]).status === 0 && process.platform !== "win32";
 
 const cache = mkdtempSync(join(tmpdir(), "gridfuse-native-"));
