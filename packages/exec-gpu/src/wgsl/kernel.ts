@@ -1,7 +1,7 @@
 /**
  * A kernel step as dispatches: one for each stage that folds nothing, two or more for one that does.
  *
- * Stages meet only through finished reductions (a write is never read by the same kernel), so they can
+ * Stages meet only through finished reductions (what a stage writes no later one reads), so they can
  * be shaders of their own, each as parallel as its own domain; dispatches of a pass run in order.
  */
 import { bitsDType, type CopyStep, type KernelStep } from "@gridfuse/plan";

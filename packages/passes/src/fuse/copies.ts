@@ -5,6 +5,7 @@
 import type { CopyStep, KernelStep, PlanBuffer, Step } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
 import { accessesOf, mapInner } from "../plan/accesses.ts";
+import { sameExtents } from "./stage.ts";
 
 export function elideCopies(
   steps: readonly Step[],
@@ -104,14 +105,25 @@ function canRetarget(step: Step, copy: CopyStep): boolean {
   return !accessesOf(step).reads.has(copy.to) || readsOnlyOwn(step, copy);
 }
 
-function readsOnlyOwn(kernel: KernelStep, copy: CopyStep): boolean {
-  if (kernel.stages.length !== 1) return false;
-  const [stage] = kernel.stages as readonly [KernelStep["stages"][number]];
-  const writes = stage.writes.filter(({ buffer }) => buffer === copy.from);
-  if (writes.length !== 1 || writes[0]?.guard.length !== 0) return false;
-  const target = ix.add(writes[0].index, copy.toIndex);
-  return stage.nodes.every(
-    (node) => node.op !== "load" || node.buffer !== copy.to || node.index.key === target.key,
+/**
+ * Whether every outer point reads of the target only what it overwrites itself, and has read it by then: each element in
+ * the stage that writes it, or all of them in a stage before.
+ */
+function readsOnlyOwn({ axes, stages }: KernelStep, copy: CopyStep): boolean {
+  const writes = stages.flatMap((stage, at) =>
+    stage.writes.flatMap((write) => (write.buffer === copy.from ? [{ write, stage, at }] : [])),
+  );
+  const [only] = writes;
+  if (only === undefined || writes.length > 1 || only.write.guard.length > 0) return false;
+  const target = ix.add(only.write.index, copy.toIndex);
+  return stages.every((stage, at) =>
+    stage.nodes.every((node) => {
+      if (node.op !== "load" || node.buffer !== copy.to) return true;
+      if (at < only.at && axes.length === 0) return true;
+      const isOwn = node.index.key === target.key && sameExtents(stage.axes, only.stage.axes);
+      // A stage that folds and writes may do the one after the other.
+      return isOwn && (at < only.at || (at === only.at && stage.reductions.length === 0));
+    }),
   );
 }
 
