@@ -90,7 +90,9 @@ export function indexersOf(
       case "i":
         return { kind: "int", index: sourceOf(entry.a, extent - 1, operand) };
       case "s": {
-        const { size, stride = 1 } = entry;
+        const { size } = entry;
+        if (entry.stride === 0 && size > 1) throw malformed("a slice of stride 0 is written to");
+        const stride = size > 1 ? (entry.stride ?? 1) : 1;
         const reach = size === 0 ? 0 : (size - 1) * stride + 1;
         return {
           kind: "slice",
@@ -121,8 +123,24 @@ function sourceOf(
 // ── Reading and writing ─────────────────────────────────────────────────────────────────────
 
 export function readRef(body: Body, view: View): ValueId {
+  const once = withoutRepeats(view);
+  if (once !== undefined) return body.e.broadcastTo(readRef(body, once.view), once.shape);
   const window = body.importing.reads === "fill" ? openWindow(body, view) : undefined;
   return window === undefined ? readWhole(body, view) : readOpen(body, window);
+}
+
+/** A view that reads once what slices of stride 0 repeat, and the shape to repeat it to; undefined where none does. */
+function withoutRepeats(
+  view: View,
+): { readonly view: View; readonly shape: readonly number[] } | undefined {
+  const last = view.t.at(-1);
+  if (last?.k !== "idx" || last.ix.some(({ k }) => k === "arr")) return undefined;
+  const repeats = (entry: IndexEntry): entry is Extract<IndexEntry, { k: "s" }> =>
+    entry.k === "s" && entry.stride === 0 && entry.size > 1;
+  if (!last.ix.some(repeats)) return undefined;
+  const ix = last.ix.map((entry) => (repeats(entry) ? { ...entry, size: 1, stride: 1 } : entry));
+  const shape = last.ix.flatMap((entry) => (entry.k === "s" ? [entry.size] : []));
+  return { view: { ref: view.ref, t: [...view.t.slice(0, -1), { ...last, ix }] }, shape };
 }
 
 function readWhole(body: Body, view: View): ValueId {

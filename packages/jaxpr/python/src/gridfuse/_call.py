@@ -237,7 +237,7 @@ def unwritten(dtype: Any, fill: str) -> Any:
     if dtype == np.bool_:
         return fill == "tpu"
     if jnp.issubdtype(dtype, jnp.integer):
-        info = jnp.iinfo(dtype)
+        info: Any = jnp.iinfo(dtype)  # type: ignore[no-untyped-call]
         return info.max if fill == "tpu" else info.min
     return np.nan
 
@@ -246,14 +246,15 @@ _FEW_BITS = frozenset(["int2", "uint2", "int4", "uint4"])
 _EIGHT_BIT_FLOATS = frozenset(["float8_e5m2", "float8_e4m3fn"])
 
 
-def _memory_dtype(dtype: Any) -> np.dtype:
+def _memory_dtype(dtype: Any) -> np.dtype[Any]:
     """How the engine holds a dtype."""
     name = np.dtype(dtype).name
     if name in _FEW_BITS:
         return np.dtype(f"{name[:-1]}8")
     if name in _EIGHT_BIT_FLOATS:
         return np.dtype(np.uint8)
-    return np.dtype(dtype)
+    held: np.dtype[Any] = np.dtype(dtype)
+    return held
 
 
 def _in_memory(operand: Any) -> np.ndarray:
@@ -290,7 +291,7 @@ kernel_call_p = core.Primitive("gridfuse_call")
 kernel_call_p.multiple_results = True
 
 
-@kernel_call_p.def_abstract_eval
+@kernel_call_p.def_abstract_eval  # type: ignore[untyped-decorator]
 def _abstract(*_: Any, call: KernelCall) -> Sequence[Any]:
     return call.out_avals
 
@@ -312,7 +313,8 @@ mlir.register_lowering(kernel_call_p, _lowering)
 
 
 def bind(call: KernelCall, operands: Sequence[Any]) -> list[Any]:
-    return kernel_call_p.bind(*operands, call=call)
+    results: list[Any] = kernel_call_p.bind(*operands, call=call)  # type: ignore[no-untyped-call]
+    return results
 
 
 __all__ = ["KernelCall", "bind"]

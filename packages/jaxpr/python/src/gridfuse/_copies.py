@@ -287,7 +287,7 @@ class _Walk:
 
     def _pure(self, eqn: Any, name: str, given: list[Known]) -> list[Known]:
         aval = eqn.outvars[0].aval if eqn.outvars else None
-        if len(eqn.outvars) == 1 and getattr(aval, "shape", None) == ():
+        if aval is not None and len(eqn.outvars) == 1 and getattr(aval, "shape", None) == ():
             folded = _folded(name, eqn.params, given, aval.dtype)
             if folded is not None:
                 return [("k", folded)]

@@ -94,9 +94,9 @@ class Exporter:
             array = np.asarray(jax.random.key_data(value))
         else:
             array = np.asarray(value)
-            if array.dtype == np.float64 and not jax.config.jax_enable_x64:
+            if array.dtype == np.float64 and not _versions.has_64_bits():
                 array = array.astype(np.float32)
-            elif array.dtype == np.int64 and not jax.config.jax_enable_x64:
+            elif array.dtype == np.int64 and not _versions.has_64_bits():
                 array = array.astype(np.int32)
         data = _wire.constant_bytes(array)
         index = len(self._constants)
@@ -205,7 +205,7 @@ class Exporter:
         """The bytes of the program whose function is jaxpr `main`."""
         fields = [
             f'"format":"{_wire.FORMAT}","jax":"{jax.__version__}","exporter":"{_EXPORTER}"',
-            f'"x64":{"true" if jax.config.jax_enable_x64 else "false"},"main":{main}',
+            f'"x64":{"true" if _versions.has_64_bits() else "false"},"main":{main}',
         ]
         if name is not None:
             fields.append(f'"name":{_wire.text(name)}')
@@ -236,7 +236,7 @@ class Scope:
             if known is not None:
                 return known
             return self._bare(atom)
-        value, aval = atom.val, atom.aval
+        value, aval = atom.val, _versions.shaped(atom.aval)
         if getattr(value, "ndim", 0) or aval.shape:
             return f'{{"litc":{self.exporter.constant(value)}}}'
         item = value.item() if hasattr(value, "item") else value

@@ -48,8 +48,7 @@ def cache_folder() -> Path | None:
     """Where the engine keeps plans by their keys: plans of another engine are not found. None if it keeps none."""
     if os.environ.get("GRIDFUSE_CACHE") == "off":
         return None
-    base = os.environ.get("GRIDFUSE_CACHE_DIR")
-    if base is None:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        base = Path(home, "gridfuse")
+    given = os.environ.get("GRIDFUSE_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = Path(home, "gridfuse") if given is None else Path(given)
     return Path(base, "jax", (ENGINE / "digest").read_text())

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from jax._src import core, tree_util
 
 from gridfuse import _versions
-from gridfuse._params import Written, plain, text, writes, x
-from gridfuse._wire import dtype_name, ints
+from gridfuse._params import Written, plain, writes, x
+from gridfuse._wire import dtype_name, ints, text
 from gridfuse.errors import Unsupported
 
 
@@ -274,7 +275,7 @@ def _block(exporter: Any, block: Any) -> str:
     dims = ",".join([_block_dim(dim) for dim in block.block_shape])
     aval = block.transformed_block_aval
     index_map = exporter.jaxpr(block.index_map_jaxpr)
-    if any(isinstance(out, core.Literal) and out.aval.shape for out in body.outvars):
+    if any(isinstance(out, core.Literal) and np.shape(out.val) for out in body.outvars):
         raise Unsupported("a block index that is no scalar")
     return (
         f'{{"origin":{text(str(block.origin))},"shape":[{dims}],"array":{exporter.aval(block.array_aval)},'

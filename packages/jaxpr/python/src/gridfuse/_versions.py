@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 from jax._src import core
 
 Primitive = core.Primitive
@@ -44,6 +45,17 @@ def closed(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
     # From 0.11 on the body of a scope remembers what it closed over while it was traced; its
     # equation has the same as operands.
     return body, () if any(isinstance(one, core.Tracer) for one in consts) else consts
+
+
+def has_64_bits() -> bool:
+    """Whether JAX computes in 64 bits."""
+    config: Any = jax.config
+    return bool(config.jax_enable_x64)
+
+
+def shaped(aval: Any) -> Any:
+    """An aval of an array, as the checker of types does not know it."""
+    return aval
 
 
 def scan_groups(params: dict[str, Any]) -> tuple[int, int]:

@@ -97,7 +97,7 @@ def is_enabled() -> bool:
 
 def _clear_lowered() -> None:
     """Forgets what JAX lowered for the other implementation."""
-    jax.clear_caches()
+    jax.clear_caches()  # type: ignore[no-untyped-call]
 
 
 # ── The seam ───────────────────────────────────────────────────────────────────────────────

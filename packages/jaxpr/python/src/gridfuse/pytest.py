@@ -105,7 +105,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
+    report = outcome.get_result()
     if report.when != "call" and report.passed:
         return
     entry = item.config.stash[_reports].tests.setdefault(item.nodeid, {})
