@@ -417,22 +417,19 @@ class OrbitGrowth {
    */
   #addReaders(value: ValueId): ValueId[] | undefined {
     const search = this.#search;
+    const readers = search.readersOf(value).filter((reader) => !this.#members.has(reader));
+    if (!this.#mayJoin(readers)) return undefined;
     // Its own inputs must lie at positions that do not depend on data, too.
     if (search.fitsOf(value, this.#searched) === undefined) return undefined;
-    const first = this.#finals[0] as ValueId;
     const added: ValueId[] = [];
-    for (const reader of search.readersOf(value)) {
+    for (const reader of readers) {
+      // Another reader may have taken it along.
       if (this.#members.has(reader)) continue;
-      if (!search.isFree(reader)) return undefined;
-      if (search.depthOf(reader) < search.depthOf(first)) {
-        const more = search.isCandidate(reader) ? this.#addReaders(reader) : undefined;
+      if (this.#isInner(reader)) {
+        const more = this.#addReaders(reader);
         if (more === undefined) return undefined;
         added.push(...more);
       } else {
-        if (search.depthOf(reader) !== search.depthOf(first)) return undefined;
-        if (search.sizeOf(reader) !== search.sizeOf(first)) return undefined;
-        // However small the orbit, these are alive together.
-        if (!orbitPays(0, this.#finals.length + 1, 0)) return undefined;
         this.#addFinal(reader);
         added.push(reader);
       }
@@ -441,6 +438,30 @@ class OrbitGrowth {
     if (member === undefined || member === null) return undefined;
     this.#add(value, member);
     return [...added, value];
+  }
+
+  #isInner(value: ValueId): boolean {
+    return this.#search.depthOf(value) < this.#search.depthOf(this.#finals[0] as ValueId);
+  }
+
+  /** What can be said without looking into them: who may be an inner member, and how many final ones there may be. */
+  #mayJoin(readers: readonly ValueId[]): boolean {
+    const search = this.#search;
+    const first = this.#finals[0] as ValueId;
+    let finals = this.#finals.length;
+    for (const reader of readers) {
+      if (!search.isFree(reader)) return false;
+      if (this.#isInner(reader)) {
+        if (!search.isCandidate(reader)) return false;
+        continue;
+      }
+      if (search.depthOf(reader) !== search.depthOf(first)) return false;
+      if (search.sizeOf(reader) !== search.sizeOf(first)) return false;
+      finals += 1;
+      // However small the orbit, these are alive together.
+      if (!orbitPays(0, finals, 0)) return false;
+    }
+    return true;
   }
 
   /** Closes the orbit under what `members` read; false where that is no matter of a few directions. */
