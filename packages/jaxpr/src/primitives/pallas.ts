@@ -163,6 +163,17 @@ const semaphore =
     return undefined;
   };
 
+/** Memory of a kernel that is made on the way; what begins with a value is written at once. */
+const newRef: Rule = (body, [first], _, eqn) => {
+  kernelOf(body, eqn);
+  const v = eqn.o?.[0];
+  const type = v == null ? undefined : body.importing.typeOfVar(v);
+  if (type === undefined) return undefined;
+  const ref = allocate(body, type);
+  if (first !== undefined) body.e.emitAll("set", [ref, first], { transforms: [] });
+  return ref;
+};
+
 const debugPrint: Rule = (body, args, { fmt }: { fmt: string }) => {
   const operands = args.map((value) =>
     body.e.table.types[value]?.kind === "ref"
@@ -203,6 +214,10 @@ export const pallas: Rules = {
   "pl:with_memory_space_constraint": (_, [x]) => x,
   "pl:delay": skipped,
   "lax:debug_print": debugPrint,
+  "core:new_ref": newRef,
+  "core:empty_ref": newRef,
+  "core:freeze": (body, [ref]) => body.e.emit("get", [ref as ValueId], { transforms: [] }),
+  "core:free_ref": skipped,
   "lax:check": skipped,
   "core:check": skipped,
 };

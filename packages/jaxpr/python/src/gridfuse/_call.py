@@ -36,7 +36,7 @@ class KernelCall:
     def __init__(self, params: dict[str, Any], avals: Sequence[Any]) -> None:
         self.params = params
         self.avals = list(avals)
-        self.out_avals = tuple(params["out_avals"])
+        self.out_avals = tuple(_anywhere(aval) for aval in params["out_avals"])
         self.mode = _client.Mode()
         self.tpu: TpuMode | None = None
         self._lines: list[str] = []
@@ -150,7 +150,7 @@ class KernelCall:
     def __call__(self, *operands: np.ndarray) -> list[np.ndarray]:
         """What XLA calls."""
         started = time.perf_counter()
-        sizes = tuple([int(size) for size in operands[: self.dynamic]])
+        sizes = tuple([int(np.reshape(size, ())) for size in operands[: self.dynamic]])
         inputs = [_in_memory(operand) for operand in operands[self.dynamic :]]
         if 0 in sizes or self.grid_points == 0:
             return self._nothing(operands)
@@ -210,6 +210,11 @@ class KernelCall:
             else np.full(aval.shape, unwritten(aval.dtype, self.mode.fill), aval.dtype)
             for i, aval in enumerate(self.out_avals)
         ]
+
+
+def _anywhere(aval: Any) -> core.ShapedArray:
+    """An array wherever it lies: memory spaces are a matter of TPUs."""
+    return core.ShapedArray(aval.shape, aval.dtype, weak_type=getattr(aval, "weak_type", False))
 
 
 _MARKED = re.compile("\x01([^!]*)!([^:]*):([^\x02]*)\x02([^\x03]*)\x03")
@@ -302,7 +307,7 @@ def _lowering(ctx: Any, *operands: Any, call: KernelCall) -> Any:
         call,
         None,
         list(operands),
-        ctx.avals_in,
+        [_anywhere(aval) for aval in ctx.avals_in],
         ctx.avals_out,
         has_side_effect=call.prints,
     )
