@@ -138,6 +138,21 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
     expect(kept(beside.y)).toEqual(kept(alone.y));
   });
 
+  test("a product over nothing is zero", async () => {
+    const p = new PlanBuilder();
+    const [x, y] = [p.input("x", "float32", [2, 0]), p.output("y", "float32", [2, 2])];
+    const operand = { buffer: x, base: constant(0), batch: [], free: [0], contract: [1] };
+    p.step({
+      ...{ kind: "dot", name: "dot", dtype: "float32", accumulate: "float32", batch: [] },
+      ...{ lhsDType: "float32", rhsDType: "float32", m: [2], n: [2], k: [0] },
+      ...{ lhs: operand, rhs: operand },
+      out: { buffer: y, base: constant(0), batch: [], free: [2, 1], contract: [] },
+    });
+    const nothing = new Float32Array(0);
+    const { y: sums } = await results(p.build(), nothing, { backend: "native" });
+    expect(sums).toEqual(["0", "0", "0", "0"]);
+  });
+
   const doubling = (): Plan => {
     const p = new PlanBuilder();
     const [x, y] = [p.input("x", "float32", [3]), p.output("y", "float32", [3])];

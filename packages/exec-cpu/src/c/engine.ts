@@ -86,6 +86,17 @@ export class NativeEngine implements Engine {
     for (const line of formatPrint(step, (buffer) => this.view(buffer))) onPrint(line, step);
   }
 
+  #runBorrowed(section: () => void): void {
+    try {
+      section();
+    } catch (cause) {
+      throw new InternalError("GF9304", `plan "${this.#plan.name}" trapped: ${String(cause)}`, {
+        cause,
+        help: "This is a bug of gridfuse, or of whatever wrote the plan: please report it.",
+      });
+    }
+  }
+
   run(
     inputs: readonly StorageArray[],
     outputs: readonly (StorageArray | undefined)[],
@@ -96,7 +107,7 @@ export class NativeEngine implements Engine {
     const mostFuel = this.#options.maxFuel ?? Number.POSITIVE_INFINITY;
     for (const section of this.#sections) {
       if (typeof section !== "number") {
-        section();
+        this.#runBorrowed(section);
         continue;
       }
       const status = this.#run(this.#memory, mostFuel, this.#print, section);

@@ -23,6 +23,7 @@ export function merged({ extents, strides }: Line): Line {
 /** The offset of point `at`, a C expression. */
 export function offsetC(line: Line, at: string): string {
   const { extents, strides } = merged(line);
+  if (extents.includes(0)) return "0L";
   let below = sizeOf(extents);
   const terms = extents.flatMap((extent, i) => {
     const isFirst = i === 0;
@@ -34,11 +35,4 @@ export function offsetC(line: Line, at: string): string {
     return [stride === 1 ? `(${coordinate})` : `(${coordinate}) * ${stride}L`];
   });
   return terms.length === 0 ? "0L" : `(${terms.join(" + ")})`;
-}
-
-/** The stride between neighbouring points, where it is the same for all of them. */
-export function strideOf(line: Line): number | undefined {
-  const { extents, strides } = merged(line);
-  if (extents.length === 0) return 0;
-  return extents.length === 1 ? strides[0] : undefined;
 }
