@@ -234,6 +234,8 @@ def main() -> int:
         print(json.dumps(measure(*options.one, options.export_to)))
         return 0
 
+    if options.tallax is None:
+        print("no checkout of tallax (--tallax): its sorts are left out", file=sys.stderr)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for i, name in enumerate(CASES):
