@@ -10,7 +10,6 @@ import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { argsOf, type LoadNode, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
-import { accessesOf } from "../plan/accesses.ts";
 import { countDivisions } from "./collapse.ts";
 import {
   appendNodes,
@@ -30,10 +29,12 @@ const fewRows = 8;
 const product = (extents: readonly number[]): number =>
   extents.reduce((n, extent) => n * extent, 1);
 
-/** One kernel in place of two, where it can be. The caller knows that nothing between them is in the way. */
+/**
+ * One kernel in place of two, where it can be. The caller knows that they have to do with each other, and that nothing
+ * between them is in the way.
+ */
 export function joinStages(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
   if (isElementwise(earlier) && isElementwise(later)) return undefined;
-  if (!areRelated(earlier, later)) return undefined;
   if (nodeCount(earlier) + nodeCount(later) > maxNodes) return undefined;
   const pair = onSameRows(earlier, later);
   const seats = pair && new Seating(pair[0]).seatAll(pair[1].stages);
@@ -50,16 +51,6 @@ const isElementwise = ({ stages }: KernelStep): boolean =>
   stages.length === 1 && (stages[0] as Stage).reductions.length === 0;
 const nodeCount = ({ stages }: KernelStep): number =>
   stages.reduce((count, { nodes }) => count + nodes.length, 0);
-
-/** They read something in common, or one reads what the other writes; and no order between them is lost. */
-export function areRelated(earlier: KernelStep, later: KernelStep): boolean {
-  const [before, after] = [accessesOf(earlier), accessesOf(later)];
-  const touched = (buffer: number): boolean =>
-    before.reads.has(buffer) || before.writes.has(buffer);
-  for (const buffer of after.writes) if (touched(buffer)) return false;
-  for (const buffer of after.reads) if (touched(buffer)) return true;
-  return false;
-}
 
 // ── Rows ────────────────────────────────────────────────────────────────────────────────────
 

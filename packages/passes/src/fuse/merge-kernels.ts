@@ -6,8 +6,8 @@
  */
 import type { DType, KernelStep, PlanBuffer, SortStep, Stage, Step } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
-import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
-import { areRelated, joinStages } from "./join-stages.ts";
+import { type Accesses, accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
+import { joinStages } from "./join-stages.ts";
 import { appendNodes, dropDead, movedWrite, sameExtents } from "./stage.ts";
 
 const lookBack = 24;
@@ -43,9 +43,11 @@ class Merger {
     const first = Math.max(0, steps.length - lookBack);
     for (let i = steps.length - 1; i >= first; i -= 1) {
       const other = steps[i] as Step;
-      const joined = other.kind === "kernel" ? this.#join(other, kernel) : undefined;
-      if (joined !== undefined) return { at: i, joined };
       const theirs = accessesOf(other);
+      if (other.kind === "kernel" && areRelated(theirs, own)) {
+        const joined = this.#join(other, kernel);
+        if (joined !== undefined) return { at: i, joined };
+      }
       if (meet(theirs.writes, own.reads) || meet(theirs.writes, own.writes)) return undefined;
       if (meet(theirs.reads, own.writes)) return undefined;
     }
@@ -88,6 +90,12 @@ class Merger {
   }
 }
 
+/** They read something in common, or one reads what the other writes; and no order between them is lost. */
+function areRelated(earlier: Accesses, later: Accesses): boolean {
+  if (meet(later.writes, earlier.reads) || meet(later.writes, earlier.writes)) return false;
+  return meet(later.reads, earlier.reads) || meet(later.reads, earlier.writes);
+}
+
 function meet(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
   for (const each of a) if (b.has(each)) return true;
   return false;
@@ -101,7 +109,6 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   if (earlier.stages.length !== 1 || later.stages.length !== 1) return false;
   if (!sameExtents(earlier.axes, later.axes) || !sameExtents(a.axes, b.axes)) return false;
   if (a.nodes.length + b.nodes.length > maxNodes) return false;
-  if (!areRelated(earlier, later)) return false;
   const { writes } = accessesOf(earlier);
   return b.nodes.every(
     (node) => node.op !== "load" || !writes.has(node.buffer) || forwarded(a, node) !== undefined,
