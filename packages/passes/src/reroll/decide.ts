@@ -49,7 +49,7 @@ export function decide(table: Table, region: Region, grouping: Grouping): Decisi
 function sweep(
   table: Table,
   region: Region,
-  { groups, homes, assemblies, depths }: Grouping,
+  { groups, homes, assemblies, depthOf }: Grouping,
   disabled: Set<Group>,
 ) {
   for (const group of groups) {
@@ -79,12 +79,15 @@ function sweep(
   region.results.forEach(want);
 
   const work: { depth: number; unit: Group | Node }[] = [];
-  for (const [node, depth] of depths) {
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
     const home = homes.get(node.outputs[0] as ValueId);
-    if (home === undefined || disabled.has(home.group)) work.push({ depth, unit: node });
+    if (home === undefined || disabled.has(home.group)) {
+      work.push({ depth: depthOf(node), unit: node });
+    }
   }
   for (const group of groups) {
-    const depth = depths.get(group.members[0] as Node) as number;
+    const depth = depthOf(group.members[0] as Node);
     if (!disabled.has(group)) work.push({ depth, unit: group });
   }
   work.sort((p, q) => q.depth - p.depth);

@@ -19,7 +19,7 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
-import { Structures } from "../simplify/key.ts";
+import { Lists, Structures } from "../simplify/key.ts";
 import { hasEffect } from "../tensor/rebuild.ts";
 import type { Assembled, Prepared } from "./forward.ts";
 import { expressionOf, isIdentity } from "./lanes.ts";
@@ -61,7 +61,7 @@ export interface Grouping {
   /** The lane that holds a value. */
   readonly homes: ReadonlyMap<ValueId, { readonly group: Group; readonly lane: number }>;
   readonly assemblies: ReadonlyMap<ValueId, Assembly>;
-  readonly depths: ReadonlyMap<Node, number>;
+  readonly depthOf: (node: Node) => number;
 }
 
 /** Fewer siblings are not worth a pack. */
@@ -70,45 +70,71 @@ const fewest = 2;
 const mostPacks = 3;
 
 export function groupSiblings(table: Table, { region, assembled }: Prepared): Grouping {
-  const depths = depthsOf(table, region);
+  const depths = new Depths(table, region);
   const grouper = new Grouper(table);
   const levels: Node[][] = [];
-  for (const [node, depth] of depths) {
-    const level = levels[depth];
-    if (level === undefined) levels[depth] = [node];
-    else level.push(node);
+  for (const id of region.nodes) {
+    const node = table.nodes[id] as Node;
+    const depth = depths.of(node);
+    while (levels.length <= depth) levels.push([]);
+    (levels[depth] as Node[]).push(node);
   }
   const ends = chainEnds(table, region);
   const assemblies = new Map<ValueId, Assembly>();
   for (const level of levels) {
-    for (const members of grouper.buckets(level ?? [])) grouper.group(members);
-    for (const node of level ?? []) {
+    for (const members of grouper.buckets(level)) grouper.group(members);
+    for (const node of level) {
       const assembly = grouper.assemble(node, (value) =>
         ends.has(value) ? assembled(value) : undefined,
       );
       if (assembly !== undefined) assemblies.set(node.outputs[0] as ValueId, assembly);
     }
   }
-  return { groups: grouper.groups, homes: grouper.homes, assemblies, depths };
+  return {
+    groups: grouper.groups,
+    homes: grouper.homes,
+    assemblies,
+    depthOf: (node) => depths.of(node),
+  };
 }
 
 /** Longest way to each node from a param or literal; what has an effect is deeper than the effect before. */
-function depthsOf(table: Table, region: Region): Map<Node, number> {
-  const values = new Map<ValueId, number>();
-  const depths = new Map<Node, number>();
-  let effects = 0;
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    let depth = node.inputs.length === 0 ? 0 : 1;
-    for (const input of node.inputs) depth = Math.max(depth, 1 + (values.get(input) ?? 0));
-    if (hasEffect(table, node)) {
-      depth = Math.max(depth, effects + 1);
-      effects = depth;
+class Depths {
+  readonly #first: number;
+  /** Depth + 1 of the node `first` + i; 0 for nodes of other regions. */
+  readonly #depths: Int32Array;
+
+  constructor(table: Table, region: Region) {
+    let first = Number.POSITIVE_INFINITY;
+    let last = -1;
+    for (const id of region.nodes) {
+      if (id < first) first = id;
+      if (id > last) last = id;
     }
-    for (const value of node.outputs) values.set(value, depth);
-    depths.set(node, depth);
+    this.#first = first;
+    this.#depths = new Int32Array(Math.max(0, last - first + 1));
+    let effects = 0;
+    for (const id of region.nodes) {
+      const node = table.nodes[id] as Node;
+      const { inputs } = node;
+      let depth = inputs.length === 0 ? 0 : 1;
+      for (let i = 0; i < inputs.length; i += 1) {
+        const maker = table.producers[inputs[i] as ValueId] as number;
+        const before = maker < first ? 0 : (this.#depths[maker - first] ?? 0);
+        // What comes from outside has depth 0.
+        depth = Math.max(depth, before, 1);
+      }
+      if (hasEffect(table, node)) {
+        depth = Math.max(depth, effects + 1);
+        effects = depth;
+      }
+      this.#depths[id - first] = depth + 1;
+    }
   }
-  return depths;
+
+  of({ id }: Node): number {
+    return (this.#depths[id - this.#first] as number) - 1;
+  }
 }
 
 /** Arrays written in part that are wanted for more than the next write. */
@@ -140,6 +166,8 @@ class Grouper {
   readonly homes = new Map<ValueId, { group: Group; lane: number }>();
   readonly #table: Table;
   readonly #structures = new Structures();
+  readonly #lists = new Lists();
+  readonly #expressions: (IndexExpr | undefined)[] = [];
   readonly #named = new Map<string, number>();
   readonly #structureOf = new Map<ValueId, number>();
 
@@ -294,7 +322,7 @@ class Grouper {
     if (source === undefined || this.#overlap(members)) return undefined;
     const start: IndexExpr[] = [];
     for (const d of (members[0] as NodeNamed<"slice">).params.start.keys()) {
-      const expression = expressionOf(members.map(({ params }) => params.start[d] as number));
+      const expression = this.#expressionOf(members.map(({ params }) => params.start[d] as number));
       if (expression === undefined) return undefined;
       start.push(expression);
     }
@@ -314,38 +342,55 @@ class Grouper {
   column(values: readonly ValueId[]): Column | undefined {
     const [first] = values as readonly [ValueId];
     if (values.every((value) => value === first)) return { kind: "same", value: first };
-    const literals = values.map((value) => this.#table.producer(value));
-    if (literals.every((node): node is NodeNamed<"full"> & Node => node?.op === "full")) {
-      return { kind: "literals", bits: literals.map(({ params }) => params.bits), like: first };
-    }
+    const bits = this.#literalBits(values);
+    if (bits !== undefined) return { kind: "literals", bits, like: first };
     return this.#lanes(values);
   }
 
+  #literalBits(values: readonly ValueId[]): readonly Bits[] | undefined {
+    const bits: Bits[] = [];
+    for (const value of values) {
+      const node = this.#table.producer(value);
+      if (node?.op !== "full") return undefined;
+      bits.push(node.params.bits);
+    }
+    return bits;
+  }
+
   #lanes(values: readonly ValueId[]): (Column & { kind: "lanes" }) | undefined {
-    const homes = values.map((value) => this.homes.get(value));
+    const homes: { readonly group: Group; readonly lane: number }[] = [];
     const packs: Group[] = [];
-    const offsets = new Map<Group, number>();
-    for (const home of homes) {
+    for (const value of values) {
+      const home = this.homes.get(value);
       if (home === undefined) return undefined;
+      homes.push(home);
       if (packs.length > 0 && home.group === packs.at(-1)) continue;
       if (!packs.includes(home.group)) packs.push(home.group);
       if (packs.length > mostPacks) return undefined;
     }
     packs.sort((p, q) => p.id - q.id);
+    const offsets = new Map<Group, number>();
     let total = 0;
     for (const pack of packs) {
       offsets.set(pack, total);
       total += pack.members.length;
     }
-    const lanes = homes.map((home) => {
-      const { group, lane } = home as { group: Group; lane: number };
-      return (offsets.get(group) as number) + lane;
-    });
+    const lanes =
+      packs.length === 1
+        ? homes.map(({ lane }) => lane)
+        : homes.map(({ group, lane }) => (offsets.get(group) as number) + lane);
     if (total === lanes.length && isIdentity(lanes)) {
       return { kind: "lanes", packs, lane: undefined, lanes };
     }
-    const lane = expressionOf(lanes);
+    const lane = this.#expressionOf(lanes);
     return lane === undefined ? undefined : { kind: "lanes", packs, lane, lanes };
+  }
+
+  /** Programs take the same lanes again and again. */
+  #expressionOf(list: readonly number[]): IndexExpr | undefined {
+    const number = this.#lists.numberOf(list, list.length);
+    if (number === this.#expressions.length) this.#expressions.push(expressionOf(list));
+    return this.#expressions[number];
   }
 
   // ── Assemblies ────────────────────────────────────────────────────────────────────────────

@@ -53,7 +53,7 @@ export function keyOfParams(params: object): string {
 const smallestTable = 64;
 
 /** Numbers 0, 1, 2… for lists of integers, in the order in which they are first seen. */
-class Lists {
+export class Lists {
   /** Open addressing: a list's number + 1 at the first free slot from its hash on; 0 is free. */
   #slots = new Int32Array(smallestTable);
   readonly #hashes: number[] = [];
