@@ -8,12 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Plan, StorageArray } from "@gridfuse/plan";
 import { add, axis, constant, mul } from "@gridfuse/plan/index-expr";
-import { math } from "@gridfuse/plan/scalar";
+import { math, type ScalarBuilder } from "@gridfuse/plan/scalar";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { CpuOptions } from "../src/index.ts";
 import { cpu, cpuSync } from "../src/index.ts";
 import { elements, randomWords } from "./compare.ts";
-import { PlanBuilder, stage, write, zeroBits } from "./plan-builder.ts";
+import { PlanBuilder, rowMajor, stage, write, zeroBits } from "./plan-builder.ts";
 
 // Compilers take their time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
@@ -152,6 +152,39 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
     const { y: sums } = await results(p.build(), nothing, { backend: "native" });
     expect(sums).toEqual(["0", "0", "0", "0"]);
   });
+
+  test.each([
+    [15, 5],
+    [3, 300],
+  ])(
+    "exponentials that are summed and used again belong to their own row: %i × %i",
+    async (rows, length) => {
+      const p = new PlanBuilder();
+      const [x, y] = [
+        p.input("x", "float32", [rows, length]),
+        p.output("y", "float32", [rows, length]),
+      ];
+      const at = rowMajor([rows, length]);
+      const power = (s: ScalarBuilder) => math.exp(s, s.load("float32", x, at, [], zeroBits));
+      p.kernel(
+        [rows],
+        [
+          stage([length], (s) => ({
+            reductions: [{ op: "add", dtype: "float32", value: power(s) }],
+          })),
+          stage([length], (s) => {
+            const share = s.binary("div", power(s), s.reduced("float32", 0, 0));
+            return { writes: [write(y, "float32", at, share)] };
+          }),
+        ],
+      );
+      const plan = p.build();
+      const input = numbers(rows * length);
+      expect(await results(plan, input, { backend: "native" })).toEqual(
+        await results(plan, input, { backend: "wasm" }),
+      );
+    },
+  );
 
   const doubling = (): Plan => {
     const p = new PlanBuilder();

@@ -90,9 +90,14 @@ class KernelWriter {
 
   constructor(step: KernelStep, given: KernelOptions) {
     const plain = formOf(step);
-    const isPointByPoint =
-      (plain.stages.length > 1 || reduces(plain.stages)) && lanesAcross(plain) === undefined;
+    this.#folds =
+      plain.stages.length > 1 ||
+      plain.stages.some(({ inner }) => inner.length > 0) ||
+      reduces(plain.stages);
+    this.#across = this.#folds ? lanesAcross(plain) : bestAxis(plain.outer, plain.stages);
+    const isPointByPoint = this.#folds && this.#across === undefined;
     const first = given.memory.buffers.length;
+    // A row belongs to one point: it has no room for several at once.
     const { form, rows } = isPointByPoint ? withStash(plain, first) : { form: plain, rows: [] };
     this.#rows = rows;
     const options = { ...given, memory: withRows(given.memory, first) };
@@ -113,10 +118,7 @@ class KernelWriter {
     const late = withoutRares(form);
     this.#late = late && contracted(late);
     this.#isInPlace = isInPlace(step, options.addresses, options.memory.buffers);
-    const { outer, stages } = this.#form;
-    this.#folds =
-      stages.length > 1 || stages.some(({ inner }) => inner.length > 0) || reduces(stages);
-    this.#across = this.#folds ? lanesAcross(this.#form) : bestAxis(outer, stages);
+    const { outer } = this.#form;
     this.#parallel = outer.find(({ extent, axis }) => extent >= 16 && axis !== this.#across?.axis);
     this.#parallel ??= outer.toSorted((p, q) => q.extent - p.extent)[0];
   }
