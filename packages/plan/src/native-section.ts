@@ -117,9 +117,14 @@ export function readNativeSection(
   return { ...section, parts: withCode(section.parts, content, 4 + length) };
 }
 
+/** Codes of characters, as many at once as a call may have arguments; a first `TextDecoder` takes ten times as long. */
 function parse(bytes: Uint8Array): unknown {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  }
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return JSON.parse(text);
   } catch {
     throw misshapen("header", "it is not JSON");
   }
