@@ -121,7 +121,7 @@ export function readNativeSection(
 function parse(bytes: Uint8Array): unknown {
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + 8192) as never);
   }
   try {
     return JSON.parse(text);
