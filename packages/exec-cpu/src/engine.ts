@@ -1,6 +1,5 @@
 /** What runs a plan: one of the two backends, behind the checks that are common to both. */
-import type { PrintStep, StorageArray, WhileStep } from "@gridfuse/plan";
-import { KernelTimeoutError } from "@gridfuse/plan/executor";
+import type { PrintStep, StorageArray } from "@gridfuse/plan";
 import type { WasmProgram } from "./wasm-program.ts";
 
 export type FormatPrint = (step: PrintStep, getData: (buffer: number) => StorageArray) => string[];
@@ -65,10 +64,3 @@ export interface EngineOptions {
   readonly simd?: "wide" | undefined;
   readonly onPrint?: ((line: string, step: PrintStep) => void) | undefined;
 }
-
-export const outOfFuel = (step: Pick<WhileStep, "name">, fuel: number): KernelTimeoutError =>
-  new KernelTimeoutError("GF5010", `loop "${step.name}" did not end within ${fuel} iterations`, {
-    path: step.name,
-    expected: fuel,
-    help: "Its condition never became false: check the loop, or compile it with more fuel.",
-  });

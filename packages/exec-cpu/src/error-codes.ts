@@ -69,7 +69,7 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
   GF5013: {
     title: "no native code here",
     cause:
-      'backend "native" was asked for on a host that cannot load native code (a browser, Windows), or a plan had to be compiled and there is no C compiler: neither `cc` nor what CC names.',
+      'backend "native" was asked for on a host that cannot load native code (a browser, Windows), or that has no C compiler: neither `cc` nor what CC names. `cpu` says so at once; with GRIDFUSE_CACHE=ro, `prepare` does, for plans whose code was not kept.',
     fix: 'Install a C compiler, name one by CC, or use backend "auto".',
   },
   GF5014: {

@@ -24,7 +24,7 @@ export interface CpuExecutor extends AsyncCpuExecutor {
 
 /**
  * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly, GF5007 for options there are not,
- *   GF5013 where `backend` is "native" and the host cannot load what a compiler makes, GF5015 where `simd` is "wide" and
+ *   GF5013 where `backend` is "native" and there is no C compiler, or the host cannot load what it makes, GF5015 where `simd` is "wide" and
  *   V8 does not join vectors
  */
 export async function cpu(options: CpuOptions = {}): Promise<CpuExecutor> {

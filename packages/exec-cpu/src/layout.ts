@@ -3,7 +3,8 @@
  * temporaries, scratch space of library steps. Every buffer starts at a multiple of 256 bytes and has 16
  * bytes to spare behind it, so that a vector may be read where only some of its lanes are wanted.
  */
-import { itemSize, OutOfMemoryError, type Plan } from "@gridfuse/plan";
+import { itemSize, OutOfMemoryError, type Plan, type PlanBuffer } from "@gridfuse/plan";
+import type { Hosted } from "./hosted-engine.ts";
 
 export interface MemoryLayout {
   /** Byte address of each buffer. */
@@ -95,3 +96,14 @@ export function layoutOf(
   }
   return { addresses, scratch, shared: common, unshared, bytes: end };
 }
+
+/** A plan whose buffers lie at `addresses`. */
+export const hostedPlan = (plan: Plan, addresses: readonly number[]): Hosted => ({
+  name: plan.name,
+  inputs: plan.inputs,
+  outputs: plan.outputs,
+  place: (buffer) => {
+    const { dtype, length } = plan.buffers[buffer] as PlanBuffer;
+    return { dtype, length, address: addresses[buffer] as number };
+  },
+});

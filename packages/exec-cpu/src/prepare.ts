@@ -100,7 +100,7 @@ export class Preparation implements AsyncCpuExecutor {
       throw new CapabilityError("GF5007", `cpu has no ${name}: ${JSON.stringify(value)}`, {
         path: name,
         received: value,
-        help: 'There are backend ("auto", "wasm", "js", "native"), threads (1 to 64), precision ("exact", "fast"), maxBytes, maxFuel.',
+        help: 'There are backend ("auto", "wasm", "js", "native"), threads (1 to 64), precision ("exact", "fast"), simd ("wide"), maxBytes, maxFuel.',
       });
     }
     const wanted = options.backend ?? "auto";

@@ -1,20 +1,7 @@
 /** Runs a program as one WebAssembly module over one memory. */
-import type { StorageArray } from "@gridfuse/plan";
-import {
-  InternalError,
-  OutOfMemoryError,
-  PlanInvalid,
-  storageArray,
-} from "@gridfuse/plan/executor";
-import {
-  type Crew,
-  type CrewSource,
-  copyBytes,
-  type Engine,
-  type EngineOptions,
-  type EngineReport,
-  outOfFuel,
-} from "./engine.ts";
+import { PlanInvalid } from "@gridfuse/plan/executor";
+import type { Crew, CrewSource, Engine, EngineOptions, EngineReport } from "./engine.ts";
+import { allocated, HostedEngine } from "./hosted-engine.ts";
 import { checkModule } from "./wasm/inspect.ts";
 import { pageBytes, type WasmProgram } from "./wasm-program.ts";
 
@@ -64,33 +51,10 @@ async function compile(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Modu
   }
 }
 
-function allocate(pages: number, shared: boolean): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
-  } catch (cause) {
-    const bytes = pages * pageBytes;
-    throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
-      received: bytes,
-      cause,
-      help: "Free memory, dispose of executables that are not needed, or run smaller batches.",
-    });
-  }
-}
-
-type Copy = readonly [from: StorageArray, to: StorageArray];
-
-class WasmEngine implements Engine {
+class WasmEngine extends HostedEngine {
   readonly #crew: Crew | undefined;
   readonly #program: WasmProgram;
-  readonly #options: EngineOptions;
-  readonly #memory: WebAssembly.Memory;
   readonly #run: () => void;
-  readonly #views: StorageArray[] = [];
-  // The arrays of the latest run, and what is copied for them.
-  #inputs: readonly StorageArray[] | undefined;
-  #outputs: readonly (StorageArray | undefined)[] | undefined;
-  #before: readonly Copy[] = [];
-  #after: readonly Copy[] = [];
 
   constructor(
     program: WasmProgram,
@@ -100,20 +64,24 @@ class WasmEngine implements Engine {
   ) {
     const { code, pages, constants, codeOf } = program;
     if (program.isForeign) checkModule(code, module, pages);
+    const limits = { initial: pages, maximum: pages, shared: codeOf !== undefined };
+    const memory = allocated(pages * pageBytes, () => new WebAssembly.Memory(limits));
+    super(program, memory.buffer, options);
     this.#program = program;
-    this.#options = options;
-    this.#memory = allocate(pages, codeOf !== undefined);
-    if (codeOf !== undefined) this.#crew = crews?.crew(program, module, this.#memory);
+    if (codeOf !== undefined) this.#crew = crews?.crew(program, module, memory);
     const env = {
-      memory: this.#memory,
-      print: (step: number) => this.#print(step),
-      fuel: (step: number) => this.#outOfFuel(step),
+      memory,
+      print: (step: number) => this.print(program.prints[step], step),
+      fuel: (index: number) => {
+        const loop = program.whiles[index];
+        throw loop ? this.outOfFuel(loop) : this.broken(`there is no loop ${index}`);
+      },
       ...this.#crew?.imports,
     };
     const { exports } = new WebAssembly.Instance(module, { env });
     this.#run = exports.run as () => void;
-    const memory = new Uint8Array(this.#memory.buffer);
-    for (const { data, address } of constants) memory.set(data, address);
+    const bytes = new Uint8Array(memory.buffer);
+    for (const { data, address } of constants) bytes.set(data, address);
   }
 
   get report(): EngineReport {
@@ -125,47 +93,7 @@ class WasmEngine implements Engine {
     this.#crew?.dispose();
   }
 
-  view(buffer: number): StorageArray {
-    const known = this.#views[buffer];
-    if (known !== undefined) return known;
-    const { dtype, length, address } = this.#program.place(buffer);
-    const view = storageArray(dtype, this.#memory.buffer, address, length);
-    this.#views[buffer] = view;
-    return view;
-  }
-
-  #print(index: number): void {
-    const step = this.#program.prints[index];
-    const { formatPrint, onPrint = (line: string) => console.log(line) } = this.#options;
-    if (!step || !formatPrint) throw this.#broken(`it prints step ${index}, which nobody can`);
-    for (const line of formatPrint(step, (buffer) => this.view(buffer))) onPrint(line, step);
-  }
-
-  #outOfFuel(index: number): never {
-    const loop = this.#program.whiles[index];
-    if (loop === undefined) throw this.#broken(`it stops loop ${index}, which there is not`);
-    throw outOfFuel(loop, Math.min(loop.fuel, this.#options.maxFuel ?? loop.fuel));
-  }
-
-  #broken(how: string, cause?: unknown): InternalError {
-    return new InternalError("GF9304", `plan "${this.#program.name}" went wrong: ${how}`, {
-      cause,
-      help: "This is a bug of gridfuse, or of whatever wrote the plan: please report it.",
-    });
-  }
-
-  run(
-    inputs: readonly StorageArray[],
-    outputs: readonly (StorageArray | undefined)[],
-  ): StorageArray[] {
-    if (inputs !== this.#inputs) {
-      this.#inputs = inputs;
-      this.#before = this.#program.inputs.map(({ buffer }, i) => [
-        inputs[i] as StorageArray,
-        this.view(buffer),
-      ]);
-    }
-    for (const [from, to] of this.#before) copyBytes(from, to);
+  protected override execute(): void {
     this.#crew?.begin();
     try {
       this.#run();
@@ -173,20 +101,9 @@ class WasmEngine implements Engine {
     } catch (cause) {
       this.#crew?.recover();
       if (cause instanceof WebAssembly.RuntimeError) {
-        throw this.#broken(`it trapped: ${cause.message}`, cause);
+        throw this.broken(`it trapped: ${cause.message}`, cause);
       }
       throw cause;
     }
-    if (outputs !== this.#outputs) {
-      this.#outputs = outputs;
-      this.#after = this.#program.outputs.map(({ dtype, buffer }, i) => {
-        const view = this.view(buffer);
-        return [view, outputs[i] ?? storageArray(dtype, view.length)];
-      });
-    }
-    return this.#after.map(([from, to]) => {
-      copyBytes(from, to);
-      return to;
-    });
   }
 }

@@ -247,11 +247,12 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
     }
     const kept = (): string[] => readdirSync(`${cache}/native-v1`);
 
-    test("is loaded without a compiler; what is damaged is made again", async () => {
+    test("is loaded without a compiler where it is only read; what is damaged is made again", async () => {
       rmSync(`${cache}/native-v1`, { recursive: true, force: true });
       await afresh(doubling());
       expect(kept().map((name) => name.replace(/^.*\./, ""))).toEqual(["node", "sum"]);
       vi.stubEnv("PATH", "/nowhere");
+      vi.stubEnv("GRIDFUSE_CACHE", "ro");
       expect(await afresh(doubling())).toEqual(Float32Array.of(2, 4, 6));
       const [code] = kept().filter((name) => name.endsWith(".node"));
       // Not the file that is loaded: another of that name.
@@ -294,6 +295,17 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
       });
     });
   });
+});
+
+test("without a compiler cpu rejects at once, so that another backend can take its place", async () => {
+  vi.stubEnv("PATH", "");
+  await expect(cpu({ backend: "native" })).rejects.toMatchObject({
+    code: "GF5013",
+    received: "cc",
+  });
+  const executor = await cpu({ backend: "native" }).catch(() => cpu());
+  const executable = await executor.prepare(everything(2, 3));
+  expect(executable.report().backend).toBe("wasm-simd");
 });
 
 test("cpuSync refuses what would have to be loaded, and unknown options are refused as ever", async () => {

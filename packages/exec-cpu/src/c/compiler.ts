@@ -40,7 +40,7 @@ const patience = 600_000;
 const layout = "native-v1";
 
 /** @throws CapabilityError GF5013 where this host cannot load what a compiler makes */
-export function hostOf(): Host {
+function hostOf(): Host {
   const files = builtin<Files>("node:fs");
   const children = builtin<Children>("node:child_process");
   const crypto = builtin<Crypto>("node:crypto");
@@ -64,9 +64,10 @@ interface Command {
 /** The compiler that CC names, or `cc`. @throws CapabilityError GF5013 */
 function compilerOf({ files, process }: Host): Command {
   const [name = "cc", ...options] = (process.env.CC || "cc").trim().split(/\s+/);
-  const folders = name.includes("/") ? [""] : (process.env.PATH ?? "").split(":");
-  for (const folder of folders) {
-    const program = folder === "" ? name : `${folder}/${name}`;
+  // An empty entry of PATH would be wherever the process happens to be.
+  const folders = (process.env.PATH ?? "").split(":").filter((folder) => folder !== "");
+  const places = name.includes("/") ? [name] : folders.map((folder) => `${folder}/${name}`);
+  for (const program of places) {
     try {
       files.accessSync(program, files.constants.X_OK);
       return { program: files.realpathSync(program), options };
@@ -78,6 +79,17 @@ function compilerOf({ files, process }: Host): Command {
     received: name,
     help: 'Install one, name one by CC, or use backend "auto".',
   });
+}
+
+/**
+ * Looks for a compiler, unless nothing is to be kept beside what is kept already (GRIDFUSE_CACHE=ro): then a plan that was
+ * compiled elsewhere, when an image was built say, needs none.
+ *
+ * @throws CapabilityError GF5013 where this host cannot load what a compiler makes, or has none
+ */
+export function requireCompiler(): void {
+  const host = hostOf();
+  if (host.process.env.GRIDFUSE_CACHE !== "ro") compilerOf(host);
 }
 
 /** What floats mean is that of IEEE 754, each operation rounded by itself; the rest is for speed. */

@@ -1,41 +1,20 @@
 /** Runs a plan as compiled C over one memory. */
-import type { Plan, PlanBuffer, StorageArray } from "@gridfuse/plan";
-import { InternalError, OutOfMemoryError, storageArray } from "@gridfuse/plan/executor";
-import {
-  copyBytes,
-  type Engine,
-  type EngineOptions,
-  type EngineReport,
-  outOfFuel,
-} from "../engine.ts";
+import type { Plan } from "@gridfuse/plan";
+import type { EngineOptions, EngineReport } from "../engine.ts";
+import { allocated, HostedEngine } from "../hosted-engine.ts";
+import { hostedPlan } from "../layout.ts";
 import { pageBytes } from "../wasm-program.ts";
 import type { Compiled, NativeRun } from "./compiler.ts";
 import type { CSource } from "./source.ts";
 
-/** A memory that begins with a page, as compiled code may expect of its buffers. */
-function allocate(pages: number): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
-  } catch (cause) {
-    const bytes = pages * pageBytes;
-    throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
-      received: bytes,
-      cause,
-      help: "Free memory, dispose of executables that are not needed, or run smaller batches.",
-    });
-  }
-}
-
-export class NativeEngine implements Engine {
+export class NativeEngine extends HostedEngine {
   readonly report: EngineReport;
-  readonly #plan: Plan;
   readonly #source: CSource;
-  readonly #options: EngineOptions;
+  readonly #mostFuel: number;
   readonly #run: NativeRun;
   /** Number of a section of the program, or a function of WebAssembly. */
   readonly #sections: readonly (number | (() => void))[];
-  readonly #memory: Uint8Array;
-  readonly #views: StorageArray[] = [];
+  readonly #bytes: Uint8Array;
   readonly #print: (step: number) => void;
 
   /** @throws OutOfMemoryError GF5002 */
@@ -46,79 +25,47 @@ export class NativeEngine implements Engine {
     threads: number,
     options: EngineOptions,
   ) {
-    this.#plan = plan;
+    const { layout, sections, steps } = source;
+    const borrowed = sections.map((section) => (typeof section === "number" ? 0 : section.pages));
+    const pages = Math.max(Math.ceil(layout.bytes / pageBytes), ...borrowed);
+    // A memory of WebAssembly begins with a page, as compiled code may expect of its buffers.
+    const limits = { initial: pages, maximum: pages };
+    const memory = allocated(pages * pageBytes, () => new WebAssembly.Memory(limits));
+    super(hostedPlan(plan, layout.addresses), memory.buffer, options);
     this.#source = source;
-    this.#options = options;
     this.#run = run;
-    const borrowed = source.sections.map((section) =>
-      typeof section === "number" ? 0 : section.pages,
-    );
-    const memory = allocate(Math.max(Math.ceil(source.layout.bytes / pageBytes), ...borrowed));
-    this.#memory = new Uint8Array(memory.buffer);
-    this.#sections = source.sections.map((section) => {
+    this.#mostFuel = options.maxFuel ?? Number.POSITIVE_INFINITY;
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#sections = sections.map((section) => {
       if (typeof section === "number") return section;
       const module = new WebAssembly.Module(section.code);
-      const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-      return exports.run as () => void;
+      return new WebAssembly.Instance(module, { env: { memory } }).exports.run as () => void;
     });
-    this.#print = (step) => this.#printStep(step);
-    const { arenaBytes } = plan;
-    this.report = { backend: "native", arenaBytes, steps: source.steps, threads, notes };
+    this.#print = (step) => this.print(source.prints[step], step);
+    this.report = { backend: "native", arenaBytes: plan.arenaBytes, steps, threads, notes };
     for (const [i, { constant }] of plan.buffers.entries()) {
       const data = constant === undefined ? undefined : plan.constants[constant]?.data;
-      if (data !== undefined) this.#memory.set(data, source.layout.addresses[i]);
+      if (data !== undefined) this.#bytes.set(data, layout.addresses[i]);
     }
-  }
-
-  view(buffer: number): StorageArray {
-    const { dtype, length } = this.#plan.buffers[buffer] as PlanBuffer;
-    const address = this.#source.layout.addresses[buffer] as number;
-    this.#views[buffer] ??= storageArray(dtype, this.#memory.buffer, address, length);
-    return this.#views[buffer];
-  }
-
-  #printStep(index: number): void {
-    const step = this.#source.prints[index];
-    const { formatPrint, onPrint = (line: string) => console.log(line) } = this.#options;
-    if (!step || !formatPrint) {
-      throw new InternalError("GF9304", `compiled code prints step ${index}, which nobody can`);
-    }
-    for (const line of formatPrint(step, (buffer) => this.view(buffer))) onPrint(line, step);
   }
 
   #runBorrowed(section: () => void): void {
     try {
       section();
     } catch (cause) {
-      throw new InternalError("GF9304", `plan "${this.#plan.name}" trapped: ${String(cause)}`, {
-        cause,
-        help: "This is a bug of gridfuse, or of whatever wrote the plan: please report it.",
-      });
+      throw this.broken(`it trapped: ${String(cause)}`, cause);
     }
   }
 
-  run(
-    inputs: readonly StorageArray[],
-    outputs: readonly (StorageArray | undefined)[],
-  ): StorageArray[] {
-    for (const [i, { buffer }] of this.#plan.inputs.entries()) {
-      copyBytes(inputs[i] as StorageArray, this.view(buffer));
-    }
-    const mostFuel = this.#options.maxFuel ?? Number.POSITIVE_INFINITY;
+  protected override execute(): void {
     for (const section of this.#sections) {
       if (typeof section !== "number") {
         this.#runBorrowed(section);
         continue;
       }
-      const status = this.#run(this.#memory, mostFuel, this.#print, section);
+      const status = this.#run(this.#bytes, this.#mostFuel, this.#print, section);
       const loop = this.#source.whiles[status - 1];
-      if (loop !== undefined) throw outOfFuel(loop, Math.min(loop.fuel, mostFuel));
+      if (loop !== undefined) throw this.outOfFuel(loop);
     }
-    return this.#plan.outputs.map(({ dtype, buffer }, i) => {
-      const view = this.view(buffer);
-      const target = outputs[i] ?? storageArray(dtype, view.length);
-      copyBytes(view, target);
-      return target;
-    });
   }
 }

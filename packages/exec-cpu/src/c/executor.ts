@@ -5,15 +5,15 @@ import { formatPrintLines, type Plan, type PrepareOptions } from "@gridfuse/plan
 import { decoded, requirePlan } from "@gridfuse/plan/executor";
 import type { CpuExecutable } from "../executable.ts";
 import { type CpuOptions, Preparation } from "../prepare.ts";
-import { type Compiled, compileC, compileCSync, hostOf } from "./compiler.ts";
+import { type Compiled, compileC, compileCSync, requireCompiler } from "./compiler.ts";
 import { NativeEngine } from "./engine.ts";
 import { type CSource, sourceOf } from "./source.ts";
 
 const refused = () => Promise.reject(new RangeError("the native backend has no others"));
 
-/** @throws CapabilityError GF5007, GF5013 */
+/** @throws CapabilityError GF5007; GF5013 where there is no compiler, or none could be used */
 export function nativeCpu(options: CpuOptions): NativeCpu {
-  hostOf();
+  requireCompiler();
   return new NativeCpu(options);
 }
 
@@ -26,7 +26,7 @@ export class NativeCpu extends Preparation {
   }
 
   /**
-   * @throws CapabilityError GF5013 where code has to be compiled and there is no compiler, GF5014 where it fails;
+   * @throws CapabilityError GF5014 where the compiler fails, GF5013 where it has gone, or where only kept code was to be used;
    *   OutOfMemoryError GF5001, GF5002
    */
   override async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {

@@ -1,5 +1,6 @@
 /** From a plan to a program: code generation, and the facts about it that starting and shipping need. */
-import type { Plan, PlanBuffer } from "@gridfuse/plan";
+import type { Plan } from "@gridfuse/plan";
+import { hostedPlan } from "../layout.ts";
 import type { WasmProgram } from "../wasm-program.ts";
 import { type CompiledPlan, type CompileOptions, compilePlan, pagesOf } from "./driver.ts";
 
@@ -32,21 +33,14 @@ function programOf(
   plan: Plan,
   { bytes, layout, printSteps, whileSteps, steps }: CompiledPlan,
 ): WasmProgram {
-  const addressOf = (buffer: number): number => layout.addresses[buffer] as number;
   const constants = new Map<number, number>();
   for (const [i, { constant }] of plan.buffers.entries()) {
-    if (constant !== undefined) constants.set(constant, addressOf(i));
+    if (constant !== undefined) constants.set(constant, layout.addresses[i] as number);
   }
   return {
-    name: plan.name,
+    ...hostedPlan(plan, layout.addresses),
     arenaBytes: plan.arenaBytes,
     pages: pagesOf(layout),
-    inputs: plan.inputs,
-    outputs: plan.outputs,
-    place: (buffer) => {
-      const { dtype, length } = plan.buffers[buffer] as PlanBuffer;
-      return { dtype, length, address: addressOf(buffer) };
-    },
     constants: plan.constants.flatMap(({ data }, index) => {
       const address = constants.get(index);
       return address === undefined ? [] : [{ index, address, data }];

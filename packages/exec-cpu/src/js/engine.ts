@@ -4,25 +4,17 @@ import {
   type DType,
   formatPrintLines,
   itemSize,
-  OutOfMemoryError,
   type Plan,
-  type PlanBuffer,
   type ScanStep,
   type Step,
   type StorageArray,
-  storageArray,
   type WhileStep,
 } from "@gridfuse/plan";
 import { evaluate, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { applyNode, type Lanes, lanes, loadLanes, storeLanes } from "@gridfuse/plan/scalar";
-import {
-  copyBytes,
-  type Engine,
-  type EngineOptions,
-  type EngineReport,
-  outOfFuel,
-} from "../engine.ts";
-import { layoutOf, type MemoryLayout } from "../layout.ts";
+import type { Engine, EngineOptions, EngineReport } from "../engine.ts";
+import { allocated, HostedEngine } from "../hosted-engine.ts";
+import { hostedPlan, layoutOf } from "../layout.ts";
 import { combineLanes, type JsContext, runKernel, runScatter } from "./kernel.ts";
 import { runSort, runTopK } from "./sorting.ts";
 
@@ -31,47 +23,34 @@ export function jsEngine(plan: Plan, options: EngineOptions): Engine {
   return new JsEngine(plan, options);
 }
 
-class JsEngine implements Engine, JsContext {
+class JsEngine extends HostedEngine implements JsContext {
   readonly report: EngineReport;
   readonly #plan: Plan;
-  readonly #options: EngineOptions;
-  readonly #layout: MemoryLayout;
-  readonly #memory: ArrayBuffer;
   readonly #loops: number[] = [];
 
   constructor(plan: Plan, options: EngineOptions) {
+    const layout = layoutOf(plan, { scratch: 0, shared: 0 }, options.maxBytes);
+    const memory = allocated(layout.bytes, () => new ArrayBuffer(layout.bytes));
+    super(hostedPlan(plan, layout.addresses), memory, {
+      ...options,
+      formatPrint: formatPrintLines,
+    });
     this.#plan = plan;
-    this.#options = options;
-    this.#layout = layoutOf(plan, { scratch: 0, shared: 0 }, options.maxBytes);
     this.report = {
       backend: "js",
       notes: [],
       arenaBytes: plan.arenaBytes,
       steps: plan.steps.map(({ name, kind }) => ({ name, kind, how: "js" })),
     };
-    const { bytes } = this.#layout;
-    try {
-      this.#memory = new ArrayBuffer(bytes);
-    } catch (cause) {
-      throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
-        received: bytes,
-        cause,
-        help: "Free memory, dispose of executables that are not needed, or run smaller batches.",
-      });
-    }
     for (const [i, { constant }] of plan.buffers.entries()) {
       const source = constant === undefined ? undefined : plan.constants[constant];
       if (source !== undefined) this.#bytes(i).set(source.data);
     }
   }
 
-  view(buffer: number): StorageArray {
-    const { dtype, length } = this.#plan.buffers[buffer] as PlanBuffer;
-    return storageArray(dtype, this.#memory, this.#layout.addresses[buffer] as number, length);
-  }
   #bytes(buffer: number): Uint8Array {
-    const { buffer: memory, byteOffset, byteLength } = this.view(buffer);
-    return new Uint8Array(memory, byteOffset, byteLength);
+    const { byteOffset, byteLength } = this.view(buffer);
+    return new Uint8Array(this.memory, byteOffset, byteLength);
   }
   loop(loop: number): number {
     return this.#loops[loop] as number;
@@ -80,20 +59,8 @@ class JsEngine implements Engine, JsContext {
     return evaluate(e, { axis: () => 0, loop: (loop) => this.loop(loop) });
   }
 
-  run(
-    inputs: readonly StorageArray[],
-    outputs: readonly (StorageArray | undefined)[],
-  ): StorageArray[] {
-    for (const [i, { buffer }] of this.#plan.inputs.entries()) {
-      copyBytes(inputs[i] as StorageArray, this.view(buffer));
-    }
+  protected override execute(): void {
     this.#steps(this.#plan.steps);
-    return this.#plan.outputs.map(({ dtype, buffer }, i) => {
-      const length = (this.#plan.buffers[buffer] as PlanBuffer).length;
-      const target = outputs[i] ?? storageArray(dtype, length);
-      copyBytes(this.view(buffer), target);
-      return target;
-    });
   }
 
   #steps(steps: readonly Step[]): void {
@@ -144,22 +111,20 @@ class JsEngine implements Engine, JsContext {
         this.#steps(step.branches[Math.min(Math.max(selector, 0), last)] ?? []);
         return;
       }
-      case "print": {
-        const print = this.#options.onPrint ?? ((line: string) => console.log(line));
-        for (const line of formatPrintLines(step, view)) print(line, step);
+      case "print":
+        this.print(step, this.#plan.steps.indexOf(step));
         return;
-      }
       default:
         throw step satisfies never;
     }
   }
 
   #while(step: WhileStep): void {
-    const fuel = Math.min(step.fuel, this.#options.maxFuel ?? step.fuel);
+    const fuel = this.mostFuel(step);
     for (let round = 0; ; round++) {
       this.#steps(step.condition);
       if (Number(this.view(step.predicate)[0]) === 0) return;
-      if (round >= fuel) throw outOfFuel(step, fuel);
+      if (round >= fuel) throw this.outOfFuel(step);
       this.#steps(step.body);
     }
   }

@@ -1,0 +1,125 @@
+/**
+ * The host's side of an engine, whatever it runs: arrays that go in and come out, lines that are printed, loops that ran out
+ * of fuel, memory that is refused, and code of ours that went wrong.
+ */
+import type { PlanPort, PrintStep, StorageArray, WhileStep } from "@gridfuse/plan";
+import {
+  InternalError,
+  KernelTimeoutError,
+  OutOfMemoryError,
+  storageArray,
+} from "@gridfuse/plan/executor";
+import { copyBytes, type Engine, type EngineOptions, type EngineReport } from "./engine.ts";
+import type { Place } from "./wasm-program.ts";
+
+/** What the host has to know of a program. */
+export interface Hosted {
+  readonly name: string;
+  readonly inputs: readonly PlanPort[];
+  readonly outputs: readonly PlanPort[];
+  readonly place: (buffer: number) => Place;
+}
+
+/** What `make` gives. @throws OutOfMemoryError GF5002 where the host refuses it */
+export function allocated<T>(bytes: number, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    throw new OutOfMemoryError("GF5002", `the host refused a memory of ${bytes} bytes`, {
+      received: bytes,
+      cause,
+      help: "Free memory, dispose of executables that are not needed, or run smaller batches.",
+    });
+  }
+}
+
+type Copy = readonly [from: StorageArray, to: StorageArray];
+
+export abstract class HostedEngine implements Engine {
+  abstract readonly report: EngineReport;
+  protected readonly memory: ArrayBufferLike;
+  readonly #program: Hosted;
+  readonly #options: EngineOptions;
+  readonly #views: StorageArray[] = [];
+  // The arrays of the latest run, and what is copied for them.
+  #inputs: readonly StorageArray[] | undefined;
+  #outputs: readonly (StorageArray | undefined)[] | undefined;
+  #before: readonly Copy[] = [];
+  #after: readonly Copy[] = [];
+
+  constructor(program: Hosted, memory: ArrayBufferLike, options: EngineOptions) {
+    this.#program = program;
+    this.memory = memory;
+    this.#options = options;
+  }
+
+  /** Everything between what is copied in and what is copied out. */
+  protected abstract execute(): void;
+
+  view(buffer: number): StorageArray {
+    const known = this.#views[buffer];
+    if (known !== undefined) return known;
+    const { dtype, length, address } = this.#program.place(buffer);
+    const view = storageArray(dtype, this.memory, address, length);
+    this.#views[buffer] = view;
+    return view;
+  }
+
+  /** Both lists are looked at only where they are others than before: an output that is not given is a fresh array of its own list. */
+  run(
+    inputs: readonly StorageArray[],
+    outputs: readonly (StorageArray | undefined)[],
+  ): StorageArray[] {
+    if (inputs !== this.#inputs) {
+      this.#inputs = inputs;
+      this.#before = this.#program.inputs.map(({ buffer }, i) => [
+        inputs[i] as StorageArray,
+        this.view(buffer),
+      ]);
+    }
+    for (const [from, to] of this.#before) copyBytes(from, to);
+    this.execute();
+    if (outputs !== this.#outputs) {
+      this.#outputs = outputs;
+      this.#after = this.#program.outputs.map(({ dtype, buffer }, i) => {
+        const view = this.view(buffer);
+        return [view, outputs[i] ?? storageArray(dtype, view.length)];
+      });
+    }
+    return this.#after.map(([from, to]) => {
+      copyBytes(from, to);
+      return to;
+    });
+  }
+
+  /** Prints step `index` of those that the program knows. */
+  protected print(step: PrintStep | undefined, index: number): void {
+    const { formatPrint, onPrint = (line: string) => console.log(line) } = this.#options;
+    if (!step || !formatPrint) throw this.broken(`nobody can print step ${index}`);
+    for (const line of formatPrint(step, (buffer) => this.view(buffer))) onPrint(line, step);
+  }
+
+  protected mostFuel({ fuel }: Pick<WhileStep, "fuel">): number {
+    return Math.min(fuel, this.#options.maxFuel ?? fuel);
+  }
+  protected outOfFuel(loop: Pick<WhileStep, "name" | "fuel">): KernelTimeoutError {
+    const fuel = this.mostFuel(loop);
+    return new KernelTimeoutError(
+      "GF5010",
+      `loop "${loop.name}" did not end within ${fuel} iterations`,
+      {
+        path: loop.name,
+        expected: fuel,
+        help: "Its condition never became false: check the loop, or compile it with more fuel.",
+      },
+    );
+  }
+
+  /** What to throw where generated code did what it cannot. */
+  protected broken(how: string, cause?: unknown): InternalError {
+    return new InternalError("GF9304", `plan "${this.#program.name}" went wrong: ${how}`, {
+      cause,
+      help: "This is a bug of gridfuse, or of whatever wrote the plan: please report it.",
+    });
+  }
+}
