@@ -22,7 +22,7 @@ async function sortRows([planFile, rowsFile, trusted]: readonly string[]): Promi
   const start = now();
   const plan = await loadPlan(planFile, trusted === "trusted" ? { trust: "unsafe" } : {});
   const loaded = now();
-  using sort = await (await cpu()).prepare(plan);
+  const sort = await (await cpu()).prepare(plan);
   const prepared = now();
   const { sorted } = await sort.run({ x });
   const done = now();
@@ -34,6 +34,7 @@ async function sortRows([planFile, rowsFile, trusted]: readonly string[]): Promi
     firstRunMs: done - prepared,
   };
   writeSync(2, JSON.stringify(timings));
+  sort.dispose();
 }
 
 void sortRows(process.argv.slice(2));
