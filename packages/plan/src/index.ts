@@ -3,6 +3,7 @@ export { describePlanFile, type PlanFileDescription } from "./describe-file.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
 export * from "./executor.ts";
+export * from "./fold-order.ts";
 export { decodePlan, loadPlan } from "./load.ts";
 export { decoded, type LoadLimits, type LoadOptions } from "./native.ts";
 export * from "./plan.ts";

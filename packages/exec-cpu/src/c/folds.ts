@@ -3,10 +3,17 @@
  * What does not depend on order is folded so that compilers find lanes in it: extremes of floats as integers whose order is
  * that of the floats, with a NaN remembered beside them.
  */
-import { type DType, isFloat, itemSize, type ReduceOp, type Reduction } from "@gridfuse/plan";
+import {
+  accumulators,
+  type DType,
+  identityOf,
+  isArg,
+  isFloat,
+  itemSize,
+  type ReduceOp,
+  type Reduction,
+} from "@gridfuse/plan";
 import type { BinaryOp } from "@gridfuse/plan/scalar";
-import { identityOf, isArg } from "../codegen/reductions.ts";
-import { accumulators } from "../codegen/segments.ts";
 import { cType, literal } from "./c-types.ts";
 import { binary } from "./scalar.ts";
 

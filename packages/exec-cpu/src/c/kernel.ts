@@ -6,7 +6,14 @@
  * Values to be folded are first computed for a block of 256 points, so that the loop that computes them and the one
  * that folds them are both simple; the block stays in the nearest cache.
  */
-import type { KernelStep, Reduction } from "@gridfuse/plan";
+import {
+  accumulators,
+  isArg,
+  isOrdered,
+  type KernelStep,
+  type Reduction,
+  segmentLength,
+} from "@gridfuse/plan";
 import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { type Contractions, contractionsOf } from "../codegen/contract.ts";
 import {
@@ -19,8 +26,6 @@ import {
 import { isInPlace, withoutRares } from "../codegen/kernel-late.ts";
 import { withStash } from "../codegen/kernel-stash.ts";
 import { valuesIn } from "../codegen/program-facts.ts";
-import { isArg, isOrdered } from "../codegen/reductions.ts";
-import { accumulators, segmentLength } from "../codegen/segments.ts";
 import { cType } from "./c-types.ts";
 import {
   combine,

@@ -1,4 +1,5 @@
 /** Which axis of a kernel the lanes of a C compiler should run along, and what that costs. */
+import { isOrdered } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   indicesOf,
@@ -6,7 +7,6 @@ import {
   type LoopAxis,
   type StageForm,
 } from "../codegen/kernel-form.ts";
-import { isOrdered } from "../codegen/reductions.ts";
 
 /** Lanes that are reckoned with. */
 const lanes = 16;

@@ -2,13 +2,13 @@
  * `argmax` and `argmin`: the place of the first extreme element, NaN being the most extreme. Each lane keeps
  * the best it has seen and where. Lanes are points here; `ArgSearch` has them along the reduced index.
  */
-import { type DType, isFloat, type Reduction } from "@gridfuse/plan";
+import { type DType, extreme, isFloat, type Reduction } from "@gridfuse/plan";
 import { heldType, laneWord, pushConst } from "../wasm/held.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitCompare, emitConvert, type Push } from "../wasm/scalar-ops.ts";
 import { emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, extreme, pushSplat } from "./reductions.ts";
+import { type Accumulator, pushSplat } from "./reductions.ts";
 
 export class ArgFold implements Accumulator {
   readonly #nest: Nest;

@@ -3,12 +3,12 @@
  * is asked one question, whether all of it is no better, and only a group that says no is looked at: there the
  * first place that holds the group's extreme element is the place, a NaN before anything else.
  */
-import { type DType, isFloat, type Reduction } from "@gridfuse/plan";
+import { type DType, extreme, isFloat, type Reduction } from "@gridfuse/plan";
 import { heldType, laneWord } from "../wasm/held.ts";
 import { emitConvert, type Push } from "../wasm/scalar-ops.ts";
 import { emitVectorBinary, emitVectorCompare } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, extreme, pushSplat, pushValid } from "./reductions.ts";
+import { type Accumulator, pushSplat, pushValid } from "./reductions.ts";
 
 export class ArgSearch implements Accumulator {
   readonly #nest: Nest;

@@ -2,21 +2,21 @@
  * A reduction whose lanes run along the reduced index, in the order that plan.ts fixes: the 16 accumulators
  * of a segment are four v128, folded 8, 4, 2, 1, and segments combine in a balanced tree.
  */
-import type { DType, ReduceOp, Reduction } from "@gridfuse/plan";
+import {
+  accumulators,
+  type DType,
+  identityOf,
+  isOrdered,
+  type ReduceOp,
+  type Reduction,
+} from "@gridfuse/plan";
 import type { BinaryOp } from "@gridfuse/plan/scalar";
 import { heldType, laneWord } from "../wasm/held.ts";
 import { emitBinary, type Push } from "../wasm/scalar-ops.ts";
 import { emitVectorBinary } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import {
-  type Accumulator,
-  extractFirst,
-  identityOf,
-  isOrdered,
-  pushSplat,
-  pushValid,
-} from "./reductions.ts";
-import { accumulators, SegmentTree } from "./segments.ts";
+import { type Accumulator, extractFirst, pushSplat, pushValid } from "./reductions.ts";
+import { SegmentTree } from "./segments.ts";
 
 export class BlockFold implements Accumulator {
   readonly #nest: Nest;

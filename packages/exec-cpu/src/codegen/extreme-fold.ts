@@ -5,11 +5,11 @@
  * Read as signed, floats without a sign are in order above all others; read as unsigned, those with a sign are in
  * reverse order above all others; NaNs are at the far end of either half.
  */
-import type { Reduction } from "@gridfuse/plan";
+import { identityOf, type Reduction } from "@gridfuse/plan";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, identityOf, pushSplat, pushValid } from "./reductions.ts";
+import { type Accumulator, pushSplat, pushValid } from "./reductions.ts";
 
 const infinity = 0x7f800000;
 

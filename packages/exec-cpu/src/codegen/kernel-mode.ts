@@ -2,10 +2,10 @@
  * Which way the lanes of a kernel run: along the last axis of each stage, the flattened index of a reduction
  * included ("inner"); along the kernel's last outer axis, all stages inside ("outer"); or not at all.
  */
+import { isOrdered } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import { hasLanes } from "../wasm/vector-ops.ts";
 import { indicesOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
-import { isOrdered } from "./reductions.ts";
 
 export type Mode = "inner" | "outer" | "scalar";
 

@@ -6,7 +6,14 @@
  * elementwise kernels go, and reductions whose operands are contiguous across points rather than along
  * the reduced index (column sums, windows). Kernels with dtypes that have no lanes run point by point.
  */
-import { InternalError, type KernelStep } from "@gridfuse/plan";
+import {
+  accumulators,
+  InternalError,
+  isArg,
+  isOrdered,
+  type KernelStep,
+  segmentLength,
+} from "@gridfuse/plan";
 import { argsOf, type ScalarNode } from "@gridfuse/plan/scalar";
 import type { ValueType } from "../wasm/code.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
@@ -42,8 +49,7 @@ import { neighbouringWrites } from "./neighbours.ts";
 import { type Address, Nest } from "./nest.ts";
 import { Program } from "./program.ts";
 import { analyseProgram, valuesIn } from "./program-facts.ts";
-import { type Accumulator, isArg, isOrdered } from "./reductions.ts";
-import { accumulators, segmentLength } from "./segments.ts";
+import type { Accumulator } from "./reductions.ts";
 import { quadElement, SlotFold, scalarElement, slotBytes } from "./slot-fold.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 

@@ -1,56 +1,12 @@
 /**
- * What reductions have in common: identities, and how a stage talks to the accumulators of one reduction.
+ * What reductions have in common: how a stage talks to the accumulators of one reduction.
  *
  * Where lanes run along the reduced index there are `BlockFold`, `ExtremeFold` (extrema of float32) and `ArgSearch`; where
  * they are points, or there are none, `SlotFold` and `ArgFold`.
  */
-import {
-  type Bits,
-  type DType,
-  isFloat,
-  isSigned,
-  itemSize,
-  type ReduceOp,
-  type Reduction,
-  toBits,
-} from "@gridfuse/plan";
+import type { DType } from "@gridfuse/plan";
 import type { Code } from "../wasm/code.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
-
-/** Whether the order of combination shows in the bits. */
-export const isOrdered = ({ op, dtype }: Pick<Reduction, "op" | "dtype">): boolean =>
-  isFloat(dtype) && (op === "add" || op === "mul");
-
-export const isArg = (op: ReduceOp): op is "argmax" | "argmin" =>
-  op === "argmax" || op === "argmin";
-
-/** The smallest (`sign` −1) or largest (+1) value of a dtype. */
-export function extreme(dtype: DType, sign: 1 | -1): Bits {
-  if (isFloat(dtype)) return toBits(dtype, sign * Number.POSITIVE_INFINITY);
-  if (dtype === "bool") return toBits(dtype, sign > 0);
-  const width = itemSize(dtype) * 8;
-  const max = isSigned(dtype) ? 2n ** BigInt(width - 1) - 1n : 2n ** BigInt(width) - 1n;
-  return toBits(dtype, sign > 0 ? max : isSigned(dtype) ? -max - 1n : 0n);
-}
-
-export function identityOf(op: Exclude<ReduceOp, "argmax" | "argmin">, dtype: DType): Bits {
-  switch (op) {
-    case "add":
-    case "or":
-    case "xor":
-      return toBits(dtype, dtype === "bool" ? false : 0);
-    case "mul":
-      return toBits(dtype, 1);
-    case "max":
-      return extreme(dtype, -1);
-    case "min":
-      return extreme(dtype, 1);
-    case "and":
-      return dtype === "bool" ? toBits(dtype, true) : toBits(dtype, -1);
-    default:
-      throw op satisfies never;
-  }
-}
 
 /** What a stage tells an accumulator, in this order: begin, (beginSegment, accumulate…, endSegment)…, finish. */
 export interface Accumulator {

@@ -5,7 +5,7 @@
  * a vector holds neighbours. Where each is a contiguous row, four rows go through a 4 × 4 transposition, in and out;
  * eight rows at a time hide the latency of one addition behind another.
  */
-import { type DType, isFloat, itemSize, type ScanStep } from "@gridfuse/plan";
+import { type DType, identityOf, isFloat, itemSize, type ScanStep } from "@gridfuse/plan";
 import { add, axis, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { heldType, laneWord } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
@@ -13,7 +13,6 @@ import { emitVectorBinary, hasLanes } from "../wasm/vector-ops.ts";
 import { type LaneQuad, pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
-import { identityOf } from "./reductions.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
 /** Rows that go through together, at most; cuts between workers are multiples of it. */

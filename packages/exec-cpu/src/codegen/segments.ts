@@ -7,9 +7,6 @@ import type { ValueType } from "../wasm/code.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import type { Nest } from "./nest.ts";
 
-export const segmentLength = 256;
-export const accumulators = 16;
-
 /** Pushes the combination of two pushed values. */
 export type Combine = (left: Push, right: Push) => void;
 

@@ -2,15 +2,23 @@
  * A reduction of one point, or of one v128 of outer points, at a time, in the order that plan.ts fixes: the
  * 16 accumulators of a segment wait in scratch memory, where element i finds its own at i mod 16.
  */
-import type { Bits, DType, ReduceOp, Reduction } from "@gridfuse/plan";
+import {
+  accumulators,
+  type Bits,
+  type DType,
+  identityOf,
+  isOrdered,
+  type ReduceOp,
+  type Reduction,
+} from "@gridfuse/plan";
 import type { BinaryOp } from "@gridfuse/plan/scalar";
 import type { Code, ValueType } from "../wasm/code.ts";
 import { heldType, laneWord, loadOp, pushConst, storeOp } from "../wasm/held.ts";
 import { emitBinary, type Push } from "../wasm/scalar-ops.ts";
 import { emitVectorBinary } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, identityOf, isOrdered, pushSplat } from "./reductions.ts";
-import { accumulators, type Combine, SegmentTree } from "./segments.ts";
+import { type Accumulator, pushSplat } from "./reductions.ts";
+import { type Combine, SegmentTree } from "./segments.ts";
 
 /** How `SlotFold` and `ArgFold` hold one element: a scalar, or a v128 of outer points. */
 export interface Element {

@@ -2,7 +2,16 @@
  * Reductions over lanes in the order of plan.ts, spelled with `applyNode`: 16 accumulators a segment of 256,
  * folded 8, 4, 2, 1, and segments in a balanced tree.
  */
-import { type DType, isFloat, type Reduction } from "@gridfuse/plan";
+import {
+  accumulators,
+  type DType,
+  identityOf,
+  isArg,
+  isFloat,
+  isOrdered,
+  type Reduction,
+  segmentLength,
+} from "@gridfuse/plan";
 import {
   applyNode,
   type BinaryOp,
@@ -11,8 +20,6 @@ import {
   loadLanes,
   type ScalarNode,
 } from "@gridfuse/plan/scalar";
-import { identityOf, isArg, isOrdered } from "../codegen/reductions.ts";
-import { accumulators, segmentLength } from "../codegen/segments.ts";
 
 /** Folds the values of one point, given in pieces; all but the last are whole segments. */
 export interface Fold {

@@ -2,7 +2,14 @@
  * Reductions as values in a shader: the start of an accumulator, how an element enters it, and how
  * two meet. An argmax or argmin carries the index beside the value.
  */
-import { type Bits, isFloat, kindOf, type ReduceOp, type Reduction, toBits } from "@gridfuse/plan";
+import {
+  type Bits,
+  identityOf,
+  isArg,
+  isOrdered,
+  type ReduceOp,
+  type Reduction,
+} from "@gridfuse/plan";
 import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { binaryText } from "./op-text.ts";
 import {
@@ -12,7 +19,6 @@ import {
   shaderDType,
   toWordText,
   wgslType,
-  widthOf,
 } from "./value.ts";
 
 export interface Fold {
@@ -27,49 +33,12 @@ export interface Fold {
 export function foldOf(reduction: Reduction, nodes: readonly ScalarNode[]): Fold {
   const { op } = reduction;
   const dtype = shaderDType((nodes[reduction.value] as ScalarNode).dtype);
-  const ordered = isFloat(dtype) && (op === "add" || op === "mul");
-  return { op, dtype, selects: op === "argmax" || op === "argmin", ordered };
-}
-
-const infinity: Readonly<Record<number, number>> = { 16: 0x7c00, 32: 0x7f800000 };
-
-function extreme(dtype: ShaderDType, sign: 1 | -1): Bits {
-  const width = widthOf(dtype);
-  switch (kindOf(dtype)) {
-    case "bool":
-      return toBits(dtype, sign > 0);
-    case "float": {
-      const magnitude = dtype === "bfloat16" ? 0x7f80 : (infinity[width] as number);
-      return { lo: (sign > 0 ? magnitude : magnitude + 2 ** (width - 1)) >>> 0, hi: 0 };
-    }
-    case "int":
-      return toBits(dtype, sign > 0 ? 2 ** (width - 1) - 1 : -(2 ** (width - 1)));
-    default:
-      return toBits(dtype, sign > 0 ? 2 ** width - 1 : 0);
-  }
+  return { op, dtype, selects: isArg(op), ordered: isOrdered({ op, dtype }) };
 }
 
 /** What an empty domain yields; 0 for argmax and argmin, whose values have no neutral element. */
-export function identity({ op, dtype }: Fold): Bits {
-  switch (op) {
-    case "add":
-    case "or":
-    case "xor":
-    case "argmax":
-    case "argmin":
-      return { lo: 0, hi: 0 };
-    case "mul":
-      return toBits(dtype, 1);
-    case "max":
-      return extreme(dtype, -1);
-    case "min":
-      return extreme(dtype, 1);
-    case "and":
-      return toBits(dtype, kindOf(dtype) === "bool" ? true : -1);
-    default:
-      return op satisfies never;
-  }
-}
+export const identity = ({ op, dtype }: Fold): Bits =>
+  isArg(op) ? { lo: 0, hi: 0 } : identityOf(op, dtype);
 
 /** Declares accumulator `name` (and `name_at`) at its identity. */
 export function accumulatorLines(fold: Fold, name: string): string[] {

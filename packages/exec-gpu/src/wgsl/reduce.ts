@@ -7,6 +7,7 @@
  * is a node of the tree over all segments, so a tree shader can go on from there, 256 nodes at a time.
  * Domains too short for that are folded by one invocation each.
  */
+import { accumulators, segmentLength as segment } from "@gridfuse/plan";
 import { coordinateLines, pointsIn, requireCountable } from "./domain.ts";
 import type { Dispatch } from "./elementwise.ts";
 import type { Subnormals } from "./float32.ts";
@@ -30,8 +31,6 @@ import {
 } from "./stage.ts";
 import { literal, shaderDType, toWordText, wgslType } from "./value.ts";
 
-const segment = 256;
-const accumulators = 16;
 /** Segments in one row, at most; 16 · 16 invocations are what every device offers. */
 const maxSegments = 16;
 const minWorkgroup = 64;
