@@ -3,9 +3,10 @@
  * in place.
  */
 import { type StorageArray, storageArray } from "@gridfuse/graph";
+import { inRows } from "./columns.ts";
 import { dtypeOf } from "./dtypes.ts";
 import { malformed, notAProgram } from "./errors.ts";
-import type { WireProgram } from "./format.ts";
+import type { WireProgram, WrittenProgram } from "./format.ts";
 
 const MAGIC = 0x584a4647; // GFJX
 const HEADER = 8;
@@ -34,14 +35,15 @@ export function readContainer(bytes: Uint8Array): Container {
 }
 
 function parse(json: Uint8Array): WireProgram {
-  let program: WireProgram;
+  let program: WrittenProgram;
   try {
-    program = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json)) as WireProgram;
+    program = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json)) as WrittenProgram;
   } catch (cause) {
     throw notAProgram("no JSON", cause);
   }
   if (program?.format !== "pallas-ir/1") throw notAProgram(`format ${String(program?.format)}`);
-  return program;
+  if (!Array.isArray(program.jaxprs)) throw malformed("there are no jaxprs");
+  return { ...program, jaxprs: program.jaxprs.map((jaxpr) => inRows(program, jaxpr)) };
 }
 
 function constantAt(

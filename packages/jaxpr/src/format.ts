@@ -33,7 +33,7 @@ export interface Eqn {
   readonly loc?: number;
 }
 
-export interface Jaxpr {
+interface JaxprHead {
   readonly name?: string;
   readonly consts?: readonly (
     | readonly [number, number]
@@ -41,8 +41,26 @@ export interface Jaxpr {
   )[];
   readonly in: readonly Var[];
   readonly out: readonly Atom[];
+}
+
+export interface Jaxpr extends JaxprHead {
   readonly eqns: readonly Eqn[];
 }
+
+/** Equations as columns; results are numbered on from `consts` and `in`. */
+export interface ColumnJaxpr extends JaxprHead {
+  /** For each equation its index into the program's `ops`. */
+  readonly ops: readonly number[];
+  /** How many operands each has, and all of them: variables, or −1 − an index into the program's `atoms`. */
+  readonly ni: readonly number[];
+  readonly i: readonly number[];
+  /** How many results each has (1 where it is left out), and the avals of all, −1 where nobody reads one. */
+  readonly no?: readonly number[];
+  readonly o: readonly number[];
+  readonly locs?: readonly number[];
+}
+
+export type WireJaxpr = Jaxpr | ColumnJaxpr;
 
 export interface WireConstant {
   readonly dtype: WireDType;
@@ -59,9 +77,17 @@ export interface WireProgram {
   readonly inputs?: readonly string[];
   readonly outputs?: readonly string[];
   readonly avals?: readonly Aval[];
+  /** What equations in columns do: each without its results. */
+  readonly ops?: readonly Eqn[];
+  readonly atoms?: readonly Atom[];
   readonly jaxprs: readonly Jaxpr[];
   readonly consts?: readonly WireConstant[];
   readonly locs?: readonly string[];
+}
+
+/** The program as it stands in the file. */
+export interface WrittenProgram extends Omit<WireProgram, "jaxprs"> {
+  readonly jaxprs: readonly WireJaxpr[];
 }
 
 // ── Refs ────────────────────────────────────────────────────────────────────────────────────

@@ -173,7 +173,7 @@ def measure(name: str, by: str, export_to: str | None) -> dict[str, Any]:
     row["trace_ms"] = (time.perf_counter() - started) * 1e3
     if export_to is not None:
         import gridfuse
-        from gridfuse._export import Exporter
+        from gridfuse._writer import Exporter
 
         exporter = Exporter()
         started = time.perf_counter()

@@ -5,7 +5,11 @@
 "use strict";
 const { readFileSync, writeFileSync, renameSync, statSync } = require("node:fs");
 const { join } = require("node:path");
+const { setFlagsFromString } = require("node:v8");
 const { Script } = require("node:vm");
+
+// Programs compile while they are made ready, which is often while JAX does something else, and not in their first run.
+setFlagsFromString("--no-wasm-lazy-compilation");
 
 const path = join(__dirname, "server.cjs");
 const source = readFileSync(path, "latin1");

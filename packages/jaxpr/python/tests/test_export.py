@@ -42,8 +42,35 @@ def test_shares_jaxprs() -> None:
     x = jax.ShapeDtypeStruct((4,), "float32")
     program = program_of(gridfuse.export(lambda x: twice(twice(twice(x))), x))
     main = program["jaxprs"][program["main"]]
-    assert {eqn["x"]["jaxpr"] for eqn in main["eqns"]} == {0}
+    assert main["ops"] == [1, 1, 1]
+    assert program["ops"][1] == {"p": "call", "m": "core", "x": {"jaxpr": 0}}
     assert len(program["jaxprs"]) == 2
+
+
+def test_writes_what_equations_do_once() -> None:
+    def f(x: jax.Array) -> jax.Array:
+        for i in range(10):
+            x = (x + i).astype(jnp.int32).astype(jnp.float32)
+        return x
+
+    x = jax.ShapeDtypeStruct((4,), "float32")
+    program = program_of(gridfuse.export(f, x, locations=False))
+    (body,) = program["jaxprs"]
+    assert [op["p"] for op in program["ops"]] == ["add", *["convert_element_type"] * 2]
+    assert body["ops"] == [0, 1, 2] * 10
+    assert body["ni"] == [2, 1, 1] * 10
+    assert len(program["atoms"]) == 10
+    assert body["i"][:6] == [0, -1, 1, 2, 3, -2]
+    assert body["out"] == [30]
+
+
+def test_results_that_nobody_reads_have_no_type() -> None:
+    def f(x: jax.Array) -> jax.Array:
+        return jax.lax.top_k(x, 2)[1]
+
+    program = program_of(gridfuse.export(f, jax.ShapeDtypeStruct((4,), "float32")))
+    assert program["jaxprs"][0]["no"] == [2]
+    assert program["jaxprs"][0]["o"] == [-1, 1]
 
 
 def test_spells_literals() -> None:

@@ -24,9 +24,9 @@ from jax._src.callback import emit_python_callback
 from jax._src.interpreters import mlir
 
 from gridfuse import _calls, _client
-from gridfuse._export import Exporter, Scope
 from gridfuse._interpret_params import OutOfBounds, TpuMode
 from gridfuse._pallas_params import call_fields, kernel_name
+from gridfuse._writer import Exporter, Scope
 from gridfuse.errors import GridfuseError
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from gridfuse import _versions
-from gridfuse._export import location
+from gridfuse._lines import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import _EXACT
 from gridfuse.errors import Unsupported

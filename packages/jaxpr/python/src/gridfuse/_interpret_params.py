@@ -16,7 +16,7 @@ import numpy as np
 from gridfuse import _versions
 from gridfuse._client import Mode
 from gridfuse._copies import check_copies
-from gridfuse._export import location
+from gridfuse._lines import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import Env, Grid, Interval, Unknown, evaluate, interval_of, intervals
 from gridfuse.errors import GridfuseError, Unsupported

@@ -239,7 +239,7 @@ def call_fields(exporter: Any, params: dict[str, Any], operands: int) -> str:
     dynamic = sum(size is None for size in grid)
     closed_over = operands - dynamic - mapping.num_index_operands - mapping.num_inputs
     blocks = [_block(exporter, block) for block in mapping.block_mappings]
-    scratch = [exporter.aval(aval) for aval in mapping.scratch_avals]
+    scratch = [str(exporter.aval(aval)) for aval in mapping.scratch_avals]
     names = None
     if mapping.grid_names is not None:
         names = [None if name is None else str(name) for name in mapping.grid_names]

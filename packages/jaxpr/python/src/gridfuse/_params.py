@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import string
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -82,27 +83,50 @@ _CALLERS = frozenset(
 )
 
 
+# Of parameters: what those have in common that are written alike.
+Key = Callable[[Params], Any]
+
+
+def _all_params(params: Params) -> Any:
+    return tuple(params.values())
+
+
 class Rule:
-    """How one primitive is written: the beginning of its equations, and the rest of each."""
+    """How one primitive is written.
 
-    __slots__ = ("head", "write")
+    Attributes:
+      head: the beginning of its equations.
+      text: all of it, where it is the same for all of them.
+      write: operands and parameters of one.
+      key: which are alike; None: each is written by itself.
+    """
 
-    def __init__(self, name: str, module: str, write: Callable[[Any, Any], Written]) -> None:
+    __slots__ = ("head", "key", "text", "write")
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        write: Callable[[Any, Any], Written],
+        key: Key | None = None,
+    ) -> None:
         where = "" if module == "lax" else f',"m":"{module}"'
-        self.head = f'{{"p":"{name}"{where},'
+        self.head = f'{{"p":"{name}"{where}'
+        self.text = f"{self.head}}}" if write is _nothing else None
         self.write = write
+        self.key = key
 
 
 rules: dict[Any, Rule] = {}
-_by_name: dict[tuple[str, str], Callable[[Any, Any], Written]] = {}
+_by_name: dict[tuple[str, str], tuple[Callable[[Any, Any], Written], Key | None]] = {}
 
 
-def writes(module: str, *names: str) -> Callable[[Any], Any]:
+def writes(module: str, *names: str, key: Key | None = None) -> Callable[[Any], Any]:
     """Registers a rule for primitives of a family."""
 
     def register(write: Callable[[Any, Any], Written]) -> Callable[[Any, Any], Written]:
         for name in names:
-            _by_name[module, name] = write
+            _by_name[module, name] = write, key
         return write
 
     return register
@@ -114,14 +138,17 @@ def rule_of(primitive: Any) -> Rule:
     from gridfuse import _pallas_params  # noqa: F401
 
     module, name = _versions.namespace(primitive), primitive.name
-    if name in _CALLERS:
+    if name in ("jit", "pjit"):
+        rule = Rule("call", "core", _call, itemgetter("jaxpr"))
+    elif name in _CALLERS:
         rule = Rule("call", "core", _call)
     elif name in _CALLBACKS:
         rule = Rule(name, module, _refuse_callback)
     elif name in _SILENT:
         rule = Rule(name, module, _nothing)
     else:
-        rule = Rule(name.replace("-", "_"), module, _by_name.get((module, name), _generic))
+        write, key = _by_name.get((module, name), (_generic, None))
+        rule = Rule(name.replace("-", "_"), module, write, key)
     rules[primitive] = rule
     return rule
 
@@ -213,25 +240,9 @@ def _debug_print(scope: Any, eqn: Any) -> Written:
     return ",".join(operands), x(f'"fmt":{text(written)}')
 
 
-_CACHED: dict[Any, str] = {}
-
-
-def table(module: str, names: str, make: Callable[[Params], str]) -> None:
-    """A rule out of parameters alone, whose texts are remembered."""
-
-    def write(scope: Any, eqn: Any) -> Written:
-        params = eqn.params
-        try:
-            key = (make, *params.values())
-            known = _CACHED.get(key)
-        except TypeError:
-            return None, x(make(params))
-        if known is None:
-            known = x(make(params))
-            _CACHED[key] = known
-        return None, known
-
-    writes(module, *names.split())(write)
+def table(module: str, names: str, make: Callable[[Params], str], key: Key = _all_params) -> None:
+    """A rule out of parameters alone."""
+    writes(module, *names.split(), key=key)(lambda _, eqn: (None, x(make(eqn.params))))
 
 
 # ── lax ─────────────────────────────────────────────────────────────────────────────────────
@@ -243,11 +254,8 @@ _BARE = (
     "stop_gradient copy copy_p add_any optimization_barrier dynamic_update_slice real imag eq_to le_to lt_to "
     "threefry2x32 lgamma digamma zeros_like"
 )
-table("lax", _BARE, lambda _: "")
-for _name in _BARE.split():
-    _by_name["lax", _name] = _nothing
-_by_name["random", "threefry2x32"] = _nothing
-_by_name["lax", "reshard"] = _nothing
+writes("lax", *_BARE.split(), "reshard")(_nothing)
+writes("random", "threefry2x32")(_nothing)
 
 
 def _dtype(key: str) -> Callable[[Params], str]:
@@ -262,7 +270,12 @@ def _optional_ints(values: Any) -> str:
     return "null" if values is None else ints(values)
 
 
-table("lax", "convert_element_type bitcast_convert_type", _dtype("new_dtype"))
+table(
+    "lax",
+    "convert_element_type bitcast_convert_type",
+    _dtype("new_dtype"),
+    key=itemgetter("new_dtype"),
+)
 table(
     "lax",
     "iota",
