@@ -9,14 +9,9 @@
 import { guardedInterval, type KernelStep } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import {
-  type Access,
-  AccessMap,
-  finishDraft,
-  type KernelBuilder,
-  plainGuards,
-  type StageDraft,
-} from "./stage.ts";
+import { type Access, AccessMap } from "./access-map.ts";
+import { plainGuards } from "./guards.ts";
+import { finishDraft, type KernelBuilder, type StageDraft } from "./stage.ts";
 
 /** Inner extents up to which a shift or a mask in every index is cheaper than a short inner loop. */
 const shortLoop = 64;

@@ -14,7 +14,8 @@ import {
   type ScalarNode,
 } from "@gridfuse/plan/scalar";
 import { compareRanges, fitsDType } from "../tensor/symbolic.ts";
-import { appendNodes, dropDead, movedWrite } from "./stage.ts";
+import { appendNodes, movedWrite } from "./append-nodes.ts";
+import { dropDead } from "./rewrite-stage.ts";
 
 const commutative: ReadonlySet<string> = new Set([
   "add",

@@ -72,3 +72,23 @@ function integerRange(dtype: DType): { least: number; most: number } {
     ? { least: -(2 ** (width - 1)), most: 2 ** (width - 1) - 1 }
     : { least: 0, most: 2 ** width - 1 };
 }
+
+/** The guards with their indices mapped; those that always hold go. */
+export function plainGuards(
+  guard: readonly IndexRange[],
+  map: (e: IndexExpr) => IndexExpr,
+): readonly IndexRange[] {
+  if (guard.length === 0) return guard;
+  return guard
+    .map(({ index, lo, hi }) => plainRange({ index: map(index), lo, hi }))
+    .filter(({ index, lo, hi }) => index.lo < lo || index.hi >= hi);
+}
+
+/**
+ * A range without division: lo ≤ ⌊e/c⌋ < hi says the same as lo·c ≤ e < hi·c, is cheaper to test, and
+ * bounds e itself.
+ */
+function plainRange({ index, lo, hi }: IndexRange): IndexRange {
+  if (index.k !== "floordiv") return { index, lo, hi };
+  return plainRange({ index: index.of, lo: lo * index.by, hi: hi * index.by });
+}

@@ -9,16 +9,19 @@
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { argsOf, type LoadNode, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
-import { countDivisions } from "./collapse.ts";
 import {
-  appendNodes,
-  dropDead,
-  movedWrite,
-  rebuildStage,
-  remembered,
-  sameExtents,
-} from "./stage.ts";
+  argsOf,
+  type IndexNode,
+  type LoadNode,
+  type ReducedNode,
+  ScalarBuilder,
+  type ScalarNode,
+} from "@gridfuse/plan/scalar";
+import { appendNodes, movedWrite } from "./append-nodes.ts";
+import { countDivisions } from "./collapse.ts";
+import { leavesOf } from "./leaves.ts";
+import { dropDead, rebuildStage, remembered } from "./rewrite-stage.ts";
+import { sameExtents } from "./stage.ts";
 
 const maxNodes = 512;
 /** Loads and operations that are cheaper done twice than not joining at all. */
@@ -118,13 +121,12 @@ function costsNoDivision({ nodes, writes }: Stage, map: (e: IndexExpr) => IndexE
   };
   const access = ({ index, guard }: Pick<LoadNode, "index" | "guard">): boolean =>
     isCheap(index) && guard.every((range) => isCheap(range.index));
-  for (const write of writes) if (!access(write)) return false;
-  for (const node of nodes) {
-    if (node.op === "load" ? !access(node) : node.op === "index" && !isCheap(node.index)) {
-      return false;
-    }
-  }
-  return true;
+  const { loads, positions } = leavesOf(nodes);
+  return (
+    writes.every(access) &&
+    loads.every((at) => access(nodes[at] as LoadNode)) &&
+    positions.every((at) => isCheap((nodes[at] as IndexNode).index))
+  );
 }
 
 // ── Stages ──────────────────────────────────────────────────────────────────────────────────
@@ -202,9 +204,14 @@ class Seating {
   #seat(stage: Stage, seats: readonly number[]): number | undefined {
     let earliest = 0;
     const dear = new Set<number>();
-    for (const node of stage.nodes) {
-      if (node.op === "reduced") earliest = Math.max(earliest, (seats[node.stage] ?? 0) + 1);
-      if (node.op !== "load" || !this.#sources.touches(node)) continue;
+    const { loads, reduced } = leavesOf(stage.nodes);
+    for (let i = 0; i < reduced.length; i += 1) {
+      const from = (stage.nodes[reduced[i] as number] as ReducedNode).stage;
+      earliest = Math.max(earliest, (seats[from] ?? 0) + 1);
+    }
+    for (let i = 0; i < loads.length; i += 1) {
+      const node = stage.nodes[loads[i] as number] as LoadNode;
+      if (!this.#sources.touches(node)) continue;
       const source = this.#sources.find(node);
       if (source === undefined || node.guard.length > 0) return undefined;
       const { axes, nodes } = this.#stages[source.stage] as Stage;
@@ -216,13 +223,16 @@ class Seating {
     }
     const found = this.#axes.findIndex((axes, s) => s >= earliest && sameExtents(axes, stage.axes));
     const seat = found < 0 ? this.#axes.length : found;
-    return [...dear].every((source) => source === seat) ? seat : undefined;
+    for (const source of dear) if (source !== seat) return undefined;
+    return seat;
   }
 }
 
 /** A stage that others have joined. */
 interface OpenStage {
   readonly builder: ScalarBuilder;
+  /** Nodes were copied that nothing may need. */
+  mayHaveDead: boolean;
   readonly reductions: Reduction[];
   readonly writes: Write[];
 }
@@ -248,7 +258,12 @@ class JoinedStages {
       this.#stages[at] ??= { axes, nodes: [], reductions: [], writes: [] };
       const { nodes, reductions, writes } = this.#stages[at] as Stage;
       const builder = ScalarBuilder.from(nodes);
-      open = { builder, reductions: [...reductions], writes: [...writes] };
+      open = {
+        builder,
+        mayHaveDead: false,
+        reductions: reductions.slice(),
+        writes: writes.slice(),
+      };
       this.#open[at] = open;
       this.#stages[at] = { ...(this.#stages[at] as Stage), nodes: builder.nodes };
     }
@@ -259,7 +274,7 @@ class JoinedStages {
   add(stage: Stage, number: number, at: number): void {
     const into = this.#opened(at, stage.axes);
     const moved = appendNodes(into.builder, stage.nodes, identity, undefined, (node) =>
-      this.#replaced(node, at, into.builder),
+      node.op === "load" || node.op === "reduced" ? this.#replaced(node, at, into) : undefined,
     );
     stage.reductions.forEach((given, r) => {
       const wanted = { ...given, value: moved[given.value] as number };
@@ -277,21 +292,23 @@ class JoinedStages {
     return this.#stages.map((stage, s) => {
       const open = this.#open[s];
       if (open === undefined) return stage;
-      const { reductions, writes } = open;
-      return dropDead({ axes: stage.axes, nodes: stage.nodes, reductions, writes });
+      const { mayHaveDead, reductions, writes } = open;
+      const joined: Stage = { axes: stage.axes, nodes: stage.nodes, reductions, writes };
+      return mayHaveDead ? dropDead(joined) : joined;
     });
   }
 
   /** Node `at` for one of the later kernel that changes: values are taken where they were computed. */
-  #replaced(node: ScalarNode, at: number, builder: ScalarBuilder): number | undefined {
+  #replaced(node: LoadNode | ReducedNode, at: number, into: OpenStage): number | undefined {
+    const { builder } = into;
     if (node.op === "reduced") {
       const made = this.#reductions.get(`${node.stage}.${node.reduction}`);
       return made && builder.reduced(node.dtype, made.stage, made.reduction);
     }
-    if (node.op !== "load") return undefined;
     const source = this.#sources.find(node);
     if (source === undefined) return undefined;
     if (source.stage === at) return source.write.value;
+    into.mayHaveDead = true;
     return copyValue((this.#stages[source.stage] as Stage).nodes, source.write.value, builder);
   }
 }
@@ -309,13 +326,13 @@ function isComputed(e: IndexExpr): boolean {
 
 /** Operations and loads behind a node, up to the point where it is no longer cheap. */
 function workOf(nodes: readonly ScalarNode[], value: number): number {
-  const seen = new Set<number>([value]);
+  const seen = [value];
   let work = 0;
-  for (const at of seen) {
-    const node = nodes[at] as ScalarNode;
+  for (let i = 0; i < seen.length; i += 1) {
+    const node = nodes[seen[i] as number] as ScalarNode;
     if (node.op !== "const" && node.op !== "reduced" && node.op !== "index") work += 1;
     if (work > cheapAgain) return work;
-    for (const arg of argsOf(node)) seen.add(arg);
+    for (const arg of argsOf(node)) if (!seen.includes(arg)) seen.push(arg);
     if (node.op === "load" && isComputed(node.index)) return Number.POSITIVE_INFINITY;
   }
   return work;

@@ -4,7 +4,9 @@
  */
 import type { KernelStep, Stage, Write } from "@gridfuse/plan";
 import { bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
-import { appendNodes, dropDead, movedWrite } from "./stage.ts";
+import { appendNodes, movedWrite } from "./append-nodes.ts";
+import { leavesOf } from "./leaves.ts";
+import { dropDead, movedReduction } from "./rewrite-stage.ts";
 
 /** Whether a node's bits are some memory's, a constant's or an integer's: no arithmetic made them. */
 class Moved {
@@ -83,8 +85,9 @@ function readsBits(nodes: readonly ScalarNode[], moved: Moved, node: ScalarNode)
 
 function movesBits({ nodes, writes }: Stage, moved: Moved): boolean {
   for (const { dtype, value } of writes) if (isFloat(dtype) && moved.has(value)) return true;
-  for (const node of nodes) {
-    if (node.op === "bitcast" && readsBits(nodes, moved, node)) return true;
+  const { bitcasts } = leavesOf(nodes);
+  for (let i = 0; i < bitcasts.length; i += 1) {
+    if (readsBits(nodes, moved, nodes[bitcasts[i] as number] as ScalarNode)) return true;
   }
   return false;
 }
@@ -115,7 +118,7 @@ export function keepStageBits(stage: Stage): Stage {
       value: moveAsBits(b, nodes, renamed, given.value),
     };
   });
-  const reductions = stage.reductions.map((r) => ({ ...r, value: renamed[r.value] as number }));
+  const reductions = stage.reductions.map((reduction) => movedReduction(reduction, renamed));
   return dropDead({ ...stage, nodes: b.nodes, reductions, writes });
 }
 

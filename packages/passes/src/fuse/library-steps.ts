@@ -10,7 +10,8 @@ import { collapseAxes, finishCollapsed } from "./collapse.ts";
 import { keepStageBits } from "./keep-bits.ts";
 import type { Scope } from "./lower-region.ts";
 import { Puller } from "./pull.ts";
-import { KernelBuilder, rebuildStage } from "./stage.ts";
+import { rebuildStage } from "./rewrite-stage.ts";
+import { KernelBuilder } from "./stage.ts";
 
 interface Split {
   readonly outer: number;

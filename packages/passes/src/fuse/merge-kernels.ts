@@ -7,8 +7,11 @@
 import type { DType, KernelStep, PlanBuffer, SortStep, Stage, Step } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
 import { type Accesses, accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
+import { appendNodes, movedWrite } from "./append-nodes.ts";
 import { joinStages } from "./join-stages.ts";
-import { appendNodes, dropDead, movedWrite, sameExtents } from "./stage.ts";
+import { leavesOf } from "./leaves.ts";
+import { dropDead } from "./rewrite-stage.ts";
+import { sameExtents } from "./stage.ts";
 
 const lookBack = 24;
 const maxNodes = 256;
@@ -110,9 +113,10 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   if (!sameExtents(earlier.axes, later.axes) || !sameExtents(a.axes, b.axes)) return false;
   if (a.nodes.length + b.nodes.length > maxNodes) return false;
   const { writes } = accessesOf(earlier);
-  return b.nodes.every(
-    (node) => node.op !== "load" || !writes.has(node.buffer) || forwarded(a, node) !== undefined,
-  );
+  return leavesOf(b.nodes).loads.every((at) => {
+    const load = b.nodes[at] as LoadNode;
+    return !writes.has(load.buffer) || forwarded(a, load) !== undefined;
+  });
 }
 
 /**

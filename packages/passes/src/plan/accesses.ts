@@ -1,6 +1,7 @@
 /** Which buffers a step reads and writes. */
 import type { KernelStep, Step } from "@gridfuse/plan";
-import type { ScalarNode } from "@gridfuse/plan/scalar";
+import type { LoadNode, ScalarNode } from "@gridfuse/plan/scalar";
+import { leavesOf } from "../fuse/leaves.ts";
 
 export interface Accesses {
   readonly reads: ReadonlySet<number>;
@@ -33,7 +34,9 @@ export function accessesOfAll(steps: readonly Step[]): Accesses {
 }
 
 function addLoads(nodes: readonly ScalarNode[], reads: Set<number>): void {
-  for (const node of nodes) if (node.op === "load") reads.add(node.buffer);
+  const { loads } = leavesOf(nodes);
+  for (let i = 0; i < loads.length; i += 1)
+    reads.add((nodes[loads[i] as number] as LoadNode).buffer);
 }
 
 export function kernelLoads(kernel: KernelStep): Set<number> {
@@ -55,6 +58,7 @@ function collect(step: Step, reads: Set<number>, writes: Set<number>): void {
       return;
     case "dot":
       reads.add(step.lhs.buffer).add(step.rhs.buffer);
+      if (step.onto === true) reads.add(step.out.buffer);
       writes.add(step.out.buffer);
       return;
     case "sort":

@@ -5,7 +5,8 @@
 import { guardedInterval, type PlanBuffer, type Stage, type Step } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
+import type { IndexRange, LoadNode, ScalarNode } from "@gridfuse/plan/scalar";
+import { leavesOf } from "../fuse/leaves.ts";
 import { mapInner } from "./accesses.ts";
 
 interface Access {
@@ -27,8 +28,18 @@ export function boundAccesses(
     if (length === 0 || lo > hi || (lo >= 0 && hi < length)) return access;
     return { ...access, index: ix.clamp(index, 0, length - 1) };
   };
-  const boundNodes = (nodes: readonly ScalarNode[]): readonly ScalarNode[] =>
-    mapped(nodes, (node) => (node.op === "load" ? bound(node) : node));
+  const boundNodes = (nodes: readonly ScalarNode[]): readonly ScalarNode[] => {
+    const { loads } = leavesOf(nodes);
+    let result: ScalarNode[] | undefined;
+    for (let i = 0; i < loads.length; i += 1) {
+      const at = loads[i] as number;
+      const node = bound(nodes[at] as LoadNode);
+      if (node === nodes[at]) continue;
+      result ??= nodes.slice();
+      result[at] = node;
+    }
+    return result ?? nodes;
+  };
   const boundStage = (stage: Stage): Stage => {
     const nodes = boundNodes(stage.nodes);
     const writes = mapped(stage.writes, bound);

@@ -31,35 +31,43 @@ class Numbering {
   }
 }
 
-type TypedOp = "const" | "index" | "load" | "reduced" | "argument" | "convert" | "bitcast";
-
 const opNumbers = new Numbering();
-const typedNumbers = new Map<string, Map<DType, number>>();
 
-/** The number of an op whose dtype is no consequence of its operands'. */
-function typed(op: TypedOp, dtype: DType): number {
-  let numbers = typedNumbers.get(op);
-  if (numbers === undefined) {
-    numbers = new Map();
-    typedNumbers.set(op, numbers);
+/** Numbers of an op whose dtype is no consequence of its operands'. */
+class TypedNumbering {
+  readonly #op: string;
+  readonly #known = new Map<DType, number>();
+
+  constructor(op: string) {
+    this.#op = op;
   }
-  let number = numbers.get(dtype);
-  if (number === undefined) {
-    number = opNumbers.of(`${op} ${dtype}`);
-    numbers.set(dtype, number);
+
+  of(dtype: DType): number {
+    let number = this.#known.get(dtype);
+    if (number === undefined) {
+      number = opNumbers.of(`${this.#op} ${dtype}`);
+      this.#known.set(dtype, number);
+    }
+    return number;
   }
-  return number;
 }
+
+const constNumbers = new TypedNumbering("const");
+const indexNumbers = new TypedNumbering("index");
+const loadNumbers = new TypedNumbering("load");
+const reducedNumbers = new TypedNumbering("reduced");
+const argumentNumbers = new TypedNumbering("argument");
+const convertNumbers = new TypedNumbering("convert");
+const bitcastNumbers = new TypedNumbering("bitcast");
 
 /** A key is an op and three numbers; together they say everything about a node. */
 const keyLength = 4;
 const smallestTable = 64;
 
+/** Keys that differ a little get slots that differ; it is asked of every node, mostly before V8 compiles it. */
 function hash(op: number, x: number, y: number, z: number): number {
-  let h = Math.imul(op + 1, 0x9e3779b1) ^ Math.imul(x + 1, 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ Math.imul(y + 1, 0xc2b2ae35);
-  h = Math.imul(h ^ (h >>> 13), 0x297a2d39) ^ Math.imul(z + 1, 0x27d4eb2f);
-  return h ^ (h >>> 16);
+  const h = (((op * 37 + x) * 41 + y) * 43 + z) | 0;
+  return h ^ (h >>> 11) ^ (h >>> 21);
 }
 
 /** The operation `node` of other operands, of which it takes the first. */
@@ -86,45 +94,58 @@ export class ScalarBuilder {
   /** Open addressing: a node's number + 1 at the first free slot from its hash on; 0 is free. */
   #slots = new Int32Array(smallestTable);
   readonly #keys: number[] = [];
+  readonly #hashes: number[] = [];
+  /** What was looked for last: its hash, and the free slot at which the search ended. */
+  #hash = 0;
+  #free = 0;
   /** Index expressions and guards, by their text. */
   readonly #texts = new Numbering();
 
   /** The program `nodes`, all of which differ, to go on with. */
   static from(nodes: readonly ScalarNode[]): ScalarBuilder {
     const builder = new ScalarBuilder();
-    for (const node of nodes) builder.#adopt(node);
+    for (let i = 0; i < nodes.length; i += 1) builder.#adopt(nodes[i] as ScalarNode);
     return builder;
   }
 
   #adopt(node: ScalarNode): void {
     switch (node.op) {
       case "const":
-        this.#append(typed("const", node.dtype), node.bits.lo | 0, node.bits.hi | 0, 0, node);
+        this.#insert(constNumbers.of(node.dtype), node.bits.lo | 0, node.bits.hi | 0, 0, node);
         return;
       case "index":
-        this.#append(typed("index", node.dtype), this.#texts.of(node.index.key), 0, 0, node);
+        this.#insert(indexNumbers.of(node.dtype), this.#texts.of(node.index.key), 0, 0, node);
         return;
       case "load": {
         const { dtype, buffer, index, guard, fill } = node;
         const rest = this.#restOf(guard, fill);
-        this.#append(typed("load", dtype), buffer, this.#texts.of(index.key), rest, node);
+        this.#insert(loadNumbers.of(dtype), buffer, this.#texts.of(index.key), rest, node);
         return;
       }
       case "reduced":
-        this.#append(typed("reduced", node.dtype), node.stage, node.reduction, 0, node);
+        this.#insert(reducedNumbers.of(node.dtype), node.stage, node.reduction, 0, node);
         return;
       case "argument":
-        this.#append(typed("argument", node.dtype), node.index, 0, 0, node);
-        return;
-      case "convert":
-      case "bitcast":
-        this.#append(typed(node.op, node.dtype), node.args[0], 0, 0, node);
+        this.#insert(argumentNumbers.of(node.dtype), node.index, 0, 0, node);
         return;
       default: {
-        const [x, y = 0, z = 0] = node.args as readonly number[];
-        this.#append(opNumbers.of(node.op), x as number, y, z, node);
+        const args: readonly number[] = node.args;
+        const op = this.#numberOf(node);
+        this.#insert(op, args[0] as number, args[1] ?? 0, args[2] ?? 0, node);
       }
     }
+  }
+
+  /** Appends a node that is not there. */
+  #insert(op: number, x: number, y: number, z: number, node: ScalarNode): void {
+    const h = hash(op, x, y, z);
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = h & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.#hash = h;
+    this.#free = slot;
+    this.#append(op, x, y, z, node);
   }
 
   /** What `build` makes of arguments of these dtypes. It must not read memory, nor ask for positions. */
@@ -149,7 +170,8 @@ export class ScalarBuilder {
       const op = keys[at] as number;
       const args = argsOf(node);
       if (args.length === 0) {
-        const [x, y] = [keys[at + 1] as number, keys[at + 2] as number];
+        const x = keys[at + 1] as number;
+        const y = keys[at + 2] as number;
         const known = this.#find(op, x, y, 0);
         moved.push(known >= 0 ? known : this.#append(op, x, y, 0, node));
       } else {
@@ -163,6 +185,23 @@ export class ScalarBuilder {
     return moved[result] as number;
   }
 
+  /** The operation `node` of nodes of this program: those that its own operands have become. */
+  again(node: ScalarNode, moved: readonly Scalar[]): Scalar {
+    const args = argsOf(node);
+    const op = this.#numberOf(node);
+    const x = moved[args[0] as number] as number;
+    const y = args.length > 1 ? (moved[args[1] as number] as number) : 0;
+    const z = args.length > 2 ? (moved[args[2] as number] as number) : 0;
+    const known = this.#find(op, x, y, z);
+    return known >= 0 ? known : this.#append(op, x, y, z, withArgs(node, x, y, z));
+  }
+
+  /** The number of an operation. */
+  #numberOf({ op, dtype }: ScalarNode): number {
+    if (op === "convert") return convertNumbers.of(dtype);
+    return op === "bitcast" ? bitcastNumbers.of(dtype) : opNumbers.of(op);
+  }
+
   /** What a load says beyond a buffer and an index, as a number; −1 where that is nothing. */
   #restOf(guard: readonly IndexRange[], fill: Bits): number {
     return guard.length === 0 && fill.lo === 0 && fill.hi === 0
@@ -172,44 +211,43 @@ export class ScalarBuilder {
 
   /** The node with this key, or −1. */
   #find(op: number, x: number, y: number, z: number): Scalar {
-    const mask = this.#slots.length - 1;
+    const h = hash(op, x, y, z);
+    const slots = this.#slots;
     const keys = this.#keys;
-    for (let slot = hash(op, x, y, z) & mask; ; slot = (slot + 1) & mask) {
-      const index = (this.#slots[slot] as number) - 1;
-      if (index < 0) return -1;
-      const at = index * keyLength;
+    const mask = slots.length - 1;
+    let slot = h & mask;
+    for (let number = slots[slot] as number; number > 0; number = slots[slot] as number) {
+      const at = (number - 1) * keyLength;
       if (keys[at] === op && keys[at + 1] === x && keys[at + 2] === y && keys[at + 3] === z) {
-        return index;
+        return number - 1;
       }
+      slot = (slot + 1) & mask;
     }
+    this.#hash = h;
+    this.#free = slot;
+    return -1;
   }
 
+  /** Appends what was looked for last and is not there. */
   #append(op: number, x: number, y: number, z: number, node: ScalarNode): Scalar {
-    const index = this.nodes.push(node) - 1;
+    const number = this.nodes.push(node);
     this.#keys.push(op, x, y, z);
-    if (this.nodes.length * 2 > this.#slots.length) this.#grow();
-    else this.#place(index);
-    return index;
-  }
-
-  #place(index: number): void {
-    const keys = this.#keys;
-    const at = index * keyLength;
-    const mask = this.#slots.length - 1;
-    let slot =
-      hash(
-        keys[at] as number,
-        keys[at + 1] as number,
-        keys[at + 2] as number,
-        keys[at + 3] as number,
-      ) & mask;
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-    this.#slots[slot] = index + 1;
+    this.#hashes.push(this.#hash);
+    if (number * 2 > this.#slots.length) this.#grow();
+    else this.#slots[this.#free] = number;
+    return number - 1;
   }
 
   #grow(): void {
-    this.#slots = new Int32Array(this.#slots.length * 4);
-    for (let index = 0; index < this.nodes.length; index += 1) this.#place(index);
+    const slots = new Int32Array(this.#slots.length * 4);
+    const hashes = this.#hashes;
+    const mask = slots.length - 1;
+    for (let i = 0; i < hashes.length; i += 1) {
+      let slot = (hashes[i] as number) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = i + 1;
+    }
+    this.#slots = slots;
   }
 
   dtypeOf(x: Scalar): DType {
@@ -221,13 +259,14 @@ export class ScalarBuilder {
     return this.constBits(dtype, toBits(dtype, value));
   }
   constBits(dtype: DType, bits: Bits): Scalar {
-    const op = typed("const", dtype);
-    const [lo, hi] = [bits.lo | 0, bits.hi | 0];
+    const op = constNumbers.of(dtype);
+    const lo = bits.lo | 0;
+    const hi = bits.hi | 0;
     const known = this.#find(op, lo, hi, 0);
     return known >= 0 ? known : this.#append(op, lo, hi, 0, { op: "const", dtype, bits });
   }
   index(dtype: DType, index: IndexExpr): Scalar {
-    const op = typed("index", dtype);
+    const op = indexNumbers.of(dtype);
     const text = this.#texts.of(index.key);
     const known = this.#find(op, text, 0, 0);
     return known >= 0 ? known : this.#append(op, text, 0, 0, { op: "index", dtype, index });
@@ -239,7 +278,7 @@ export class ScalarBuilder {
     guard: readonly IndexRange[],
     fill: Bits,
   ): Scalar {
-    const op = typed("load", dtype);
+    const op = loadNumbers.of(dtype);
     const text = this.#texts.of(index.key);
     const rest = this.#restOf(guard, fill);
     const known = this.#find(op, buffer, text, rest);
@@ -247,13 +286,13 @@ export class ScalarBuilder {
     return this.#append(op, buffer, text, rest, { op: "load", dtype, buffer, index, guard, fill });
   }
   reduced(dtype: DType, stage: number, reduction: number): Scalar {
-    const op = typed("reduced", dtype);
+    const op = reducedNumbers.of(dtype);
     const known = this.#find(op, stage, reduction, 0);
     if (known >= 0) return known;
     return this.#append(op, stage, reduction, 0, { op: "reduced", dtype, stage, reduction });
   }
   argument(dtype: DType, index: number): Scalar {
-    const op = typed("argument", dtype);
+    const op = argumentNumbers.of(dtype);
     const known = this.#find(op, index, 0, 0);
     return known >= 0 ? known : this.#append(op, index, 0, 0, { op: "argument", dtype, index });
   }
@@ -289,13 +328,13 @@ export class ScalarBuilder {
   }
   convert(x: Scalar, dtype: DType): Scalar {
     if (this.dtypeOf(x) === dtype) return x;
-    const code = typed("convert", dtype);
+    const code = convertNumbers.of(dtype);
     const known = this.#find(code, x, 0, 0);
     return known >= 0 ? known : this.#append(code, x, 0, 0, { op: "convert", dtype, args: [x] });
   }
   bitcast(x: Scalar, dtype: DType): Scalar {
     if (this.dtypeOf(x) === dtype) return x;
-    const code = typed("bitcast", dtype);
+    const code = bitcastNumbers.of(dtype);
     const known = this.#find(code, x, 0, 0);
     return known >= 0 ? known : this.#append(code, x, 0, 0, { op: "bitcast", dtype, args: [x] });
   }
