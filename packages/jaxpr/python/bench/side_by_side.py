@@ -1,15 +1,18 @@
 """JAX's interpret modes, the drop-in, and a saved plan, side by side in one run.
 
-    python side_by_side.py [--json FILE] [--tallax DIR] [--limit SECONDS] [--only REGEX] [--by jax,gridfuse,plan]
+    python side_by_side.py [--json FILE] [--tallax DIR] [--only REGEX] [--by jax,gridfuse,plan] [--budget SECONDS]
 
-Every figure comes from a fresh process; who goes first takes turns. `--tallax` (or GRIDFUSE_TALLAX) is a checkout of
-tallax, whose sorts are left out without one. JAX is stopped at a limit; what is known not to end within it is stopped
-early, unless --patience says otherwise.
+Every figure comes from a fresh process; who goes first takes turns. What is known is printed and written to FILE after
+each of them. `--tallax` (or GRIDFUSE_TALLAX) is a checkout of tallax, whose sorts are left out without one. JAX is
+stopped after --limit seconds, and where it is known not to end after --patience, which its row says; once the whole run
+has taken --budget seconds, JAX's rows are left out.
 
 JAX, first call       trace, lower, compile, run
 trace                 JAX's own tracing, which nobody avoids, in gridfuse's process
-gridfuse, first call  what JAX waits for gridfuse: export, import, compilation, preparation and the first run
-of a kept plan        the same in a second process, which finds the plan in the cache
+gridfuse, first call  what JAX waits for gridfuse: export, import, compilation, preparation and the first run, in an engine
+                      that has just started
+in a warm engine      import, compilation and preparation once more, under another name
+of a kept plan        the first call in a second process, which finds the plan in the cache
 later calls           median of calls under jit
 empty callback        the same arrays through a `pure_callback` that does nothing
 saved plan            in Node: load, prepare and first run; median of later runs
@@ -152,60 +155,92 @@ CASES: dict[str, Work] = {
 
 
 def measure(name: str, by: str, export_to: str | None) -> dict[str, Any]:
+    """With `export_to`, the program goes there, and everything is measured; else a first call is all."""
+    fn, args = CASES[name].make()
+    return _by_jax(fn, args) if by == "jax" else _by_gridfuse(fn, args, export_to)
+
+
+def _by_jax(fn: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, Any]:
+    import jax
+
+    row: dict[str, Any] = {}
+    _timed(row, "trace_ms", lambda: jax.make_jaxpr(fn)(*args))
+    run = jax.jit(fn)
+    _timed(row, "cold_ms", lambda: jax.block_until_ready(run(*args)))
+    row["warm_ms"] = _median(lambda: jax.block_until_ready(run(*args)))
+    return row
+
+
+def _by_gridfuse(
+    fn: Callable[..., Any], args: tuple[Any, ...], export_to: str | None
+) -> dict[str, Any]:
     import jax
     import numpy as np
 
-    fn, args = CASES[name].make()
-    row: dict[str, Any] = {}
-    if by == "gridfuse":
-        import gridfuse.pallas
-        from gridfuse import _calls, _client
+    import gridfuse.pallas
+    from gridfuse import _calls, _client
+    from gridfuse._writer import Exporter
 
-        # Node starts while JAX traces; what a program costs is measured in a process that is there.
-        started = time.perf_counter()
+    row: dict[str, Any] = {}
+
+    def start() -> None:
         gridfuse.pallas.enable()
         with _client.session() as session:
             session.ask({"op": "hello"})
-        row["node_ms"] = (time.perf_counter() - started) * 1e3
-        _calls.take_recent()
-    started = time.perf_counter()
-    traced = jax.make_jaxpr(fn)(*args)
-    row["trace_ms"] = (time.perf_counter() - started) * 1e3
-    if export_to is not None:
-        import gridfuse
-        from gridfuse._writer import Exporter
 
-        exporter = Exporter()
-        started = time.perf_counter()
-        data = exporter.finish(exporter.jaxpr(traced))
-        row["export_ms"] = (time.perf_counter() - started) * 1e3
-        row["equations"] = exporter.equations
-        Path(export_to).write_bytes(data)
-        return row
+    # Node starts while JAX traces; what a program costs is measured in a process that is there.
+    _timed(row, "node_ms", start)
+    _calls.take_recent()
+    traced = _timed(row, "trace_ms", lambda: jax.make_jaxpr(fn)(*args))
     run = jax.jit(fn)
-    started = time.perf_counter()
-    jax.block_until_ready(run(*args))
-    row["cold_ms"] = (time.perf_counter() - started) * 1e3
-    if by == "gridfuse":
-        calls = _calls.take_recent()
-        row["ours_ms"] = sum(call.compile_ms + call.run_ms for call in calls)
-        row["origin"] = calls[0].origin
+    _timed(row, "cold_ms", lambda: jax.block_until_ready(run(*args)))
+    calls = _calls.take_recent()
+    row["ours_ms"] = sum(call.compile_ms + call.run_ms for call in calls)
+    row["first_run_ms"] = sum(call.run_ms for call in calls)
+    row["origin"] = calls[0].origin
+    for call in calls:
+        for part, ms in call.parts.items():
+            row[f"{part}_ms"] = row.get(f"{part}_ms", 0) + ms
+    if export_to is None:
+        return row
     row["warm_ms"] = _median(lambda: jax.block_until_ready(run(*args)))
-    if by == "gridfuse":
-        shapes = jax.eval_shape(fn, *args)
-        blank = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
-        empty = jax.jit(lambda *args: jax.pure_callback(lambda *_: blank, shapes, *args))
-        jax.block_until_ready(empty(*args))
-        row["empty_ms"] = _median(lambda: jax.block_until_ready(empty(*args)))
+    shapes = jax.eval_shape(fn, *args)
+    blank = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
+    empty = jax.jit(lambda *args: jax.pure_callback(lambda *_: blank, shapes, *args))
+    jax.block_until_ready(empty(*args))
+    row["empty_ms"] = _median(lambda: jax.block_until_ready(empty(*args)))
+    exporter = Exporter()
+    data = exporter.finish(exporter.jaxpr(traced))
+    row["equations"] = exporter.equations
+    Path(export_to).write_bytes(data)
+    row["again_ms"] = _again(data)
     return row
+
+
+def _again(data: bytes) -> float:
+    """Import, compilation and preparation in an engine that has compiled such programs before."""
+    from gridfuse import _client
+
+    times = []
+    until = time.perf_counter() + 4
+    with _client.session() as session:
+        while not times or (len(times) < 7 and time.perf_counter() < until):
+            program = session.load(f"again-{len(times)}", data, _client.Mode(), keep=False)
+            times.append(sum(program.ms.values()))
+    return min(times)
+
+
+def _timed(row: dict[str, Any], key: str, work: Callable[[], Any]) -> Any:
+    started = time.perf_counter()
+    result = work()
+    row[key] = (time.perf_counter() - started) * 1e3
+    return result
 
 
 def _median(call: Callable[[], Any]) -> float:
     times: list[float] = []
-    began = time.perf_counter()
-    while not times or (
-        time.perf_counter() - began < (15 if len(times) < 5 else 3) and len(times) < 200
-    ):
+    until = time.perf_counter() + 1.5
+    while not times or (time.perf_counter() < until and len(times) < 200):
         started = time.perf_counter()
         call()
         times.append(time.perf_counter() - started)
@@ -221,9 +256,12 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--tallax", default=os.environ.get("GRIDFUSE_TALLAX"))
-    parser.add_argument("--limit", type=float, default=90, help="seconds for each process")
+    parser.add_argument("--limit", type=float, default=75, help="seconds for each process")
     parser.add_argument(
-        "--patience", type=float, default=12, help="seconds for what JAX does not end anyway"
+        "--patience", type=float, default=6, help="seconds for what JAX does not end anyway"
+    )
+    parser.add_argument(
+        "--budget", type=float, default=300, help="seconds after which JAX's rows are left out"
     )
     parser.add_argument("--only", default="", help="cases whose names match")
     parser.add_argument("--by", default="jax,gridfuse,plan")
@@ -236,52 +274,96 @@ def main() -> int:
 
     if options.tallax is None:
         print("no checkout of tallax (--tallax): its sorts are left out", file=sys.stderr)
-    rows = []
+    names = [
+        name
+        for name in CASES
+        if re.search(options.only, name) and (options.tallax or not name.startswith("sort"))
+    ]
     with tempfile.TemporaryDirectory() as scratch:
-        for i, name in enumerate(CASES):
-            if not re.search(options.only, name):
-                continue
-            if name.startswith("sort") and options.tallax is None:
-                continue
-            by = options.by.split(",")
-            for who in by if i % 2 == 0 else reversed(by):
-                print(f"{name} by {who} …", file=sys.stderr, flush=True)
-                row = {"case": name, "by": who, **_by(name, who, options, Path(scratch) / str(i))}
-                rows.append(row)
+        rows = Run(options, Path(scratch)).rows(names)
     print(_table(rows))
-    if options.json is not None:
-        options.json.write_text(json.dumps(rows, indent=1))
     return 0
 
 
-def _by(name: str, who: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    scratch.mkdir(exist_ok=True)
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "GRIDFUSE_CACHE_DIR": str(scratch / "cache"),
-        "PYTHONPATH": os.pathsep.join(filter(None, [options.tallax, os.environ.get("PYTHONPATH")])),
-    }
-    if who == "plan":
-        program = scratch / "program.gfjx"
-        row = _one(name, "gridfuse", environment, options.limit, ["--export-to", str(program)])
-        return row if "error" in row else row | _plan(program, options.limit)
-    hopeless = CASES[name].hopeless if who == "jax" else None
-    limit = options.limit if hopeless is None else options.patience
-    row = _one(name, who, environment, limit, [])
-    if hopeless is not None and "error" in row:
-        row["error"] += f" ({hopeless})"
-    if who == "gridfuse" and "error" not in row:
-        again = _one(name, who, environment, options.limit, [])
-        row["disk_ms"] = again.get("ours_ms")
-        row["disk_origin"] = again.get("origin")
-    return row
+class Run:
+    """The rows so far, on the terminal and in the file."""
+
+    def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
+        self._options = options
+        self._scratch = scratch
+        self._rows: list[dict[str, Any]] = []
+        self._until = time.monotonic() + options.budget
+
+    def rows(self, names: list[str]) -> list[dict[str, Any]]:
+        wanted = self._options.by.split(",")
+        for i, name in enumerate(names):
+            folder = self._scratch / str(i)
+            folder.mkdir()
+            # The plan is made of what gridfuse exported.
+            both = [who for who in wanted if who != "plan"]
+            order = both if i % 2 == 0 else both[::-1]
+            try:
+                for who in [*order, *["plan"] * ("plan" in wanted)]:
+                    self._add({"case": name, "by": who, **self._row(name, who, folder)})
+            except KeyboardInterrupt:
+                break
+        return self._rows
+
+    def _add(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        told = [f"{key} {_ms(value)}" for key, value in row.items() if isinstance(value, float)]
+        about = row.get("error") or ", ".join(told)
+        print(f"{row['case']} by {row['by']}: {about}", file=sys.stderr, flush=True)
+        if self._options.json is not None:
+            self._options.json.write_text(json.dumps(self._rows, indent=1))
+
+    def _row(self, name: str, who: str, folder: Path) -> dict[str, Any]:
+        program = folder / "program.gfjx"
+        if who == "plan":
+            if not program.exists():
+                return {"error": "there is no program: gridfuse exports it"}
+            return _plan(program, self._options.limit)
+        if who == "jax":
+            return self._by_jax(name, folder)
+        row = self._one(name, who, folder, self._options.limit, ["--export-to", str(program)])
+        if "error" not in row:
+            again = self._one(name, who, folder, self._options.limit, [])
+            row["disk_ms"] = again.get("ours_ms")
+            row["disk_export_ms"] = again.get("export_ms")
+            row["disk_run_ms"] = again.get("first_run_ms")
+            row["disk_origin"] = again.get("origin")
+        return row
+
+    def _by_jax(self, name: str, folder: Path) -> dict[str, Any]:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            return {"error": f"left out: the run has had its {self._options.budget:.0f} s"}
+        hopeless = CASES[name].hopeless
+        limit = self._options.limit if hopeless is None else self._options.patience
+        row = self._one(name, "jax", folder, limit, [])
+        row["limit_s"] = limit
+        if hopeless is not None and "error" in row:
+            row["error"] += f" ({hopeless})"
+        return row
+
+    def _one(
+        self, name: str, who: str, folder: Path, limit: float, more: list[str]
+    ) -> dict[str, Any]:
+        tallax = self._options.tallax
+        environment = {
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",
+            "GRIDFUSE_CACHE_DIR": str(folder / "cache"),
+            "PYTHONPATH": os.pathsep.join(filter(None, [tallax, os.environ.get("PYTHONPATH")])),
+        }
+        command = [sys.executable, __file__, "--one", name, who, *more]
+        return _last_line(command, limit, environment)
 
 
-def _one(
-    name: str, who: str, environment: dict[str, str], limit: float, more: list[str]
+def _last_line(
+    command: list[str], limit: float, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--one", name, who, *more]
+    """What a process says in the end, or what became of it."""
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=limit
@@ -290,26 +372,16 @@ def _one(
         return {"error": f"not finished in {limit:.0f} s"}
     if done.returncode != 0:
         return {"error": (done.stderr.strip().splitlines() or ["it failed"])[-1][:300]}
-    return json.loads(done.stdout.splitlines()[-1])
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row
 
 
 def _plan(program: Path, limit: float) -> dict[str, Any]:
-    """Import, compile, save and run in Node: `run_plan.ts`, bundled."""
+    """Import, compile, save and run in Node: `jax-plan.ts`, bundled."""
     script = os.environ.get("GRIDFUSE_RUN_PLAN")
     if script is None:
         return {"error": "start it with `npm run bench -- jax`"}
-    try:
-        done = subprocess.run(
-            ["node", "--stack-size=4000", script, str(program)],
-            capture_output=True,
-            text=True,
-            timeout=limit,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"not finished in {limit:.0f} s"}
-    if done.returncode != 0:
-        return {"error": (done.stderr.strip().splitlines() or ["it failed"])[-1][:300]}
-    return json.loads(done.stdout.splitlines()[-1])
+    return _last_line(["node", "--stack-size=4000", script, str(program)], limit)
 
 
 COLUMNS = (
@@ -317,6 +389,11 @@ COLUMNS = (
     ("JAX, later calls", "jax", "warm_ms"),
     ("trace", "gridfuse", "trace_ms"),
     ("gridfuse, first call", "gridfuse", "ours_ms"),
+    ("of it export", "gridfuse", "export_ms"),
+    ("import", "gridfuse", "import_ms"),
+    ("compile", "gridfuse", "compile_ms"),
+    ("first run", "gridfuse", "first_run_ms"),
+    ("in a warm engine", "gridfuse", "again_ms"),
     ("of a kept plan", "gridfuse", "disk_ms"),
     ("later calls", "gridfuse", "warm_ms"),
     ("empty callback", "gridfuse", "empty_ms"),
@@ -337,7 +414,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
         for _, who, key in COLUMNS:
             row = by.get((case, who), {})
             if "error" in row:
-                cells.append(row["error"] if key == "cold_ms" or who == "gridfuse" else "")
+                cells.append(row["error"] if key in ("cold_ms", "ours_ms") else "")
             else:
                 cells.append(_ms(row.get(key)))
         lines.append(f"| {case} | {' | '.join(cells)} |")

@@ -21,6 +21,7 @@ type Request =
       readonly op: "load";
       readonly key: string;
       readonly mode: ImportOptions;
+      readonly keep: boolean;
       readonly at: Place;
       readonly bytes: number;
     }
@@ -48,8 +49,10 @@ async function answer(request: Request): Promise<unknown> {
       return {};
     case "find":
       return programs.find(request.key) ?? { unknown: true };
-    case "load":
-      return programs.load(request.key, bytesAt(request.at, request.bytes), request.mode);
+    case "load": {
+      const { key, at, bytes, mode, keep } = request;
+      return programs.load(key, bytesAt(at, bytes), mode, keep);
+    }
     case "inspect":
       return inspectJaxpr(bytesAt(request.at, request.bytes));
     case "explain":

@@ -78,7 +78,7 @@ export class Programs {
   }
 
   /** @throws BuildError, CompileError, OutOfMemoryError */
-  load(key: string, bytes: Uint8Array, mode: ImportOptions): Loaded {
+  load(key: string, bytes: Uint8Array, mode: ImportOptions, keep: boolean): Loaded {
     const t0 = performance.now();
     const program = importProgram(bytes, mode);
     const t1 = performance.now();
@@ -86,7 +86,7 @@ export class Programs {
     const t2 = performance.now();
     const entry = this.#enter(key, plan, plan.steps.length);
     const t3 = performance.now();
-    this.#store.put(key, plan);
+    if (keep) this.#store.put(key, plan);
     this.kind ??= "made";
     return this.#describe(entry, "program", {
       import: t1 - t0,

@@ -119,14 +119,17 @@ class KernelCall:
     def _keep(self, sizes: tuple[int, ...], program: _client.Program) -> _client.Program:
         self._programs[sizes] = program
         self.record.origin = program.origin
+        self.record.parts.update(program.ms)
         return program
 
     def _written(self, sizes: tuple[int, ...]) -> tuple[str, bytes]:
         """Key and bytes of the program."""
         known = self._exported.get(sizes)
         if known is None:
+            started = time.perf_counter()
             data = self.export(sizes, locations=self.mode.bounds == "report")
             known = self._exported[sizes] = (_client.key_of(data, self.mode), data)
+            self.record.parts["export"] = (time.perf_counter() - started) * 1e3
             dump = os.environ.get("GRIDFUSE_DUMP")
             if dump:
                 Path(dump, f"{self.name}-{known[0][:12]}.gfjx").write_bytes(data)

@@ -19,6 +19,8 @@ class CallRecord:
       reason: why it did not run.
       grid_points: steps of the grid; None where its extent is computed.
       compile_ms: export, import, compilation and preparation; or reading it from the cache.
+      parts: what of that each took: `export` in Python, and in the engine `import`, `compile` and `prepare`, or `read` and
+        `prepare`, which may have been done while JAX did something else.
       run_ms: all its runs together.
       runs: how many there were.
       origin: where the compiled program came from: `program`, `memory` or `disk`.
@@ -29,6 +31,7 @@ class CallRecord:
     reason: str | None = None
     grid_points: int | None = None
     compile_ms: float = 0.0
+    parts: dict[str, float] = dataclasses.field(default_factory=dict)
     run_ms: float = 0.0
     runs: int = 0
     origin: str | None = None

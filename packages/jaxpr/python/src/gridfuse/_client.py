@@ -216,7 +216,8 @@ class Session:
         """The same, for later: JAX goes on while the engine reads the plan."""
         return Coming(self, key, self.ask_ahead({"op": "find", "key": key}))
 
-    def load(self, key: str, data: bytes, mode: Mode) -> Program:
+    def load(self, key: str, data: bytes, mode: Mode, *, keep: bool = True) -> Program:
+        """Has a program compiled, whose plan other processes will find if it is to be kept."""
         block = self._put(data)
         try:
             at = [block.file, block.offset]
@@ -224,6 +225,7 @@ class Session:
                 "op": "load",
                 "key": key,
                 "mode": mode._asdict(),
+                "keep": keep,
                 "at": at,
                 "bytes": len(data),
             }
