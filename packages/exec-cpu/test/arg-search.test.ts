@@ -15,7 +15,8 @@ test("the first extreme of every row, whatever its length", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 5 }),
-      fc.integer({ min: 1, max: 300 }),
+      // Up to some segments of 256.
+      fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 200, max: 1100 })),
       fc.constantFrom(...dtypes),
       // How many of the elements are others than the first few: small numbers make ties.
       fc.integer({ min: 1, max: 300 }),

@@ -1,71 +1,109 @@
 /**
- * `argmax` and `argmin` along the lanes. After a while hardly anything beats the best so far, so a whole group of vectors
- * is asked one question, whether all of it is no better, and only a group that says no is looked at: there the
- * first place that holds the group's extreme element is the place, a NaN before anything else.
+ * `argmax` and `argmin` along the lanes, in two readings: one that only knows what the extreme element is and in which segment
+ * it first is, without a branch, and one that looks for its place there.
+ *
+ * Floats are folded by one instruction a vector, which passes over NaNs; that there was one shows in the sum of all, which
+ * a NaN makes a NaN. So may infinities of both signs: then a search for the NaN finds none.
  */
-import { type DType, extreme, isFloat, type Reduction } from "@gridfuse/plan";
-import { heldType, laneWord } from "../wasm/held.ts";
+import {
+  accumulators,
+  type DType,
+  extreme,
+  isFloat,
+  type Reduction,
+  segmentLength,
+} from "@gridfuse/plan";
+import { heldType, isHalf, laneWord } from "../wasm/held.ts";
 import { emitConvert, type Push } from "../wasm/scalar-ops.ts";
-import { emitVectorBinary, emitVectorCompare } from "../wasm/vector-ops.ts";
+import { emitVectorBinary, emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
 import { type Accumulator, pushSplat, pushValid } from "./reductions.ts";
+
+/** Sets local `place` to the first index at or after local `from` whose lane `test` marks, or to −1. */
+export type Search = (from: number, test: (value: Push) => void, place: number) => void;
 
 export class ArgSearch implements Accumulator {
   readonly #nest: Nest;
   readonly #dtype: DType;
+  /** What values are compared as: the 16-bit floats as float32. */
+  readonly #held: DType;
   readonly #result: DType;
   readonly #greatest: boolean;
-  /** The best so far in every lane; beyond everything once a NaN was seen. */
+  readonly #extent: number;
+  readonly #search: Search;
+  readonly #hasSegments: boolean;
+  /** The extreme elements of the segment, by quad. */
+  readonly #sides: readonly number[];
+  /** What a NaN shows in; none for integers. */
+  readonly #sums: readonly number[];
+  /** The extreme element so far in every lane, and the first segment that has it. */
   readonly #best: number;
   readonly #where: number;
-  readonly #found: number;
-  readonly #bits: number;
+  readonly #place: number;
   readonly #answer: number;
 
-  /** @param dtype of the compared values */
-  constructor(nest: Nest, { op, dtype: result }: Reduction, dtype: DType) {
+  /**
+   * @param dtype of the compared values
+   * @param extent of the reduced index
+   */
+  constructor(
+    nest: Nest,
+    { op, dtype: result }: Reduction,
+    dtype: DType,
+    extent: number,
+    search: Search,
+  ) {
     this.#nest = nest;
     this.#dtype = dtype;
+    this.#held = isFloat(dtype) ? "float32" : dtype;
     this.#result = result;
     this.#greatest = op === "argmax";
+    this.#extent = extent;
+    this.#search = search;
+    this.#hasSegments = extent > segmentLength;
+    const count = Math.min(Math.max(Math.ceil(extent / 4), 1), accumulators / 4);
+    this.#sides = Array.from({ length: count }, () => nest.local("v128"));
+    this.#sums = isFloat(dtype) ? this.#sides.map(() => nest.local("v128")) : [];
     this.#best = nest.local("v128");
-    this.#where = nest.local("i32");
-    this.#found = nest.local("i32");
-    this.#bits = nest.local("i32");
+    this.#where = nest.local("v128");
+    this.#place = nest.local("i32");
     this.#answer = nest.local(heldType(result));
   }
 
-  #extreme(sign: 1 | -1): number {
-    return laneWord(this.#dtype, extreme(this.#dtype, sign));
-  }
   get #worst(): number {
-    return this.#extreme(this.#greatest ? -1 : 1);
-  }
-  get #beyondAll(): number {
-    return this.#extreme(this.#greatest ? 1 : -1);
+    return laneWord(this.#held, extreme(this.#held, this.#greatest ? -1 : 1));
   }
 
   begin(): void {
     const { code } = this.#nest;
-    // Whatever ties with the worst value before anything was seen has place 0 as well.
     pushSplat(code, this.#worst).set(this.#best);
-    code.i32(0).set(this.#where).i32(0).set(this.#found);
+    if (this.#hasSegments) pushSplat(code, 0).set(this.#where);
+    for (const sum of this.#sums) pushSplat(code, 0).set(sum);
   }
-  beginSegment(): void {}
-  endSegment(): void {}
+  beginSegment(): void {
+    for (const side of this.#sides) pushSplat(this.#nest.code, this.#worst).set(side);
+  }
 
-  accumulate(values: readonly Push[], valid: number, index: Push): void {
-    const nest = this.#nest;
-    const counted = values.map((value, part) => this.#counted(value, valid - 4 * part));
-    for (const [part, value] of counted.entries()) {
-      // False for a NaN.
-      const compare = this.#greatest ? "le" : "ge";
-      emitVectorCompare(nest, compare, this.#dtype, value, (code) => code.get(this.#best));
-      if (part > 0) nest.code.op("v128.and");
+  accumulate(values: readonly Push[], valid: number): void {
+    const { code } = this.#nest;
+    for (const [part, value] of values.entries()) {
+      const held = this.#counted(this.#wide(value), valid - 4 * part);
+      this.#join(this.#sides[part] as number, held);
+      const sum = this.#sums[part];
+      if (sum === undefined) continue;
+      code.get(sum);
+      held(code);
+      code.op("f32x4.add").set(sum);
     }
-    nest.code.op("i32x4.bitmask").i32(15).op("i32.ne").if();
-    nest.code.append(nest.branch(() => this.#look(counted, index)));
-    nest.code.end();
+  }
+
+  /** The value as it is compared. */
+  #wide(value: Push): Push {
+    if (!isHalf(this.#dtype)) return value;
+    const local = this.#nest.local("v128");
+    emitVectorConvert(this.#nest, this.#dtype, "float32", value);
+    this.#nest.code.set(local);
+    return (code) => code.get(local);
   }
 
   /** The value, with the worst there is in lanes that do not count. */
@@ -80,93 +118,111 @@ export class ArgSearch implements Accumulator {
     return (into) => into.get(local);
   }
 
-  #look(values: readonly Push[], index: Push): void {
+  /** The more extreme of what `into` holds and a value, which is not taken where it is a NaN. */
+  #join(into: number, value: Push): void {
     const { code } = this.#nest;
-    code.get(this.#found).op("i32.eqz").if();
-    if (isFloat(this.#dtype)) {
-      this.#pushPlaces(values, (value) => {
-        emitVectorCompare(this.#nest, "ne", this.#dtype, value, value);
-      });
-      code.tee(this.#bits).if();
-      this.#take(index);
-      code.i32(1).set(this.#found);
-      pushSplat(code, this.#beyondAll).set(this.#best).else();
+    if (this.#held === "float32") {
+      code.get(into);
+      value(code);
+      code.op(this.#greatest ? "f32x4.pmax" : "f32x4.pmin");
+    } else {
+      const op = this.#greatest ? "max" : "min";
+      emitVectorBinary(this.#nest, op, this.#held, (to) => to.get(into), value);
     }
-    this.#findExtreme(values);
-    this.#pushPlaces(values, (value) => {
-      emitVectorCompare(this.#nest, "eq", this.#dtype, value, (into) => into.get(this.#best));
-    });
-    code.set(this.#bits);
-    this.#take(index);
-    if (isFloat(this.#dtype)) code.end();
-    code.end();
+    code.set(into);
   }
 
-  /** Pushes a bit for each lane of all values, the lowest for the first. */
-  #pushPlaces(values: readonly Push[], mask: (value: Push) => void): void {
+  endSegment(before: Push): void {
     const { code } = this.#nest;
-    for (const [part, value] of values.entries()) {
-      mask(value);
-      code.op("i32x4.bitmask");
-      if (part === 0) continue;
-      code
-        .i32(4 * part)
-        .op("i32.shl")
-        .op("i32.or");
+    const [first, ...others] = this.#sides as [number, ...number[]];
+    for (const side of others) this.#join(first, (into) => into.get(side));
+    if (this.#hasSegments) {
+      before(code);
+      code.op("i32x4.splat").get(this.#where);
+      const isBeyond = this.#greatest ? "gt" : "lt";
+      this.#compare(isBeyond, (into) => into.get(first));
+      code.op("v128.bitselect").set(this.#where);
     }
-  }
-  #take(index: Push): void {
-    const { code } = this.#nest;
-    index(code);
-    code.get(this.#bits).op("i32.ctz").op("i32.add").set(this.#where);
+    this.#join(this.#best, (into) => into.get(first));
   }
 
-  /** The extreme element of the group into all lanes of `best`; there is no NaN, and zeros are all alike. */
-  #findExtreme(values: readonly Push[]): void {
-    const nest = this.#nest;
-    const join = (x: Push, y: Push): Push => {
-      const local = nest.local("v128");
-      if (this.#dtype === "float32") {
-        x(nest.code);
-        y(nest.code);
-        nest.code.op(this.#greatest ? "f32x4.pmax" : "f32x4.pmin");
-      } else {
-        emitVectorBinary(nest, this.#greatest ? "max" : "min", this.#dtype, x, y);
-      }
-      nest.code.set(local);
-      return (code) => code.get(local);
-    };
-    let left = values;
-    while (left.length > 1) {
-      const pairs: Push[] = [];
-      for (let i = 0; i < left.length; i += 2) {
-        const [x, y] = left.slice(i, i + 2) as [Push, Push?];
-        pairs.push(y === undefined ? x : join(x, y));
-      }
-      left = pairs;
-    }
-    let most = left[0] as Push;
-    for (const order of [
-      [2, 3, 0, 1],
-      [1, 0, 3, 2],
-    ]) {
-      const before = most;
-      most = join(before, (code) => {
-        before(code);
-        before(code);
-        code.shuffleLanes(order);
-      });
-    }
-    most(nest.code);
-    nest.code.set(this.#best);
+  #compare(op: "gt" | "lt" | "eq", value: Push): void {
+    emitVectorCompare(this.#nest, op, this.#held, value, (code) => code.get(this.#best));
   }
 
   finish(): void {
     const { code, helpers } = this.#nest;
-    emitConvert(code, helpers, "int32", this.#result, (into) => into.get(this.#where));
+    if (this.#extent === 0) code.i32(0).set(this.#place);
+    else this.#find();
+    emitConvert(code, helpers, "int32", this.#result, (into) => into.get(this.#place));
     code.set(this.#answer);
   }
+
+  #find(): void {
+    const { code } = this.#nest;
+    const from = this.#nest.local("i32");
+    this.#firstSegment();
+    code.set(from);
+    const equal = (value: Push): void => this.#compare("eq", this.#wide(value));
+    if (this.#sums.length === 0) {
+      this.#search(from, equal, this.#place);
+      return;
+    }
+    code.i32(-1).set(this.#place);
+    this.#pushUnordered();
+    const zero = this.#nest.local("i32");
+    code.if().i32(0).set(zero);
+    this.#search(
+      zero,
+      (value) => {
+        const held = this.#wide(value);
+        emitVectorCompare(this.#nest, "ne", this.#held, held, held);
+      },
+      this.#place,
+    );
+    code.end();
+    code.get(this.#place).i32(0).op("i32.lt_s").if();
+    this.#search(from, equal, this.#place);
+    code.end();
+  }
+
+  /** Spreads the extreme element over all lanes of `best`, and pushes where its first segment begins. */
+  #firstSegment(): void {
+    const { code } = this.#nest;
+    const lanes = this.#nest.local("v128");
+    code.get(this.#best).set(lanes);
+    for (const order of turns) {
+      this.#join(this.#best, (into) => into.get(this.#best).get(this.#best).shuffleLanes(order));
+    }
+    if (!this.#hasSegments) {
+      code.i32(0);
+      return;
+    }
+    code.get(this.#where);
+    pushSplat(code, 0xffffffff);
+    this.#compare("eq", (into) => into.get(lanes));
+    code.op("v128.bitselect").set(lanes);
+    for (const order of turns) {
+      code.get(lanes).get(lanes).get(lanes).shuffleLanes(order).op("i32x4.min_u").set(lanes);
+    }
+    code.get(lanes).lane("i32x4.extract_lane", 0).i32(Math.log2(segmentLength)).op("i32.shl");
+  }
+
+  /** Pushes whether there may be a NaN. */
+  #pushUnordered(): void {
+    const { code } = this.#nest;
+    const [first, ...others] = this.#sums as [number, ...number[]];
+    for (const sum of others) code.get(first).get(sum).op("f32x4.add").set(first);
+    code.get(first).get(first).op("f32x4.ne").op("v128.any_true");
+  }
+
   result(): Push {
     return (code) => code.get(this.#answer);
   }
 }
+
+/** Orders of lanes that bring each to all others in two steps. */
+const turns = [
+  [2, 3, 0, 1],
+  [1, 0, 3, 2],
+] as const;

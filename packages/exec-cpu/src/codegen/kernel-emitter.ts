@@ -1,0 +1,292 @@
+/**
+ * The loops of a kernel and what its stages compute in them: points lo ≤ i < hi of its outermost loop.
+ *
+ * Lanes run along one of two axes. "Inner": along the last axis of each stage, the flattened index of a
+ * reduction included. "Outer": along the kernel's last outer axis, all stages inside; that is where
+ * elementwise kernels go, and reductions whose operands are contiguous across points rather than along
+ * the reduced index (column sums, windows). Kernels with dtypes that have no lanes run point by point.
+ */
+import { InternalError } from "@gridfuse/plan";
+import type { KernelForm, StageForm } from "./kernel-form.ts";
+import { type Mode, reduces } from "./kernel-mode.ts";
+import { emitReduction, noAxis } from "./kernel-reduce.ts";
+import { emitWrites } from "./kernel-writes.ts";
+import {
+  type Block,
+  blockAxis,
+  fullBlock,
+  type LaneAxis,
+  lastBlock,
+  partsOf,
+  scalarBlock,
+} from "./lanes.ts";
+import { blockLoop } from "./loops.ts";
+import type { Address, Nest } from "./nest.ts";
+import { Program } from "./program.ts";
+import { analyseProgram, valuesIn } from "./program-facts.ts";
+import type { Accumulator } from "./reductions.ts";
+import type { CodegenContext } from "./step-function.ts";
+
+/** Up to so many nodes four quads at a time hide latencies, though constants no longer fit into registers; beyond, two. */
+const widestLimit = 64;
+const wideLimit = 160;
+/** More results than this at one point keep the machine busy, and its registers full, by themselves: two quads only spill. */
+const wideWrites = 4;
+/** The same for four quads, where lanes run across points that reduce: whole cache lines of columns. */
+const crossingLimit = 24;
+
+const countComputed = ({ nodes }: StageForm): number =>
+  nodes.reduce((total, { op }) => total + (op === "const" ? 0 : 1), 0);
+
+export class KernelEmitter {
+  readonly #context: CodegenContext;
+  readonly #addresses: readonly Address[];
+  readonly #form: KernelForm;
+  readonly #mode: Mode;
+  readonly #nest: Nest;
+  readonly #results: (readonly Accumulator[])[] = [];
+  /** Whether this runs only where another function could not. */
+  readonly #isFallback: boolean;
+  /** Collects conditions that must not hold. */
+  readonly #late: number | undefined;
+  /** The block of outer points being written, where lanes run across points. */
+  #across: Block = scalarBlock;
+
+  constructor(
+    context: CodegenContext,
+    addresses: readonly Address[],
+    form: KernelForm,
+    mode: Mode,
+    nest: Nest,
+    isFallback: boolean,
+  ) {
+    this.#isFallback = isFallback;
+    this.#context = context;
+    this.#addresses = addresses;
+    this.#form = form;
+    this.#mode = mode;
+    this.#nest = nest;
+    const isOptimistic = form.stages.some(({ late }) => late !== undefined);
+    this.#late = isOptimistic ? nest.local("v128") : undefined;
+  }
+
+  get #lanesAcross(): LaneAxis | undefined {
+    return this.#mode === "outer" ? this.#form.outer.at(-1) : undefined;
+  }
+
+  #place(axis: number, local: number, level: number): void {
+    this.#nest.axes.set(axis, { local, level, unit: 1 });
+  }
+  #placeBlocks(lanes: LaneAxis, { width }: Block): void {
+    const { local, level } = this.#nest.axes.get(lanes.axis) as { local: number; level: number };
+    this.#nest.axes.set(blockAxis(lanes), { local, level, unit: width });
+  }
+
+  emit(): void {
+    const nest = this.#nest;
+    for (const [i, { axis }] of this.#form.outer.entries()) {
+      this.#place(axis, nest.local("i32"), i + 1);
+    }
+    this.#outerLoop(0);
+    if (this.#late !== undefined) this.#nest.code.get(this.#late).op("v128.any_true");
+  }
+
+  /** Notes where a condition holds, in lanes that count or not. */
+  #noteLate(stage: StageForm, program: Program, block: Block): void {
+    const { code } = this.#nest;
+    const late = this.#late as number;
+    for (const condition of stage.late ?? []) {
+      if (block.width === 1) {
+        code.get(late).i32(0);
+        program.scalar(condition)(code);
+        code.op("i32.sub").op("i32x4.splat").op("v128.or").set(late);
+        continue;
+      }
+      for (const part of partsOf(block)) {
+        code.get(late);
+        program.vector(condition, part)(code);
+        code.op("v128.or").set(late);
+      }
+    }
+  }
+
+  #outerLoop(depth: number): void {
+    const { outer } = this.#form;
+    const loop = outer[depth];
+    if (loop === undefined) {
+      this.#stages(scalarBlock);
+      return;
+    }
+    const { code } = this.#nest;
+    const { local } = this.#nest.axes.get(loop.axis) as { local: number };
+    const end = depth === 0 ? { local: 1 } : { constant: loop.extent };
+    if (depth === 0) code.get(0).set(local);
+    else code.i32(0).set(local);
+    if (depth === outer.length - 1 && this.#lanesAcross !== undefined) {
+      this.#laneLoops(loop, local, end, (block) => this.#stages(block));
+    } else {
+      blockLoop(this.#nest, local, 1, end, true, () => this.#outerLoop(depth + 1));
+    }
+  }
+
+  /** The points of a lane axis: wide blocks, then one quad, then what is left of a quad. */
+  #laneLoops(
+    lanes: LaneAxis,
+    local: number,
+    end: { readonly constant: number } | { readonly local: number },
+    body: (block: Block) => void,
+  ): void {
+    const { extent } = lanes;
+    const nest = this.#nest;
+    const run = (block: Block): void => {
+      this.#placeBlocks(lanes, block);
+      body(block);
+    };
+    const wide = this.#wideWidth();
+    const rest = extent % wide;
+    if (extent >= wide) {
+      blockLoop(nest, local, wide, end, "constant" in end, () => run(fullBlock(wide)));
+    }
+    if (wide > 4 && rest >= 4) blockLoop(nest, local, 4, end, false, () => run(fullBlock(4)));
+    const last = extent % 4;
+    if (last === 0) return;
+    const tail = nest.nested(() => run(lastBlock(extent, last)));
+    nest.code.get(local);
+    if ("constant" in end) nest.code.i32(end.constant);
+    else nest.code.get(end.local);
+    nest.code.op("i32.lt_u").if().append(tail).end();
+  }
+
+  #wideWidth(): 4 | 8 | 16 {
+    const nodes = this.#form.stages.reduce((total, stage) => total + countComputed(stage), 0);
+    const crossing = this.#mode === "outer" && reduces(this.#form);
+    if (crossing) return nodes > crossingLimit ? 4 : 16;
+    const writes = Math.max(...this.#form.stages.map((stage) => stage.writes.length));
+    if (nodes > wideLimit || writes > wideWrites || this.#isFallback) return 4;
+    return nodes > widestLimit ? 8 : 16;
+  }
+
+  #stages(across: Block): void {
+    this.#across = across;
+    const separate = reduces(this.#form);
+    for (const [i, stage] of this.#form.stages.entries()) {
+      if (separate) this.#nest.code.append(this.#nest.nested(() => this.#stage(i, stage)));
+      else this.#stage(i, stage);
+    }
+  }
+
+  #stage(number: number, stage: StageForm): void {
+    const nest = this.#nest;
+    const before = nest.level;
+    for (const [i, { axis }] of stage.inner.entries()) {
+      // A reduction walks over its axis in segments of groups: two levels.
+      const level = before + i + (stage.reductions.length > 0 ? 2 : 1);
+      this.#place(axis, nest.local("i32"), level);
+    }
+    const program = this.#program(number, stage, before);
+    program.bind();
+    if (stage.reductions.length > 0) this.#results[number] = this.#reduce(stage, program);
+    else this.#map(stage, program, 0);
+  }
+
+  #lanesOf(stage: StageForm): LaneAxis | undefined {
+    if (this.#mode === "outer") return this.#lanesAcross;
+    if (this.#mode === "scalar") return undefined;
+    return stage.inner.at(-1) ?? (stage.reductions.length > 0 ? noAxis : undefined);
+  }
+
+  #program(number: number, stage: StageForm, reducedLevel: number): Program {
+    const nest = this.#nest;
+    const lanes = this.#lanesOf(stage);
+    const roots = [
+      ...(stage.late ?? []),
+      ...stage.reductions.map(({ value }) => value),
+      ...stage.writes.flatMap(({ value, index, guard }) => [
+        value,
+        ...valuesIn(index),
+        ...guard.flatMap((range) => valuesIn(range.index)),
+      ]),
+    ];
+    const level: number[] = [];
+    nest.values = {
+      level: (node) => level[node] as number,
+      push: () => {
+        throw new RangeError("nothing is emitted while a program is analysed");
+      },
+    };
+    const facts = analyseProgram(
+      stage.nodes,
+      roots,
+      {
+        levelOf: (e) => nest.levelOf(e),
+        laneAxis: lanes?.axis,
+        reducedLevel,
+        reducedVaries: this.#mode === "outer",
+      },
+      level,
+    );
+    return new Program(nest, {
+      id: number,
+      nodes: stage.nodes,
+      facts,
+      lanes,
+      addresses: this.#addresses,
+      contractions: stage.contractions,
+      folded: stage.folded,
+      reduced: (of, reduction, part) => {
+        const result = this.#results[of]?.[reduction];
+        if (result === undefined) {
+          throw new InternalError("GF9303", `stage ${of} has no reduction ${reduction}`);
+        }
+        return result.result(part);
+      },
+    });
+  }
+
+  // ── Stages that only write ────────────────────────────────────────────────────────────────
+
+  #map(stage: StageForm, program: Program, depth: number): void {
+    const nest = this.#nest;
+    const loop = stage.inner[depth];
+    if (loop === undefined) {
+      this.#body(stage, program, this.#mode === "outer" ? this.#across : scalarBlock);
+      return;
+    }
+    if (loop.extent === 0) return;
+    const { local } = nest.axes.get(loop.axis) as { local: number };
+    nest.code.i32(0).set(local);
+    const end = { constant: loop.extent };
+    if (this.#mode === "inner" && depth === stage.inner.length - 1) {
+      this.#laneLoops(loop, local, end, (block) => this.#body(stage, program, block));
+    } else {
+      blockLoop(nest, local, 1, end, true, () => this.#map(stage, program, depth + 1));
+    }
+  }
+
+  #body(stage: StageForm, program: Program, block: Block): void {
+    program.emitAll(block);
+    this.#finish(stage, program, block);
+  }
+
+  #reduce(stage: StageForm, program: Program): readonly Accumulator[] {
+    return emitReduction(
+      {
+        nest: this.#nest,
+        mode: this.#mode,
+        across: this.#across,
+        scratch: this.#context.scratch,
+        place: (axis, local, level) => this.#place(axis, local, level),
+        placeBlocks: (lanes, block) => this.#placeBlocks(lanes, block),
+        finish: (block) => this.#finish(stage, program, block),
+      },
+      stage,
+      program,
+    );
+  }
+
+  /** What follows the values of a block. */
+  #finish(stage: StageForm, program: Program, block: Block): void {
+    this.#noteLate(stage, program, block);
+    emitWrites(this.#nest, this.#addresses, program, stage.writes, block);
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * A stage that folds: its values one group after the other, in segments where the plan's order or a search asks for them.
+ */
+import { accumulators, type DType, isArg, isOrdered, segmentLength } from "@gridfuse/plan";
+import { argsOf, type ScalarNode } from "@gridfuse/plan/scalar";
+import type { Code } from "../wasm/code.ts";
+import type { Push } from "../wasm/scalar-ops.ts";
+import { ArgFold } from "./arg-fold.ts";
+import { ArgSearch } from "./arg-search.ts";
+import { BlockFold } from "./block-fold.ts";
+import { ExtremeFold, foldsExtremes } from "./extreme-fold.ts";
+import type { LoopAxis, StageForm } from "./kernel-form.ts";
+import type { Mode } from "./kernel-mode.ts";
+import { type Block, fullBlock, type LaneAxis, lastBlock, partsOf, scalarBlock } from "./lanes.ts";
+import type { Nest } from "./nest.ts";
+import type { Program } from "./program.ts";
+import type { Accumulator } from "./reductions.ts";
+import { quadElement, SlotFold, scalarElement, slotBytes } from "./slot-fold.ts";
+
+/** What a reduction of a single value runs over. */
+export const noAxis: LoopAxis = { axis: -1, extent: 1 };
+
+/** The kernel around a stage. */
+export interface Surroundings {
+  readonly nest: Nest;
+  readonly mode: Mode;
+  /** The outer points that lanes run across, where they do. */
+  readonly across: Block;
+  /** Address of scratch memory. */
+  readonly scratch: number;
+  place(axis: number, local: number, level: number): void;
+  placeBlocks(lanes: LaneAxis, block: Block): void;
+  /** What follows the values of a block. */
+  finish(block: Block): void;
+}
+
+/** Emits the stage, and gives what holds its results. */
+export function emitReduction(
+  around: Surroundings,
+  stage: StageForm,
+  program: Program,
+): readonly Accumulator[] {
+  return new Reducer(around, stage, program).emit();
+}
+
+class Reducer {
+  readonly #around: Surroundings;
+  readonly #nest: Nest;
+  readonly #stage: StageForm;
+  readonly #program: Program;
+  readonly #loop: LoopAxis;
+  /** Holds the reduced index. */
+  readonly #local: number;
+  /** Values in a segment. */
+  readonly #length: number;
+  readonly #folds: readonly Accumulator[];
+
+  constructor(around: Surroundings, stage: StageForm, program: Program) {
+    const { nest, mode } = around;
+    this.#around = around;
+    this.#nest = nest;
+    this.#stage = stage;
+    this.#program = program;
+    const loop = stage.inner[0] ?? noAxis;
+    this.#loop = loop;
+    this.#local = nest.axes.get(loop.axis)?.local ?? nest.local("i32");
+    const hasSegments = stage.reductions.some(
+      (of) => isOrdered(of) || (mode === "inner" && isArg(of.op)),
+    );
+    this.#length = hasSegments ? segmentLength : loop.extent;
+    const segments = loop.extent === 0 ? 0 : Math.ceil(loop.extent / this.#length);
+    this.#folds = this.#accumulators(loop.extent, segments);
+  }
+
+  #accumulators(extent: number, segments: number): readonly Accumulator[] {
+    const { nest, mode, across } = this.#around;
+    const parts = mode === "outer" ? across.width / 4 : 1;
+    let { scratch } = this.#around;
+    return this.#stage.reductions.map((reduction): Accumulator => {
+      const { op, dtype, value } = reduction;
+      if (isArg(op)) {
+        const of: DType = this.#stage.nodes[value]?.dtype ?? "float32";
+        if (mode === "inner") {
+          return new ArgSearch(nest, reduction, of, extent, (from, test, place) =>
+            this.#search(value, from, test, place),
+          );
+        }
+        return new ArgFold(nest, reduction, of, mode === "outer" ? "quads" : "scalar", parts);
+      }
+      if (mode === "inner") {
+        return foldsExtremes(reduction)
+          ? new ExtremeFold(nest, reduction, extent)
+          : new BlockFold(nest, reduction, extent, segments);
+      }
+      const element = mode === "outer" ? quadElement : scalarElement(dtype);
+      const at = scratch;
+      scratch += slotBytes(parts);
+      return new SlotFold(nest, reduction, element, parts, extent, segments, at);
+    });
+  }
+
+  emit(): readonly Accumulator[] {
+    const nest = this.#nest;
+    const [loop, local, length, folds] = [this.#loop, this.#local, this.#length, this.#folds];
+    this.#around.place(loop.axis, local, nest.level + 2);
+
+    nest.code.i32(0).set(local);
+    for (const fold of folds) fold.begin();
+    const whole = Math.floor(loop.extent / length);
+    if (whole > 0) {
+      const segment = (): void => {
+        this.#segment(length);
+      };
+      if (whole === 1) {
+        nest.code.append(nest.nested(segment));
+        this.#endSegment(0);
+      } else {
+        const inner = nest.nested(() => {
+          segment();
+          this.#endSegment(local);
+        });
+        nest.code.loop().append(inner);
+        nest.code
+          .get(local)
+          .i32(whole * length)
+          .op("i32.lt_u")
+          .brIf(0)
+          .end();
+      }
+    }
+    if (loop.extent % length > 0 || loop.extent === 0) {
+      nest.code.append(
+        nest.nested(() => {
+          this.#segment(loop.extent % length);
+        }),
+      );
+      for (const fold of folds) fold.endSegment((code) => code.i32(whole));
+    }
+    for (const fold of folds) fold.finish();
+    return folds;
+  }
+
+  /** `at` is 0 for the only segment of its kind, or the local that has reached its end. */
+  #endSegment(at: number): void {
+    const before: Push = (code) => {
+      if (at === 0) code.i32(0);
+      else code.get(at).i32(Math.log2(segmentLength)).op("i32.shr_u").i32(1).op("i32.sub");
+    };
+    for (const fold of this.#folds) fold.endSegment(before);
+  }
+
+  /** The next `length` values of the reduced index; the last segment may be cut short. */
+  #segment(length: number): void {
+    const nest = this.#nest;
+    const { mode } = this.#around;
+    const [stage, program, folds] = [this.#stage, this.#program, this.#folds];
+    const [loop, local] = [this.#loop, this.#local];
+    for (const fold of folds) fold.beginSegment();
+    const group = mode === "inner" ? accumulators : 1;
+    const accumulate = (block: Block): void => {
+      program.emitAll(block);
+      for (const [i, { value }] of stage.reductions.entries()) {
+        const fold = folds[i] as Accumulator;
+        const isFolded = stage.folded?.has(value) && block.valid === block.width;
+        if (isFolded && fold.accumulateProducts !== undefined) {
+          const [x, y] = argsOf(stage.nodes[value] as ScalarNode) as [number, number];
+          fold.accumulateProducts(
+            partsOf(block).map((part) => [program.vector(x, part), program.vector(y, part)]),
+          );
+          continue;
+        }
+        const values =
+          block.width === 1
+            ? [program.scalar(value)]
+            : partsOf(block).map((part) => program.vector(value, part));
+        fold.accumulate(values, block.valid, (code) => code.get(local));
+      }
+      this.#around.finish(block);
+    };
+    const across = mode === "outer" ? this.#around.across : scalarBlock;
+    const groups = Math.floor(length / group);
+    if (groups > 0) {
+      const block = mode === "inner" ? fullBlock(group) : across;
+      const inner = nest.nested(() => {
+        if (mode === "inner") this.#around.placeBlocks(loop, block);
+        accumulate(block);
+      });
+      const looping = groups > 1 || loop.extent > length;
+      if (looping) nest.code.loop();
+      nest.code.append(inner).get(local).i32(group).op("i32.add").set(local);
+      if (looping) {
+        nest.code.get(local);
+        // A whole segment ends at the next multiple of its length, whichever it is.
+        if (length === segmentLength) nest.code.i32(segmentLength - 1).op("i32.and");
+        else nest.code.i32(loop.extent - (length % group)).op("i32.lt_u");
+        nest.code.brIf(0).end();
+      }
+    }
+    if (length % group > 0) {
+      nest.code.append(nest.nested(() => accumulate(lastBlock(loop.extent, length % group))));
+    }
+  }
+
+  /**
+   * Looks at the values of a node again, group by group from `from` on (a local that holds a multiple of a group): `place`
+   * becomes the index of the first that `test` marks, or −1.
+   */
+  #search(node: number, from: number, test: (value: Push) => void, place: number): void {
+    const nest = this.#nest;
+    const { code } = nest;
+    const [loop, local, program] = [this.#loop, this.#local, this.#program];
+    const masks = (block: Block): readonly Push[] => {
+      program.emitAll(block);
+      return partsOf(block).map((part) => () => test(program.vector(node, part)));
+    };
+    const rest = loop.extent % accumulators;
+    const whole = loop.extent - rest;
+    code.i32(-1).set(place).get(from).set(local).block();
+    if (whole > 0) {
+      const group = this.#inBody(() => {
+        const block = fullBlock(accumulators);
+        this.#around.placeBlocks(loop, block);
+        const parts = masks(block);
+        pushAny(nest, parts);
+        nest.code.if();
+        pushBits(nest, parts);
+        nest.code.op("i32.ctz").get(local).op("i32.add").set(place).br(3).end();
+      });
+      code.get(local).i32(whole).op("i32.lt_u").if().loop().append(group);
+      code.get(local).i32(accumulators).op("i32.add").tee(local);
+      code.i32(whole).op("i32.lt_u").brIf(0).end().end();
+    }
+    if (rest > 0) {
+      const group = this.#inBody(() => {
+        pushBits(nest, masks(lastBlock(loop.extent, rest)));
+        const bits = nest.local("i32");
+        nest.code
+          .i32(2 ** rest - 1)
+          .op("i32.and")
+          .tee(bits)
+          .if();
+        nest.code.get(bits).op("i32.ctz").i32(whole).op("i32.add").set(place).end();
+      });
+      code.append(group);
+    }
+    code.end();
+  }
+
+  /** The code of `body`, as deep as the values of a segment. */
+  #inBody(body: () => void): Code {
+    const nest = this.#nest;
+    return nest.nested(() => void nest.code.append(nest.nested(body)));
+  }
+}
+
+function pushAny({ code }: Nest, masks: readonly Push[]): void {
+  for (const [part, mask] of masks.entries()) {
+    mask(code);
+    if (part > 0) code.op("v128.or");
+  }
+  code.op("v128.any_true");
+}
+
+/** Pushes a bit for each lane of all masks, the lowest for the first. */
+function pushBits({ code }: Nest, masks: readonly Push[]): void {
+  for (const [part, mask] of masks.entries()) {
+    mask(code);
+    code.op("i32x4.bitmask");
+    if (part === 0) continue;
+    code
+      .i32(4 * part)
+      .op("i32.shl")
+      .op("i32.or");
+  }
+}
