@@ -10,8 +10,9 @@
 // Running it again replaces the same files; a reinstall of `webgpu` makes another run necessary. On other
 // systems it does nothing: Dawn finds Metal or D3D12 there, or the tests that need an adapter say so.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { tarEntries } from "./tar.mjs";
 
 const WANTED = ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"];
 const root = resolve(process.argv[2] ?? ".");
@@ -38,21 +39,6 @@ function inPackage(name, file) {
 function put(path, contents) {
   writeFileSync(`${path}.${process.pid}`, contents);
   renameSync(`${path}.${process.pid}`, path);
-}
-
-/**
- * Yields [base name, contents] of every entry of an uncompressed ustar archive.
- * @param {Buffer} tar
- * @returns {Generator<[string, Buffer]>}
- */
-function* tarEntries(tar) {
-  /** @type {(from: number, length: number) => string} */
-  const text = (from, length) => tar.toString("latin1", from, from + length).split("\0", 1)[0];
-  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
-    const size = Number.parseInt(text(at + 124, 12), 8);
-    yield [basename(text(at, 100)), tar.subarray(at + 512, at + 512 + size)];
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
 }
 
 function main() {

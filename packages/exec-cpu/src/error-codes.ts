@@ -37,8 +37,9 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
   },
   GF5005: {
     title: "no WebAssembly",
-    cause: 'backend "wasm" was asked for on a host without WebAssembly.',
-    fix: 'Use backend "auto" or "js".',
+    cause:
+      'backend "wasm" was asked for on a host without WebAssembly, or on a page whose content security policy forbids it.',
+    fix: 'Use backend "auto" or "js", or allow "wasm-unsafe-eval" in the page\'s script-src.',
   },
   GF5006: {
     title: "index beyond 32 bits",

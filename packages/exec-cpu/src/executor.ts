@@ -23,7 +23,8 @@ export interface CpuExecutor extends AsyncCpuExecutor {
 }
 
 /**
- * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly, GF5007 for options there are not,
+ * @throws CapabilityError GF5005 where `backend` is "wasm" and the host has no WebAssembly (`prepare` throws it where a page's
+ *   policy forbids to compile any), GF5007 for options there are not,
  *   GF5013 where `backend` is "native" and there is no C compiler, or the host cannot load what it makes, GF5015 where `simd` is "wide" and
  *   V8 does not join vectors
  */
@@ -63,11 +64,16 @@ class Cpu extends Preparation implements CpuExecutor {
     const engineOptions = printing(this.engineOptions(options), wasm);
     const native = this.native(plan, engineOptions);
     let engine: Engine;
-    if (typeof native === "object") engine = startProgramSync(native, engineOptions);
-    else if (this.isJs) engine = jsEngine(plan, engineOptions);
-    else {
-      const program = this.programOf(plan, engineOptions, wasm);
-      engine = startProgramSync(program, engineOptions, this.crews);
+    try {
+      if (typeof native === "object") engine = startProgramSync(native, engineOptions);
+      else if (this.isJs) engine = jsEngine(plan, engineOptions);
+      else {
+        const program = this.programOf(plan, engineOptions, wasm);
+        engine = startProgramSync(program, engineOptions, this.crews);
+      }
+    } catch (error) {
+      if (!this.doesWithout(error)) throw error;
+      return this.prepareSync(plan, options);
     }
     options.onProgress?.(1, 1);
     return this.prepared(plan, engine, native);

@@ -88,8 +88,8 @@ export class Preparation implements AsyncCpuExecutor {
   readonly name = "cpu";
   readonly #options: CpuOptions;
   readonly #backends: Backends;
-  readonly #notes: readonly string[];
-  protected readonly isJs: boolean;
+  readonly #notes: string[];
+  protected isJs: boolean;
   protected readonly nativeFeatures: readonly string[] = codeFeatures;
   readonly #threads: Threads;
 
@@ -115,11 +115,14 @@ export class Preparation implements AsyncCpuExecutor {
     this.#backends = backends;
     this.isJs = wanted === "js" || !available;
     this.#threads = { count: options.threads ?? 1 };
-    const alone = this.isJs && this.#threads.count > 1;
-    this.#notes = [
-      ...(wanted === "auto" && !available ? ["js, because this host has no WebAssembly"] : []),
-      ...(alone ? ["one thread: the js backend has no others"] : []),
-    ];
+    const because =
+      wanted === "auto" && !available ? ["js, because this host has no WebAssembly"] : [];
+    this.#notes = [...because, ...this.#alone()];
+  }
+
+  #alone(): readonly string[] {
+    const isAlone = this.isJs && this.#threads.count > 1;
+    return isAlone ? ["one thread: the js backend has no others"] : [];
   }
 
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {
@@ -128,13 +131,28 @@ export class Preparation implements AsyncCpuExecutor {
     options.onProgress?.(0, 1);
     const engineOptions = this.engineOptions(options);
     const native = this.native(plan, engineOptions);
-    const engine =
-      typeof native === "object"
-        ? await this.#fromNative(native, engineOptions)
-        : await this.#fromSteps(await decoded(plan), engineOptions);
+    let engine: Engine;
+    try {
+      engine =
+        typeof native === "object"
+          ? await this.#fromNative(native, engineOptions)
+          : await this.#fromSteps(await decoded(plan), engineOptions);
+    } catch (error) {
+      if (!this.doesWithout(error)) throw error;
+      return this.prepare(plan, options);
+    }
     options.signal?.throwIfAborted();
     options.onProgress?.(1, 1);
     return this.prepared(plan, engine, native);
+  }
+
+  /** Goes on in JavaScript where `error` says that WebAssembly is forbidden, which is seen only when something is compiled. */
+  protected doesWithout(error: unknown): boolean {
+    const isForbidden = error instanceof CapabilityError && error.code === "GF5005";
+    if (!isForbidden || this.isJs || this.#options.backend === "wasm") return false;
+    this.isJs = true;
+    this.#notes.push(`js, because ${error.what}`, ...this.#alone());
+    return true;
   }
 
   async #fromNative(program: WasmProgram, options: EngineOptions): Promise<Engine> {

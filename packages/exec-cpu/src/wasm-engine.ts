@@ -1,5 +1,5 @@
 /** Runs a program as one WebAssembly module over one memory. */
-import { PlanInvalid } from "@gridfuse/plan/executor";
+import { CapabilityError, PlanInvalid } from "@gridfuse/plan/executor";
 import type { Crew, CrewSource, Engine, EngineOptions, EngineReport } from "./engine.ts";
 import { allocated, HostedEngine } from "./hosted-engine.ts";
 import { checkModule } from "./wasm/inspect.ts";
@@ -7,7 +7,7 @@ import { pageBytes, type WasmProgram } from "./wasm-program.ts";
 
 export const hasWasm = (): boolean => typeof WebAssembly === "object";
 
-/** @throws OutOfMemoryError GF5002; PlanInvalid V21 where the program came with a file and is not sound */
+/** @throws CapabilityError GF5005; OutOfMemoryError GF5002; PlanInvalid V21 where the program came with a file and is not sound */
 export async function startProgram(
   program: WasmProgram,
   options: EngineOptions,
@@ -33,9 +33,27 @@ export function startProgramSync(
 }
 
 function refuse({ isForeign }: WasmProgram, cause: unknown): never {
+  if (isForbidden()) throw forbidden(cause);
   if (!isForeign || !(cause instanceof WebAssembly.CompileError)) throw cause;
   throw new PlanInvalid("V21", "WASM.code", `this host refuses it: ${cause.message}`, { cause });
 }
+
+/** Whether the host refuses whatever is compiled, as pages do whose policy says so. */
+function isForbidden(): boolean {
+  try {
+    new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const forbidden = (cause: unknown): CapabilityError =>
+  new CapabilityError("GF5005", "the content security policy of this page forbids WebAssembly", {
+    cause,
+    expected: "wasm",
+    help: 'Allow "wasm-unsafe-eval" in its script-src, or use backend "auto" or "js".',
+  });
 
 /** Up to here compiling at once is quicker than the way through another thread. */
 const smallModule = 1 << 16;
