@@ -56,8 +56,13 @@ function bind(program: Program, sizes: DimSizes): Program {
 /** Names of the dims that have no size yet, in order of first appearance. */
 export function dimNames(program: Program): readonly string[] {
   const names = new Set<string>();
-  for (const type of program.table.types) {
-    for (const dim of type.shape) if (typeof dim === "string") names.add(dim);
+  const { types } = program.table;
+  for (let i = 0; i < types.length; i += 1) {
+    const { shape } = types[i] as ValueType;
+    for (let d = 0; d < shape.length; d += 1) {
+      const dim = shape[d] as Dim;
+      if (typeof dim === "string") names.add(dim);
+    }
   }
   return [...names];
 }

@@ -43,6 +43,7 @@ export * from "./graphology.ts";
 export * from "./hash.ts";
 export { ds, type Indexer, type SliceText, type Window } from "./indexer.ts";
 export * from "./ir/block-padding.ts";
+export * from "./ir/census.ts";
 export * from "./ir/clone.ts";
 export * from "./ir/emit.ts";
 export * from "./ir/table.ts";

@@ -2,6 +2,7 @@
  * From a graph to a plan: the table of contents of this package.
  */
 import {
+  censusOf,
   countNodes,
   elementCount,
   type Program,
@@ -164,6 +165,7 @@ export function lower(
 
 function gridPoints(table: Table, region: Region): number {
   let points = 0;
+  if (!censusOf(table, region).ops.has("grid")) return points;
   walk(table, region, (node) => {
     if (node.op === "grid") points += elementCount(node.params.axes.map(({ size }) => size));
   });

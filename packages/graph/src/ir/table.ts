@@ -112,25 +112,16 @@ export interface Program {
   readonly outputs: readonly string[];
 }
 
-/** Nodes of a region and of all regions inside it. */
-export function countNodes(table: Table, region: Region): number {
-  let count = 0;
-  for (const id of region.nodes) {
-    count += 1;
-    for (const inner of (table.nodes[id] as Node).regions) count += countNodes(table, inner);
-  }
-  return count;
-}
-
 /** Visits every node of `region` and of regions inside, outer before inner, in order. */
 export function walk(
   table: Table,
   region: Region,
   visit: (node: Node, region: Region) => void,
 ): void {
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
+  const { nodes } = region;
+  for (let i = 0; i < nodes.length; i += 1) {
+    const node = table.nodes[nodes[i] as NodeId] as Node;
     visit(node, region);
-    for (const inner of node.regions) walk(table, inner, visit);
+    for (let r = 0; r < node.regions.length; r += 1) walk(table, node.regions[r] as Region, visit);
   }
 }

@@ -45,7 +45,8 @@ export const formatShape = (shape: Shape): string => `[${shape.join(", ")}]`;
 /** Number of elements; every dim must be a size. */
 export function elementCount(shape: Shape): number {
   let count = 1;
-  for (const dim of shape) {
+  for (let d = 0; d < shape.length; d += 1) {
+    const dim = shape[d] as Dim;
     if (typeof dim !== "number") throw new TypeError(`dimension "${dim}" is not bound to a size`);
     count *= dim;
   }

@@ -1,5 +1,5 @@
 /** Buffers, constants and step names of the plan under construction. */
-import type { Origin } from "@gridfuse/graph";
+import type { Node } from "@gridfuse/graph";
 import type { BufferKind, OrbitReport, PlanBuffer, PlanConstant } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
@@ -23,8 +23,8 @@ export class PlanBuilder {
   readonly constants: PlanConstant[] = [];
   readonly #constantBuffers = new Map<StorageArray, number>();
   readonly #names = new Map<string, number>();
-  /** Where each step comes from, by step name; nobody has looked yet at which line that is. */
-  readonly origins: Map<string, Iterable<Origin>> = new Map();
+  /** What each step computes, by step name; nobody has looked yet at which lines that comes from. */
+  readonly origins: Map<string, readonly Node[]> = new Map();
 
   /** What kernels over orbits do, by step name. */
   readonly orbits: Map<string, OrbitReport> = new Map();

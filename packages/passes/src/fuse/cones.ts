@@ -5,7 +5,6 @@
  */
 import type { Node, Table, ValueId } from "@gridfuse/graph";
 import { operationsOf } from "./cost.ts";
-import { isFusable, isMovement, isReduction } from "./op-kinds.ts";
 import type { RegionNumbers } from "./region-numbers.ts";
 
 export interface Cone {
@@ -53,7 +52,7 @@ export class Cones {
   }
 
   #measure(bases: ReadonlySet<ValueId>): void {
-    const { nodes, operands, starts } = this.#numbers;
+    const { nodes, kinds, operands, starts } = this.#numbers;
     const depths = this.#depths;
     for (let i = 0; i < nodes.length; i += 1) {
       const node = nodes[i] as Node;
@@ -62,7 +61,7 @@ export class Cones {
         const own = depths[operands[k] as number] as number;
         if (own > depth) depth = own;
       }
-      const mayHead = isFusable(node) && !isMovement(node);
+      const mayHead = kinds[i] !== "apart" && kinds[i] !== "movement";
       for (let o = 0; o < node.outputs.length; o += 1) {
         const value = node.outputs[o] as ValueId;
         const number = this.#numbers.of(value);
@@ -90,7 +89,7 @@ export class Cones {
   }
 
   #look(head: ValueId, place: number, seen: Int32Array): Cone {
-    const { nodes, operands, starts, values } = this.#numbers;
+    const { nodes, kinds, operands, starts, values } = this.#numbers;
     const reads: ValueId[] = [];
     const first = this.#numbers.of(head);
     const open: number[] = [first];
@@ -106,8 +105,9 @@ export class Cones {
         if (node !== undefined || this.#isVariable(number)) reads.push(values[number] as ValueId);
         continue;
       }
-      if (!isMovement(node)) operations += operationsOf(node.op);
-      if (isReduction(node)) isPlain = false;
+      const kind = kinds[at];
+      if (kind !== "movement") operations += operationsOf(node.op);
+      if (kind === "reduction") isPlain = false;
       for (let k = starts[at] as number; k < (starts[at + 1] as number); k += 1) {
         const input = operands[k] as number;
         if (seen[input] === place) continue;

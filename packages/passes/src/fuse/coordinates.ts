@@ -62,8 +62,13 @@ export class CoordinateTable {
     return at;
   }
 
-  /** A number for coordinates under a guard. */
+  constructor() {
+    this.#lists.numberOfText("");
+  }
+
+  /** A number for coordinates under a guard; 0 for those of a scalar. */
   numberOf(at: Coordinates, guard: readonly IndexRange[]): number {
+    if (at.length === 0 && guard.length === 0) return 0;
     if (guard.length > 0) return this.#lists.numberOfText(textOf(at) + guardText(guard));
     if (at !== this.#lastAt) {
       this.#lastAt = at;

@@ -31,7 +31,7 @@ export function expand(
   const known = formulas.get(op);
   if (known === null || hasEntries(params)) return meaning(b, operands, params, dtype);
   let key = "";
-  for (const operand of operands) key += `${b.dtypeOf(operand)} `;
+  for (let i = 0; i < operands.length; i += 1) key += `${b.dtypeOf(operands[i] as number)} `;
   let formula = known?.get(key);
   if (formula === undefined) {
     const dtypes = operands.map((operand) => b.dtypeOf(operand));

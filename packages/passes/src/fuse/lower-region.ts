@@ -31,7 +31,7 @@ import {
   lowerSort,
   lowerTopK,
 } from "./library-steps.ts";
-import { isFusable } from "./op-kinds.ts";
+import { isFusable, kindOf } from "./op-kinds.ts";
 import { findOrbits, type Orbit, pointsOf } from "./orbits.ts";
 import { OrbitBroken, Puller, type Surroundings } from "./pull.ts";
 import { decideRoots, type Roots } from "./roots.ts";
@@ -71,10 +71,12 @@ export class Scope implements Surroundings {
     const decided = decideRoots(lowering.table, region);
     this.#roots = decided.roots;
     this.#stored = decided.stored;
-    for (const id of region.nodes) {
-      for (const value of (this.table.nodes[id] as Node).outputs) {
-        lowering.homes.set(value, this);
-        lowering.places.delete(value);
+    const { homes, places } = lowering;
+    for (let i = 0; i < region.nodes.length; i += 1) {
+      const { outputs } = this.table.nodes[region.nodes[i] as number] as Node;
+      for (let o = 0; o < outputs.length; o += 1) {
+        homes.set(outputs[o] as ValueId, this);
+        places.delete(outputs[o] as ValueId);
       }
     }
     const orbits = findOrbits(lowering.table, decided, (value) => this.#base(value));
@@ -248,7 +250,7 @@ export class Scope implements Surroundings {
       guard: [],
       value: node,
     });
-    const name = this.plan.name(kernelName(kernel.ops));
+    const name = this.plan.name(kernelName(kernel.computed));
     this.steps.push(keepBits(finishCollapsed(kernel, name)));
     this.#note(name, value, kernel);
     return place;
@@ -296,7 +298,7 @@ export class Scope implements Surroundings {
         });
       });
     });
-    const name = this.plan.name(kernelName(kernel.ops));
+    const name = this.plan.name(kernelName(kernel.computed));
     this.steps.push(collapseAxes(foldNodes(keepBits(kernel.finish(name)))));
     this.#note(name, finals[0] as ValueId, kernel);
     const deltas = span.basis().map((vector) => vector * space.low);
@@ -311,12 +313,11 @@ export class Scope implements Surroundings {
 
   /** Remembers the user's lines that a step comes from: of what its kernel computes, else of its result. */
   noteOrigins(step: string, value: ValueId, kernel?: KernelBuilder): void {
-    const origin = this.table.producer(value)?.origin;
-    const own = origin === undefined ? [] : [origin];
-    this.plan.origins.set(
-      step,
-      kernel === undefined || kernel.origins.size === 0 ? own : kernel.origins,
-    );
+    const computed = kernel?.computed ?? [];
+    const producer = this.table.producer(value);
+    const own = producer === undefined ? [] : [producer];
+    const isKnown = computed.some(({ origin }) => origin !== undefined);
+    this.plan.origins.set(step, isKnown ? computed : own);
   }
 
   // ── Steps of their own ────────────────────────────────────────────────────────────────────
@@ -361,12 +362,15 @@ export class Scope implements Surroundings {
   /** Effects and results of the region, in order. */
   lowerEffects(region: Region): void {
     const results = new Set(region.results.map((value) => this.#base(this.renamed(value))));
-    for (const id of region.nodes) {
-      const node = this.table.nodes[id] as Node;
+    for (let i = 0; i < region.nodes.length; i += 1) {
+      const node = this.table.nodes[region.nodes[i] as number] as Node;
       const value = node.outputs[0];
       // In order rather than on demand, so that a long program does not become a deep recursion.
-      const isResult = node.outputs.some((output) => results.has(output));
-      if (value !== undefined && this.#isComputedRoot(node, value) && !isResult) {
+      if (
+        value !== undefined &&
+        this.#isComputedRoot(node, value) &&
+        !node.outputs.some((output) => results.has(output))
+      ) {
         this.materialise(value);
       }
       if (node.op === "debug_print") this.#lowerPrint(node);
@@ -378,9 +382,10 @@ export class Scope implements Surroundings {
   }
 
   #isComputedRoot(node: Node, value: ValueId): boolean {
-    if (node.regions.length > 0 || node.op === "constant" || node.op === "full") return false;
-    if (!isFusable(node)) return true;
-    return this.#roots.has(value) && node.op !== "iota" && viewOf(this.table, node) === undefined;
+    const kind = kindOf(node);
+    if (kind === "apart") return node.regions.length === 0 && node.op !== "constant";
+    if (kind === "movement" || !this.#roots.has(value)) return false;
+    return node.op !== "iota" && node.op !== "full";
   }
 
   /** Has `value`, if it is still to be made, made in `place`. */
@@ -651,7 +656,12 @@ function containsPrint(table: Table, node: Node): boolean {
 
 const maxNamedOps = 5;
 
-function kernelName(ops: ReadonlySet<string>): string {
+function kernelName(computed: readonly Node[]): string {
+  const ops = new Set<string>();
+  // One more than is shown, and one that may be left out.
+  for (let i = 0; i < computed.length && ops.size < maxNamedOps + 2; i += 1) {
+    ops.add((computed[i] as Node).op);
+  }
   const names = [...ops].filter((op) => op !== "select_n" || ops.size < maxNamedOps);
   if (names.length === 0) return "move";
   const shown = names.slice(0, maxNamedOps).join("_");

@@ -12,10 +12,10 @@ import {
   elementCount,
   type Node,
   type NodeNamed,
-  sizes,
+  type Table,
   type ValueId,
 } from "@gridfuse/graph";
-import type { ReduceOp } from "@gridfuse/plan";
+import { CompileError, type ReduceOp } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import {
@@ -28,19 +28,19 @@ import {
   type ScalarBuilder,
 } from "@gridfuse/plan/scalar";
 import { symbolicValue, truth } from "../tensor/symbolic.ts";
-import { unflatten, viewOf } from "../tensor/views.ts";
+import { unflatten, type ViewForm, viewOf } from "../tensor/views.ts";
 import { indexIn, type Place } from "./builder.ts";
 import type { CoordinateTable } from "./coordinates.ts";
 import { expand, type Meaning } from "./formulas.ts";
 import { clampNode, insideNode, mergeGuards, openRanges } from "./guards.ts";
-import { isReduction } from "./op-kinds.ts";
+import { kindOf } from "./op-kinds.ts";
 import { foldElements, foldedDims, isShortFold } from "./short-folds.ts";
 import { type KernelBuilder, StageBuilder } from "./stage.ts";
 import { underGuard } from "./under-guard.ts";
 
 /** What pulling needs to know about the world around a kernel. */
 export interface Surroundings {
-  readonly table: import("@gridfuse/graph").Table;
+  readonly table: Table;
   readonly coordinates: CoordinateTable;
   /** Memory of a value, if it has any or must get some; undefined to compute it in place. */
   placeOf(value: ValueId): Place | undefined;
@@ -66,12 +66,16 @@ export class OrbitBroken extends Error {}
 
 export class Puller {
   readonly #around: Surroundings;
+  readonly #table: Table;
+  readonly #coordinates: CoordinateTable;
   readonly #kernel: KernelBuilder;
   readonly #isScatter: boolean;
 
   /** @param step what is pulled together: a scatter has one long domain if its positions are told as such */
   constructor(around: Surroundings, kernel: KernelBuilder, step: "kernel" | "scatter" = "kernel") {
     this.#around = around;
+    this.#table = around.table;
+    this.#coordinates = around.coordinates;
     this.#kernel = kernel;
     this.#isScatter = step === "scatter";
     // A scatter has no stages: what is folded lies in memory.
@@ -86,19 +90,20 @@ export class Puller {
     guard: readonly IndexRange[] = [],
   ): number {
     const value = this.#around.renamed(given);
-    const pulled = stage.pulledAt(this.#around.coordinates.numberOf(at, guard));
+    const node = this.#table.producer(value);
+    if (node?.op === "full") return stage.b.constBits(node.params.dtype, node.params.bits);
+    const pulled = stage.pulledAt(this.#coordinates.numberOf(at, guard));
     const known = pulled.get(value);
     if (known !== undefined) return known;
-    this.#count(value);
-    const node = this.#compute(stage, value, at, guard);
-    pulled.set(value, node);
-    return node;
+    if (this.#kernel.limits.size > 0) this.#count(value);
+    const made = this.#compute(stage, node, value, at, guard);
+    pulled.set(value, made);
+    return made;
   }
 
   /** @throws OrbitBroken where an orbit turns out to read more than it is made for */
   #count(value: ValueId): void {
     const { limits } = this.#kernel;
-    if (limits.size === 0) return;
     const left = limits.get(value);
     if (left === undefined) return;
     if (left === 0) throw new OrbitBroken();
@@ -106,22 +111,21 @@ export class Puller {
   }
 
   #shape(value: ValueId): readonly number[] {
-    return sizes(this.#around.table.tensor(value).shape);
+    return this.#table.tensor(value).shape as readonly number[];
   }
   #dtype(value: ValueId): DType {
-    return this.#around.table.tensor(value).dtype;
+    return this.#table.tensor(value).dtype;
   }
 
   #compute(
     stage: StageBuilder,
+    node: Node | undefined,
     value: ValueId,
     at: readonly IndexExpr[],
     guard: readonly IndexRange[],
   ): number {
-    const symbol = this.#around.symbol(value);
+    const symbol = node === undefined ? this.#around.symbol(value) : undefined;
     if (symbol !== undefined) return stage.b.index(this.#dtype(value), symbol);
-    const node = this.#around.table.producer(value);
-    if (node?.op === "full") return stage.b.constBits(node.params.dtype, node.params.bits);
     if (node?.op === "iota") {
       const { dtype, dimension } = node.params;
       const position = at[dimension] as IndexExpr;
@@ -151,7 +155,7 @@ export class Puller {
     guard: readonly IndexRange[],
     fill: Bits,
   ): number {
-    const within = this.#around.coordinates.offsetOf(at, this.#shape(value));
+    const within = this.#coordinates.offsetOf(at, this.#shape(value));
     return b.load(this.#dtype(value), place.buffer, indexIn(place, within), guard, fill);
   }
 
@@ -162,7 +166,26 @@ export class Puller {
     at: readonly IndexExpr[],
     guard: readonly IndexRange[],
   ): number {
-    if (isReduction(node)) return this.#reduction(stage, node, value, at, guard);
+    switch (kindOf(node)) {
+      case "reduction":
+        return this.#reduction(stage, node, value, at, guard);
+      case "movement":
+        return this.#view(stage, node, at, guard);
+      case "indexing":
+        return this.#indexing(stage, node, at, guard);
+      default:
+        return node.op === "bitcast_convert_type"
+          ? this.#bitcast(stage, node, at, guard)
+          : this.#elementwise(stage, node, value, at, guard);
+    }
+  }
+
+  #indexing(
+    stage: StageBuilder,
+    node: Node,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
     switch (node.op) {
       case "pad":
         return this.#pad(stage, node, at, guard);
@@ -174,13 +197,8 @@ export class Puller {
         return this.#dynamicUpdateSlice(stage, node, at, guard);
       case "gather":
         return this.#gather(stage, node, at, guard);
-      case "bitcast_convert_type":
-        return this.#bitcast(stage, node, at, guard);
-      default: {
-        const view = viewOf(this.#around.table, node);
-        if (view !== undefined) return this.#view(stage, node, at, guard, view);
-        return this.#elementwise(stage, node, value, at, guard);
-      }
+      default:
+        throw new CompileError("GF3902", `no lowering for "${node.op}"`);
     }
   }
 
@@ -198,10 +216,12 @@ export class Puller {
     }
     const chosen = node.op === "select_n" ? this.#chosen(node, at) : undefined;
     if (chosen !== undefined) return this.pull(stage, chosen, at, guard);
-    this.#kernel.computes(node);
+    this.#kernel.computed.push(node);
+    const { inputs } = node;
     const operands: number[] = [];
-    for (const input of node.inputs) {
-      const isScalar = this.#around.table.tensor(input).shape.length === 0;
+    for (let i = 0; i < inputs.length; i += 1) {
+      const input = inputs[i] as ValueId;
+      const isScalar = this.#table.tensor(input).shape.length === 0;
       operands.push(this.pull(stage, input, isScalar ? noCoordinates : at, guard));
     }
     const position = this.#isScatter
@@ -232,10 +252,10 @@ export class Puller {
     node: Node,
     at: readonly IndexExpr[],
     guard: readonly IndexRange[],
-    view: { index: readonly IndexExpr[]; fill: Bits | undefined },
   ): number {
+    const view = viewOf(this.#table, node) as ViewForm;
     const source = node.inputs[0] as ValueId;
-    const index = underGuard(this.#around.coordinates.moved(view.index, at), guard);
+    const index = underGuard(this.#coordinates.moved(view.index, at), guard);
     if (view.fill === undefined) return this.pull(stage, source, index, guard);
     return this.#guarded(stage, source, index, guard, view.fill);
   }
@@ -252,7 +272,7 @@ export class Puller {
     const ranges = openRanges(index, this.#shape(source), guard);
     if (ranges.length === 0) return this.pull(stage, source, index, guard);
     const inner = mergeGuards(guard, ranges);
-    const node = this.#around.table.producer(source);
+    const node = this.#table.producer(source);
     const place =
       node?.op === "full" || this.#around.symbol(source) !== undefined
         ? undefined
@@ -392,7 +412,7 @@ export class Puller {
 
   #symbolic(given: ValueId, at: readonly IndexExpr[]): IndexExpr | undefined {
     const value = this.#around.renamed(given);
-    return symbolicValue(this.#around.table, value, at, (v) =>
+    return symbolicValue(this.#table, value, at, (v) =>
       this.#around.symbol(this.#around.renamed(v)),
     );
   }
@@ -551,7 +571,7 @@ export class Puller {
       stage.inner.length === 0 || outer === undefined
         ? elementCount(domain)
         : outer.reduce((count, axis) => count * (domain[axis] as number), inner);
-    return isShortFold(this.#around.table, node, points, (v) => this.#around.isStored(v));
+    return isShortFold(this.#table, node, points, (v) => this.#around.isStored(v));
   }
 
   #shortFold(
@@ -573,7 +593,7 @@ export class Puller {
       });
       return this.pull(stage, source, index, guard);
     });
-    this.#kernel.computes(node);
+    this.#kernel.computed.push(node);
     const op = reduceOpOf(node.op) as Exclude<ReduceOp, "argmax" | "argmin">;
     return foldElements(stage.b, op, this.#dtype(node.outputs[0] as ValueId), elements);
   }
@@ -610,7 +630,7 @@ export class Puller {
     });
     const stage = new StageBuilder(inner);
     const value = this.pull(stage, source, index);
-    this.#kernel.computes(node);
+    this.#kernel.computed.push(node);
     stage.reductions.push({
       op: reduceOpOf(node.op),
       dtype: this.#dtype(node.outputs[0] as ValueId),

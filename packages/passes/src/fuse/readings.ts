@@ -11,8 +11,8 @@
 import { type Node, sizes, type Table, type TensorType, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { coordinates, viewOf } from "../tensor/views.ts";
-import { kindOf } from "./op-kinds.ts";
+import { coordinates, type ViewForm, viewOf } from "../tensor/views.ts";
+import type { OpKind } from "./op-kinds.ts";
 import type { RegionNumbers } from "./region-numbers.ts";
 import { foldedDims } from "./short-folds.ts";
 
@@ -53,35 +53,30 @@ class Pairs {
 
 /** For each value a list of at most `mostMaps` different maps. */
 class MapLists {
-  readonly #maps: Int32Array;
-  readonly #counts: Uint8Array;
+  /** Map `i` of value `v` is at v · `mostMaps` + i. */
+  readonly maps: Int32Array;
+  readonly counts: Uint8Array;
 
   constructor(values: number) {
-    this.#maps = new Int32Array(values * mostMaps);
-    this.#counts = new Uint8Array(values);
-  }
-
-  count(value: number): number {
-    return this.#counts[value] as number;
-  }
-
-  at(value: number, i: number): number {
-    return this.#maps[value * mostMaps + i] as number;
+    this.maps = new Int32Array(values * mostMaps);
+    this.counts = new Uint8Array(values);
   }
 
   add(value: number, map: number): void {
-    const count = this.#counts[value] as number;
+    const { maps, counts } = this;
+    const count = counts[value] as number;
     const first = value * mostMaps;
-    for (let i = first; i < first + count; i += 1) if (this.#maps[i] === map) return;
+    const end = first + count;
+    for (let i = first; i < end; i += 1) if (maps[i] === map) return;
     if (count === mostMaps) return;
-    this.#maps[first + count] = map;
-    this.#counts[value] = count + 1;
+    maps[end] = map;
+    counts[value] = count + 1;
   }
 }
 
 export class Readings {
   readonly #table: Table;
-  readonly #values: RegionNumbers;
+  readonly #numbers: RegionNumbers;
   readonly #maps: ReadingMap[] = [];
   /** Maps, by group and detour, and list. */
   readonly #mapNumbers = new Map<number, number>();
@@ -97,80 +92,87 @@ export class Readings {
   readonly #turned: MapLists;
   /** The same, from the nearest readers on that compute something or are stored. */
   readonly #direct: MapLists;
+  /** Maps that go on from the result at hand. */
   readonly #from = new Int32Array(mostMaps);
 
-  constructor(table: Table, values: RegionNumbers) {
+  constructor(table: Table, numbers: RegionNumbers) {
     this.#table = table;
-    this.#values = values;
-    this.#turned = new MapLists(values.values.length);
-    this.#direct = new MapLists(values.values.length);
+    this.#numbers = numbers;
+    this.#turned = new MapLists(numbers.values.length);
+    this.#direct = new MapLists(numbers.values.length);
   }
 
   /** Different maps through which points of kernels over one domain read value `number`, or stages that fold over it do. */
   mapsOf(number: number): number {
-    const turned = this.#turned;
-    const count = turned.count(number);
-    let most = this.#direct.count(number);
+    const { maps, counts } = this.#turned;
+    const count = counts[number] as number;
+    let most = this.#direct.counts[number] as number;
     if (count < 2) return Math.max(count, most);
-    for (let i = 0; i < count; i += 1) {
-      const { group } = this.#maps[turned.at(number, i)] as ReadingMap;
+    const first = number * mostMaps;
+    for (let i = first; i < first + count; i += 1) {
+      const { group } = this.#maps[maps[i] as number] as ReadingMap;
       let alike = 0;
-      for (let j = 0; j < count; j += 1) {
-        if ((this.#maps[turned.at(number, j)] as ReadingMap).group === group) alike += 1;
+      for (let j = first; j < first + count; j += 1) {
+        if ((this.#maps[maps[j] as number] as ReadingMap).group === group) alike += 1;
       }
       if (alike > most) most = alike;
+      // What is of other groups is too little to matter.
+      if (most >= count - alike) break;
     }
     return most;
   }
 
-  /** Carries the readings of what `node` makes on to its operands; anew from there where that is stored. */
-  passOn(node: Node, isStored: boolean): void {
-    const { inputs } = node;
-    if (inputs.length === 0) return;
-    const kind = kindOf(node);
-    const result = this.#values.of(node.outputs[0] as ValueId);
-    const view = kind === "movement" ? viewOf(this.#table, node) : undefined;
-    const ownDirect = isStored ? 0 : this.#direct.count(result);
-    const list = view === undefined ? -1 : this.#viewList(view.index);
+  /** Carries the readings of what node `at` makes on to its operands; anew from there where that is stored. */
+  passOn(at: number, isStored: boolean): void {
+    const { nodes, kinds, operands, starts, results, ranks } = this.#numbers;
+    const first = starts[at] as number;
+    const end = starts[at + 1] as number;
+    if (first === end) return;
+    const node = nodes[at] as Node;
+    const kind = kinds[at] as OpKind;
+    const result = results[at] as number;
     const count = this.#collect(node, result, isStored, kind === "reduction");
-    const rank = this.#table.tensor(node.outputs[0] as ValueId).shape.length;
-    for (let i = 0; i < inputs.length; i += 1) {
-      const operand = inputs[i] as ValueId;
-      const value = this.#values.of(operand);
-      if (kind === "elementwise" && this.#table.tensor(operand).shape.length === rank) {
-        for (let m = 0; m < count; m += 1) this.#turned.add(value, this.#from[m] as number);
-        this.#direct.add(value, straightMap);
-        continue;
-      }
+    if (kind === "movement") {
+      this.#passThrough(node, operands[first] as number, result, isStored, count);
+      return;
+    }
+    const turned = this.#turned;
+    const isDirect = kind === "elementwise" || kind === "reduction";
+    for (let i = first; i < end; i += 1) {
+      const value = operands[i] as number;
+      const isStraight = kind === "elementwise" && ranks[value] === ranks[result];
       for (let m = 0; m < count; m += 1) {
         const map = this.#from[m] as number;
-        this.#turned.add(
-          value,
-          view === undefined
-            ? this.#through(node, kind, i, map)
-            : this.#moves(view.index, list, map),
-        );
+        turned.add(value, isStraight ? map : this.#through(node, kind, i - first, map));
       }
-      if (kind === "elementwise" || kind === "reduction") this.#direct.add(value, straightMap);
-      else if (view === undefined) this.#direct.add(value, -2 - node.id);
-      else if (ownDirect === 0) this.#direct.add(value, this.#after(list, straightMap));
-      else {
-        for (let m = 0; m < ownDirect; m += 1) {
-          this.#direct.add(value, this.#after(list, this.#direct.at(result, m)));
-        }
-      }
+      this.#direct.add(value, isDirect ? straightMap : -2 - node.id);
+    }
+  }
+
+  #passThrough(node: Node, value: number, result: number, isStored: boolean, count: number): void {
+    const { index } = viewOf(this.#table, node) as ViewForm;
+    const list = this.#viewList(index);
+    for (let m = 0; m < count; m += 1) {
+      this.#turned.add(value, this.#moves(index, list, this.#from[m] as number));
+    }
+    const { maps, counts } = this.#direct;
+    const own = isStored ? 0 : (counts[result] as number);
+    if (own === 0) this.#direct.add(value, this.#after(list, straightMap));
+    for (let m = 0; m < own; m += 1) {
+      this.#direct.add(value, this.#after(list, maps[result * mostMaps + m] as number));
     }
   }
 
   /** Writes the maps that go on from a result to `#from`, and says how many there are. */
   #collect(node: Node, result: number, isStored: boolean, isReduction: boolean): number {
-    const count = isStored ? 0 : this.#turned.count(result);
+    const { maps, counts } = this.#turned;
+    const count = isStored ? 0 : (counts[result] as number);
     // A reduction that is wanted at different places gets a kernel of its own, whatever is planned.
     if (count === 0 || (count > 1 && isReduction)) {
       this.#from[0] = this.#straightTo(this.#table.tensor(node.outputs[0] as ValueId));
       return 1;
     }
-    for (let m = 0; m < count; m += 1) this.#from[m] = this.#turned.at(result, m);
+    for (let m = 0; m < count; m += 1) this.#from[m] = maps[result * mostMaps + m] as number;
     return count;
   }
 
@@ -200,7 +202,7 @@ export class Readings {
     return map;
   }
 
-  #through(node: Node, kind: ReturnType<typeof kindOf>, operand: number, map: number): number {
+  #through(node: Node, kind: OpKind, operand: number, map: number): number {
     const reading = this.#maps[map] as ReadingMap;
     const { group, detour, index } = reading;
     const { shape } = this.#table.tensor(node.inputs[operand] as ValueId);

@@ -6,7 +6,7 @@
  * that is dear and wanted by several kernels, or repeated along a broadcast. Everything else is
  * computed where it is read.
  */
-import { elementCount, type Node, type Region, type Table, type ValueId } from "@gridfuse/graph";
+import type { Node, Region, Table, ValueId } from "@gridfuse/graph";
 import {
   longestChain,
   memoryTrip,
@@ -17,7 +17,7 @@ import {
   type Stored,
   storeOrRecompute,
 } from "./cost.ts";
-import { isMovement, kindOf, type OpKind } from "./op-kinds.ts";
+import { isMovement, type OpKind } from "./op-kinds.ts";
 import { Readings } from "./readings.ts";
 import { RegionNumbers } from "./region-numbers.ts";
 
@@ -50,13 +50,14 @@ class Decision implements Roots {
   readonly numbers: RegionNumbers;
   readonly #table: Table;
   readonly #readings: Readings;
+  /** Scalar operations of each node. */
+  readonly #operations: Float64Array;
   /** The same as `roots`, by number. */
   readonly #isRoot: Uint8Array;
   /** Scalar operations to compute one element, all producers inlined. */
   readonly #costs: Float64Array;
   /** Contains a reduction: such values are hoisted per row and never worth a kernel of their own. */
   readonly #reduces: Uint8Array;
-  readonly #sizes: Float64Array;
   /** Elements of a reader per element of the value, at most. */
   readonly #repeats: Float64Array;
   readonly #sinks: Int32Array;
@@ -70,15 +71,15 @@ class Decision implements Roots {
     const { values, operands } = numbers;
     this.numbers = numbers;
     const count = values.length;
+    this.#operations = new Float64Array(numbers.nodes.length);
+    for (let i = 0; i < numbers.nodes.length; i += 1) {
+      this.#operations[i] = operationsOf((numbers.nodes[i] as Node).op);
+    }
     this.#isRoot = new Uint8Array(count);
     this.#costs = new Float64Array(count);
     this.#reduces = new Uint8Array(count);
     this.#repeats = new Float64Array(count);
     this.#sinks = new Int32Array(count * mostSinks).fill(-1);
-    this.#sizes = new Float64Array(count);
-    for (let i = 0; i < count; i += 1) {
-      this.#sizes[i] = elementCount(table.tensor(values[i] as ValueId).shape);
-    }
     const uses = new Int32Array(count);
     for (let i = 0; i < operands.length; i += 1) {
       const number = operands[i] as number;
@@ -101,16 +102,15 @@ class Decision implements Roots {
   }
 
   #summarise(at: number): void {
-    const { nodes, operands, starts, results } = this.numbers;
-    const node = nodes[at] as Node;
-    const kind = kindOf(node);
+    const { nodes, kinds, operands, starts, results } = this.numbers;
+    const kind = kinds[at] as OpKind;
     let cost = 0;
     let reduces = 0;
     if (kind === "reduction") {
       reduces = 1;
     } else if (kind !== "apart") {
-      if (kind === "elementwise") cost += operationsOf(node.op);
-      if (node.op === "gather") cost += 2;
+      if (kind === "elementwise") cost += this.#operations[at] as number;
+      if (kind === "indexing" && nodes[at]?.op === "gather") cost += 2;
       const end = starts[at + 1] as number;
       for (let i = starts[at] as number; i < end; i += 1) {
         const from = operands[i] as number;
@@ -128,10 +128,10 @@ class Decision implements Roots {
 
   /** From results to params: by the time a value is looked at, its readers have been. */
   store(): void {
-    const { nodes, operands, starts, results } = this.numbers;
+    const { nodes, kinds, operands, starts, results } = this.numbers;
     for (let at = nodes.length - 1; at >= 0; at -= 1) {
       const node = nodes[at] as Node;
-      const kind = kindOf(node);
+      const kind = kinds[at] as OpKind;
       if (kind === "apart") {
         const first = starts[at] as number;
         const end = starts[at + 1] as number;
@@ -144,9 +144,12 @@ class Decision implements Roots {
         continue;
       }
       const result = results[at] as number;
-      if (this.#isRoot[result] === 0 && mayBeStored(node, kind)) this.#storeWhereItPays(result);
+      const isDear = (this.#costs[result] as number) > memoryTrip;
+      if (isDear && this.#isRoot[result] === 0 && mayBeStored(node, kind)) {
+        this.#storeWhereItPays(result);
+      }
       const isStored = this.#isRoot[result] === 1;
-      this.#readings.passOn(node, isStored);
+      this.#readings.passOn(at, isStored);
       this.#passOn(at, kind, isStored);
     }
   }
@@ -157,10 +160,8 @@ class Decision implements Roots {
   }
 
   #storeWhereItPays(number: number): void {
-    const cost = this.#costs[number] as number;
-    if (cost <= memoryTrip) return;
     const readers: Readers = {
-      cost,
+      cost: this.#costs[number] as number,
       reduces: this.#reduces[number] === 1,
       maps: this.#readings.mapsOf(number),
       repeat: Math.max(1, this.#repeats[number] as number),
@@ -220,26 +221,29 @@ class Decision implements Roots {
   #severalDomains(number: number): boolean {
     const first = number * mostSinks;
     if (this.#sinks[first + 1] === -1) return false;
+    const { sizes } = this.numbers;
     for (let i = first; i < first + mostSinks; i += 1) {
       const sink = this.#sinks[i] as number;
-      if (sink >= 0 && this.#sizes[sink] !== this.#sizes[number]) return true;
+      if (sink >= 0 && sizes[sink] !== sizes[number]) return true;
     }
     return false;
   }
 
   #addSink(number: number, sink: number): void {
+    const sinks = this.#sinks;
     const first = number * mostSinks;
     for (let i = first; i < first + mostSinks; i += 1) {
-      if (this.#sinks[i] === sink) return;
-      if (this.#sinks[i] !== -1) continue;
-      this.#sinks[i] = sink;
+      if (sinks[i] === sink) return;
+      if (sinks[i] !== -1) continue;
+      sinks[i] = sink;
       return;
     }
   }
 
   /** Tells operands where the result goes, and how often each of their elements is asked for. */
   #passOn(at: number, kind: OpKind, isStored: boolean): void {
-    const { operands, starts, results } = this.numbers;
+    const { operands, starts, results, sizes } = this.numbers;
+    const sinks = this.#sinks;
     const result = results[at] as number;
     // What is only moved asks as often as whoever reads it.
     const often = kind === "movement" && !isStored ? this.#repeats[result] || 1 : 1;
@@ -249,13 +253,13 @@ class Decision implements Roots {
       if (isStored) {
         this.#addSink(number, result);
       } else {
-        for (let i = result * mostSinks; i < (result + 1) * mostSinks; i += 1) {
-          const sink = this.#sinks[i] as number;
-          if (sink >= 0) this.#addSink(number, sink);
+        const first = result * mostSinks;
+        for (let i = first; i < first + mostSinks && sinks[i] !== -1; i += 1) {
+          this.#addSink(number, sinks[i] as number);
         }
       }
-      const size = this.#sizes[number] as number;
-      const ratio = size === 0 ? 1 : (this.#sizes[result] as number) / size;
+      const size = sizes[number] as number;
+      const ratio = size === 0 ? 1 : (sizes[result] as number) / size;
       const repeat = kind === "reduction" ? 1 : often * ratio;
       if (repeat > (this.#repeats[number] as number)) this.#repeats[number] = repeat;
     }
@@ -263,16 +267,16 @@ class Decision implements Roots {
 
   /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
   cutLongChains(): void {
-    const { nodes, operands, starts, results, values } = this.numbers;
+    const { nodes, kinds, operands, starts, results, values } = this.numbers;
     const weights = new Float64Array(values.length);
     for (let at = 0; at < nodes.length; at += 1) {
-      const node = nodes[at] as Node;
       const number = results[at] as number;
-      const kind = kindOf(node);
+      const kind = kinds[at];
       if (number < 0 || kind === "apart") continue;
-      let weight = Math.max(1, operationsOf(node.op));
+      let weight = Math.max(1, this.#operations[at] as number);
       if (kind === "reduction") {
-        const source = this.numbers.of(computedSource(this.#table, node.inputs[0] as ValueId));
+        const [folded] = (nodes[at] as Node).inputs as readonly [ValueId];
+        const source = this.numbers.of(computedSource(this.#table, folded));
         if ((weights[source] as number) + reductionWeight > longestChain) {
           this.#addRoot(source);
           weights[source] = 0;

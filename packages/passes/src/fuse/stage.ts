@@ -7,7 +7,7 @@
  * first, then each stage's own.
  */
 
-import type { Node, Origin, ValueId } from "@gridfuse/graph";
+import type { Node, ValueId } from "@gridfuse/graph";
 import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
 import { ScalarBuilder } from "@gridfuse/plan/scalar";
@@ -25,10 +25,10 @@ export class StageBuilder {
   readonly inner: readonly StageAxis[];
   readonly reductions: Reduction[] = [];
   readonly writes: Write[] = [];
-  /** Nodes of values already pulled at the coordinates that were asked for last, and at others, by their number. */
+  /** Nodes of values already pulled, by the number of their coordinates; those of the last number are at hand. */
   #place = -1;
-  #pulledHere = new Map<ValueId, number>();
-  #pulledElsewhere: Map<number, Map<ValueId, number>> | undefined;
+  #pulledHere: Map<ValueId, number> | undefined;
+  readonly #pulled = new Map<number, Map<ValueId, number>>();
 
   constructor(inner: readonly StageAxis[]) {
     this.inner = inner;
@@ -36,14 +36,15 @@ export class StageBuilder {
 
   /** Nodes of values already pulled at coordinates with this number; mostly the same as the last time. */
   pulledAt(place: number): Map<ValueId, number> {
-    if (place === this.#place) return this.#pulledHere;
-    if (this.#place >= 0) {
-      this.#pulledElsewhere ??= new Map();
-      this.#pulledElsewhere.set(this.#place, this.#pulledHere);
-      this.#pulledHere = this.#pulledElsewhere.get(place) ?? new Map();
+    if (place === this.#place) return this.#pulledHere as Map<ValueId, number>;
+    let pulled = this.#pulled.get(place);
+    if (pulled === undefined) {
+      pulled = new Map();
+      this.#pulled.set(place, pulled);
     }
     this.#place = place;
-    return this.#pulledHere;
+    this.#pulledHere = pulled;
+    return pulled;
   }
 }
 
@@ -58,22 +59,14 @@ export class KernelBuilder {
   outer: readonly number[] | undefined;
   /** Elements that may yet be computed of values inside an orbit. */
   readonly limits: Map<number, number> = new Map();
-  /** Names of the ops that compute something, for the kernel's name. */
-  readonly ops: Set<string> = new Set();
-  /** Where the user wrote them. */
-  readonly origins: Set<Origin> = new Set();
+  /** Nodes that compute something, for the kernel's name and the user's lines, as often as they were pulled. */
+  readonly computed: Node[] = [];
   #nextAxis: number;
 
   constructor(domain: readonly number[]) {
     this.domain = domain;
     this.final = new StageBuilder(domain.map((extent, axis) => ({ axis, extent })));
     this.#nextAxis = domain.length;
-  }
-
-  /** Remembers a node that the kernel computes. */
-  computes({ op, origin }: Node): void {
-    this.ops.add(op);
-    if (origin !== undefined) this.origins.add(origin);
   }
 
   newAxes(extents: readonly number[]): StageAxis[] {

@@ -3,7 +3,7 @@
  */
 import {
   elementCount,
-  type Origin,
+  type Node,
   type Program,
   sizes,
   sourcePlace,
@@ -121,12 +121,12 @@ export function emitPlan(
 }
 
 /** Lines of steps: reading a stack takes about as long as making the kernel, so only who asks has it done. */
-function sourceLines(origins: ReadonlyMap<string, Iterable<Origin>>): PlanDebug["origins"] {
+function sourceLines(origins: ReadonlyMap<string, readonly Node[]>): PlanDebug["origins"] {
   const lines: [string, readonly string[]][] = [];
   for (const [step, from] of origins) {
     const files = new Map<string, Set<number>>();
-    for (const origin of from) {
-      const at = sourcePlace(origin);
+    for (const origin of new Set(from.map((node) => node.origin))) {
+      const at = origin === undefined ? undefined : sourcePlace(origin);
       if (at === undefined) continue;
       const seen = files.get(at.file) ?? new Set();
       files.set(at.file, seen.add(at.line));

@@ -15,7 +15,9 @@ function isBounded(table: Table, node: Node): boolean {
         node.params.reassociated === true && isFloat(table.tensor(node.outputs[0] as ValueId).dtype)
       );
     default:
-      return node.regions.some((region) => containsBounded(table, region));
+      return (
+        node.regions.length > 0 && node.regions.some((region) => containsBounded(table, region))
+      );
   }
 }
 
@@ -24,9 +26,10 @@ const containsBounded = (table: Table, region: Region): boolean =>
 
 export function exactResults(table: Table, region: Region): boolean[] {
   const bounded = new Set<ValueId>();
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    if (!isBounded(table, node) && !node.inputs.some((value) => bounded.has(value))) continue;
+  for (let i = 0; i < region.nodes.length; i += 1) {
+    const node = table.nodes[region.nodes[i] as number] as Node;
+    const takesBounded = bounded.size > 0 && node.inputs.some((value) => bounded.has(value));
+    if (!takesBounded && !isBounded(table, node)) continue;
     for (const value of node.outputs) bounded.add(value);
   }
   return region.results.map((value) => !bounded.has(value));

@@ -8,6 +8,7 @@
  */
 import {
   type BatchOperand,
+  censusOf,
   definitionOf,
   Emitter,
   type Node,
@@ -44,6 +45,8 @@ export function rerollRegion(table: Table, region: Region): Region {
 
 /** Tiles are cut out of something: without slices there is nothing to do, here or inside. */
 function mayBeUnrolled(table: Table, region: Region): boolean {
+  const { ops } = censusOf(table, region);
+  if (!ops.has("slice") && !ops.has("dynamic_slice")) return false;
   let slices = 0;
   for (const id of region.nodes) {
     const node = table.nodes[id] as Node;

@@ -7,6 +7,7 @@
  * inside stays valid as long as nothing it captures is renamed.
  */
 import {
+  censusOf,
   cloneRegion,
   Emitter,
   type Node,
@@ -282,7 +283,7 @@ export function silenced(table: Table, region: Region): Region {
 
 /** Whether something in `region` has regions of its own: a grid, a loop, a branch. */
 export const hasStructure = (table: Table, region: Region): boolean =>
-  region.nodes.some((id) => (table.nodes[id] as Node).regions.length > 0);
+  !censusOf(table, region).isFlat;
 
 export function hasEffect(table: Table, node: Node): boolean {
   const { op, regions } = node;

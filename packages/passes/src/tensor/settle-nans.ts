@@ -8,6 +8,7 @@
  * backwards from every bitcast to the arithmetic behind it. Programs without such a bitcast pay nothing.
  */
 import {
+  censusOf,
   definitionOf,
   type Emitter,
   type Node,
@@ -49,6 +50,7 @@ function canonical(e: Emitter, value: ValueId): ValueId {
 /** Results of float arithmetic whose bits some bitcast may see. */
 function observedArithmetic(table: Table, region: Region): Set<ValueId> {
   const start: ValueId[] = [];
+  if (!censusOf(table, region).ops.has("bitcast_convert_type")) return new Set();
   walk(table, region, (node) => {
     if (node.op !== "bitcast_convert_type") return;
     start.push(...node.inputs.filter((value) => isFloat(table.tensor(value).dtype)));

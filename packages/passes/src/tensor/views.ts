@@ -5,6 +5,7 @@ import { definitionOf, type Node, type Shape, sizes, type Table } from "@gridfus
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
+import { ValueMap } from "../fuse/value-map.ts";
 import { keyOfParams } from "../simplify/key.ts";
 
 export interface ViewForm {
@@ -18,38 +19,39 @@ export interface ViewForm {
 export const coordinates = (shape: readonly number[], first = 0): IndexExpr[] =>
   shape.map((extent, d) => ix.axis(first + d, extent));
 
-/** Forms of a table, by node, and by what they depend on: programs are full of the same few movements. */
+/** Forms of a table, by node (null for none), and by what they depend on: programs are full of the same few movements. */
 interface Forms {
-  readonly byNode: (ViewForm | undefined)[];
+  readonly byNode: ValueMap<ViewForm | null>;
   readonly byText: Map<string, ViewForm>;
 }
 const formsIn = new WeakMap<Table, Forms>();
 
-function formsOf(table: Table): Forms {
-  let forms = formsIn.get(table);
-  if (forms === undefined) {
-    forms = { byNode: [], byText: new Map() };
-    formsIn.set(table, forms);
-  }
-  return forms;
-}
-
 /** The node as an index map of its only operand, or undefined where it is not one. */
 export function viewOf(table: Table, node: Node): ViewForm | undefined {
   if (node.op === "view") return { index: node.params.index, fill: node.params.fill };
+  let forms = formsIn.get(table);
+  if (forms === undefined) {
+    forms = { byNode: new ValueMap(table.nodes.length), byText: new Map() };
+    formsIn.set(table, forms);
+  }
+  let form = forms.byNode.get(node.id);
+  if (form === undefined) {
+    form = findForm(table, node, forms.byText);
+    forms.byNode.set(node.id, form);
+  }
+  return form ?? undefined;
+}
+
+function findForm(table: Table, node: Node, known: Map<string, ViewForm>): ViewForm | null {
   const { indexMap } = definitionOf(node.op);
-  if (indexMap === undefined) return undefined;
-  const { byNode, byText } = formsOf(table);
-  let form = byNode[node.id];
-  if (form !== undefined) return form;
+  if (indexMap === undefined) return null;
   const operand = sizes(table.tensor(node.inputs[0] as number).shape);
   const text = `${node.op}${keyOfParams(node.params)} ${operand.join()}`;
-  form = byText.get(text);
+  let form = known.get(text);
   if (form === undefined) {
     form = { index: indexOf(table, node, indexMap as IndexMap, operand), fill: undefined };
-    byText.set(text, form);
+    known.set(text, form);
   }
-  byNode[node.id] = form;
   return form;
 }
 
