@@ -13,6 +13,7 @@ import {
   type Reduction,
   segmentLength,
 } from "@gridfuse/plan";
+import type { Code } from "../wasm/code.ts";
 import { heldType, isHalf, laneWord } from "../wasm/held.ts";
 import { emitConvert, type Push } from "../wasm/scalar-ops.ts";
 import { emitVectorBinary, emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
@@ -34,8 +35,8 @@ export class ArgSearch implements Accumulator {
   readonly #hasSegments: boolean;
   /** The extreme elements of the segment, by quad. */
   readonly #sides: readonly number[];
-  /** What a NaN shows in; none for integers. */
-  readonly #sums: readonly number[];
+  /** What a NaN shows in; undefined for integers. */
+  readonly #sum: number | undefined;
   /** The extreme element so far in every lane, and the first segment that has it. */
   readonly #best: number;
   readonly #where: number;
@@ -63,7 +64,7 @@ export class ArgSearch implements Accumulator {
     this.#hasSegments = extent > segmentLength;
     const count = Math.min(Math.max(Math.ceil(extent / 4), 1), accumulators / 4);
     this.#sides = Array.from({ length: count }, () => nest.local("v128"));
-    this.#sums = isFloat(dtype) ? this.#sides.map(() => nest.local("v128")) : [];
+    this.#sum = isFloat(dtype) ? nest.local("v128") : undefined;
     this.#best = nest.local("v128");
     this.#where = nest.local("v128");
     this.#place = nest.local("i32");
@@ -78,7 +79,7 @@ export class ArgSearch implements Accumulator {
     const { code } = this.#nest;
     pushSplat(code, this.#worst).set(this.#best);
     if (this.#hasSegments) pushSplat(code, 0).set(this.#where);
-    for (const sum of this.#sums) pushSplat(code, 0).set(sum);
+    if (this.#sum !== undefined) pushSplat(code, 0).set(this.#sum);
   }
   beginSegment(): void {
     for (const side of this.#sides) pushSplat(this.#nest.code, this.#worst).set(side);
@@ -86,15 +87,12 @@ export class ArgSearch implements Accumulator {
 
   accumulate(values: readonly Push[], valid: number): void {
     const { code } = this.#nest;
-    for (const [part, value] of values.entries()) {
-      const held = this.#counted(this.#wide(value), valid - 4 * part);
-      this.#join(this.#sides[part] as number, held);
-      const sum = this.#sums[part];
-      if (sum === undefined) continue;
-      code.get(sum);
-      held(code);
-      code.op("f32x4.add").set(sum);
-    }
+    const held = values.map((value, part) => this.#counted(this.#wide(value), valid - 4 * part));
+    for (const [part, value] of held.entries()) this.#join(this.#sides[part] as number, value);
+    if (this.#sum === undefined) return;
+    code.get(this.#sum);
+    pushSum(code, held);
+    code.op("f32x4.add").set(this.#sum);
   }
 
   /** The value as it is compared. */
@@ -164,12 +162,13 @@ export class ArgSearch implements Accumulator {
     this.#firstSegment();
     code.set(from);
     const equal = (value: Push): void => this.#compare("eq", this.#wide(value));
-    if (this.#sums.length === 0) {
+    if (this.#sum === undefined) {
       this.#search(from, equal, this.#place);
       return;
     }
     code.i32(-1).set(this.#place);
-    this.#pushUnordered();
+    // There may be a NaN.
+    code.get(this.#sum).get(this.#sum).op("f32x4.ne").op("v128.any_true");
     const zero = this.#nest.local("i32");
     code.if().i32(0).set(zero);
     this.#search(
@@ -208,17 +207,21 @@ export class ArgSearch implements Accumulator {
     code.get(lanes).lane("i32x4.extract_lane", 0).i32(Math.log2(segmentLength)).op("i32.shl");
   }
 
-  /** Pushes whether there may be a NaN. */
-  #pushUnordered(): void {
-    const { code } = this.#nest;
-    const [first, ...others] = this.#sums as [number, ...number[]];
-    for (const sum of others) code.get(first).get(sum).op("f32x4.add").set(first);
-    code.get(first).get(first).op("f32x4.ne").op("v128.any_true");
-  }
-
   result(): Push {
     return (code) => code.get(this.#answer);
   }
+}
+
+/** Pushes the sum of some vectors, whose order does not matter. */
+function pushSum(code: Code, values: readonly Push[]): void {
+  if (values.length === 1) {
+    (values[0] as Push)(code);
+    return;
+  }
+  const half = Math.ceil(values.length / 2);
+  pushSum(code, values.slice(0, half));
+  pushSum(code, values.slice(half));
+  code.op("f32x4.add");
 }
 
 /** Orders of lanes that bring each to all others in two steps. */

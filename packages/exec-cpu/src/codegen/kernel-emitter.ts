@@ -9,7 +9,7 @@
 import { InternalError } from "@gridfuse/plan";
 import type { KernelForm, StageForm } from "./kernel-form.ts";
 import { type Mode, reduces } from "./kernel-mode.ts";
-import { emitReduction, noAxis } from "./kernel-reduce.ts";
+import { emitReduction, noAxis, Reducer } from "./kernel-reduce.ts";
 import { emitWrites } from "./kernel-writes.ts";
 import {
   type Block,
@@ -158,7 +158,8 @@ export class KernelEmitter {
   }
 
   #wideWidth(): 4 | 8 | 16 {
-    const nodes = this.#form.stages.reduce((total, stage) => total + countComputed(stage), 0);
+    const { stages, rows = 1 } = this.#form;
+    const nodes = stages.reduce((total, stage) => total + countComputed(stage), 0) / rows;
     const crossing = this.#mode === "outer" && reduces(this.#form);
     if (crossing) return nodes > crossingLimit ? 4 : 16;
     const writes = Math.max(...this.#form.stages.map((stage) => stage.writes.length));
@@ -168,16 +169,33 @@ export class KernelEmitter {
 
   #stages(across: Block): void {
     this.#across = across;
+    const { stages, rows = 1 } = this.#form;
     const separate = reduces(this.#form);
-    for (const [i, stage] of this.#form.stages.entries()) {
-      if (separate) this.#nest.code.append(this.#nest.nested(() => this.#stage(i, stage)));
-      else this.#stage(i, stage);
+    for (let first = 0; first < stages.length; first += rows) {
+      const numbers = Array.from({ length: rows }, (_, row) => first + row);
+      if (!separate) this.#stage(first);
+      else if (stages[first]?.reductions.length === 0) {
+        for (const number of numbers) this.#apart(() => this.#stage(number));
+      } else this.#apart(() => this.#reductions(numbers));
     }
   }
 
-  #stage(number: number, stage: StageForm): void {
+  #apart(body: () => void): void {
+    this.#nest.code.append(this.#nest.nested(body));
+  }
+
+  /** The same stage of several rows. */
+  #reductions(numbers: readonly number[]): void {
+    const reducers = numbers.map((number) => this.#reducer(number));
+    for (const [i, number] of numbers.entries()) this.#results[number] = reducers[i]?.folds ?? [];
+    emitReduction(this.#nest, reducers);
+  }
+
+  /** Places the axes of a stage, and gives what computes its values. */
+  #start(number: number): Program {
     const nest = this.#nest;
     const before = nest.level;
+    const stage = this.#form.stages[number] as StageForm;
     for (const [i, { axis }] of stage.inner.entries()) {
       // A reduction walks over its axis in segments of groups: two levels.
       const level = before + i + (stage.reductions.length > 0 ? 2 : 1);
@@ -185,8 +203,28 @@ export class KernelEmitter {
     }
     const program = this.#program(number, stage, before);
     program.bind();
-    if (stage.reductions.length > 0) this.#results[number] = this.#reduce(stage, program);
-    else this.#map(stage, program, 0);
+    return program;
+  }
+
+  #stage(number: number): void {
+    const program = this.#start(number);
+    this.#map(this.#form.stages[number] as StageForm, program, 0);
+  }
+
+  #reducer(number: number): Reducer {
+    const program = this.#start(number);
+    const level = this.#nest.level + 2;
+    const stage = this.#form.stages[number] as StageForm;
+    const around = {
+      nest: this.#nest,
+      mode: this.#mode,
+      across: this.#across,
+      scratch: this.#context.scratch,
+      place: (axis: number, local: number) => this.#place(axis, local, level),
+      placeBlocks: (lanes: LaneAxis, block: Block) => this.#placeBlocks(lanes, block),
+      finish: (block: Block) => this.#finish(stage, program, block),
+    };
+    return new Reducer(around, stage, program);
   }
 
   #lanesOf(stage: StageForm): LaneAxis | undefined {
@@ -266,22 +304,6 @@ export class KernelEmitter {
   #body(stage: StageForm, program: Program, block: Block): void {
     program.emitAll(block);
     this.#finish(stage, program, block);
-  }
-
-  #reduce(stage: StageForm, program: Program): readonly Accumulator[] {
-    return emitReduction(
-      {
-        nest: this.#nest,
-        mode: this.#mode,
-        across: this.#across,
-        scratch: this.#context.scratch,
-        place: (axis, local, level) => this.#place(axis, local, level),
-        placeBlocks: (lanes, block) => this.#placeBlocks(lanes, block),
-        finish: (block) => this.#finish(stage, program, block),
-      },
-      stage,
-      program,
-    );
   }
 
   /** What follows the values of a block. */

@@ -32,16 +32,21 @@ export interface StageForm {
 export interface KernelForm {
   readonly outer: readonly LoopAxis[];
   readonly stages: readonly StageForm[];
+  /** So many stages in turn are the same of neighbouring rows (kernel-rows.ts); default 1. */
+  readonly rows?: number;
 }
 
-type Rewrite = (e: IndexExpr) => IndexExpr;
+export type Rewrite = (e: IndexExpr) => IndexExpr;
 
-function rewriteGuard(guard: readonly IndexRange[], rewrite: Rewrite): readonly IndexRange[] {
+export function rewriteGuard(
+  guard: readonly IndexRange[],
+  rewrite: Rewrite,
+): readonly IndexRange[] {
   if (guard.length === 0) return guard;
   return guard.map(({ index, lo, hi }) => ({ index: rewrite(index), lo, hi }));
 }
 
-function rewriteNode(node: ScalarNode, rewrite: Rewrite): ScalarNode {
+export function rewriteNode(node: ScalarNode, rewrite: Rewrite): ScalarNode {
   switch (node.op) {
     case "index":
       return { ...node, index: rewrite(node.index) };
@@ -96,7 +101,8 @@ function countDivisions(e: IndexExpr): number {
   }
 }
 
-const reads = (e: IndexExpr, axisNumber: number): boolean => e.key.includes(`a${axisNumber}:`);
+export const reads = (e: IndexExpr, axisNumber: number): boolean =>
+  e.key.includes(`a${axisNumber}:`);
 
 /** Replaces `outer` and `inner` by one axis that runs over both, numbered as `inner`. */
 function mergeRewrite(outer: LoopAxis, inner: LoopAxis): Rewrite {

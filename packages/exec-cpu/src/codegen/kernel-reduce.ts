@@ -28,32 +28,54 @@ export interface Surroundings {
   readonly across: Block;
   /** Address of scratch memory. */
   readonly scratch: number;
-  place(axis: number, local: number, level: number): void;
+  /** Says which local holds the reduced index. */
+  place(axis: number, local: number): void;
   placeBlocks(lanes: LaneAxis, block: Block): void;
   /** What follows the values of a block. */
   finish(block: Block): void;
 }
 
-/** Emits the stage, and gives what holds its results. */
-export function emitReduction(
-  around: Surroundings,
-  stage: StageForm,
-  program: Program,
-): readonly Accumulator[] {
-  return new Reducer(around, stage, program).emit();
+/** Emits a stage of as many rows as there are reducers, segment by segment in turn. */
+export function emitReduction(nest: Nest, reducers: readonly Reducer[]): void {
+  const [{ extent, length, local }] = reducers as [Reducer];
+  for (const reducer of reducers) reducer.begin();
+  const whole = Math.floor(extent / length);
+  const only = (count: number, before: Push): void => {
+    for (const reducer of reducers) {
+      nest.code.append(nest.nested(() => reducer.segment(count)));
+      reducer.endSegment(before);
+    }
+  };
+  if (whole === 1) only(length, (code) => code.i32(0));
+  if (whole > 1) {
+    const before: Push = (code) =>
+      code.get(local).i32(Math.log2(segmentLength)).op("i32.shr_u").i32(1).op("i32.sub");
+    const inner = nest.nested(() => {
+      for (const reducer of reducers) {
+        reducer.segment(length);
+        reducer.endSegment(before);
+      }
+    });
+    const end = whole * length;
+    nest.code.loop().append(inner).get(local).i32(end).op("i32.lt_u").brIf(0).end();
+  }
+  if (extent % length > 0 || extent === 0) only(extent % length, (code) => code.i32(whole));
+  for (const reducer of reducers) reducer.finish();
 }
 
-class Reducer {
+/** What is emitted of the reductions of one stage. */
+export class Reducer {
   readonly #around: Surroundings;
   readonly #nest: Nest;
   readonly #stage: StageForm;
   readonly #program: Program;
   readonly #loop: LoopAxis;
   /** Holds the reduced index. */
-  readonly #local: number;
+  readonly local: number;
   /** Values in a segment. */
-  readonly #length: number;
-  readonly #folds: readonly Accumulator[];
+  readonly length: number;
+  /** What holds the results. */
+  readonly folds: readonly Accumulator[];
 
   constructor(around: Surroundings, stage: StageForm, program: Program) {
     const { nest, mode } = around;
@@ -63,13 +85,13 @@ class Reducer {
     this.#program = program;
     const loop = stage.inner[0] ?? noAxis;
     this.#loop = loop;
-    this.#local = nest.axes.get(loop.axis)?.local ?? nest.local("i32");
+    this.local = nest.axes.get(loop.axis)?.local ?? nest.local("i32");
     const hasSegments = stage.reductions.some(
       (of) => isOrdered(of) || (mode === "inner" && isArg(of.op)),
     );
-    this.#length = hasSegments ? segmentLength : loop.extent;
-    const segments = loop.extent === 0 ? 0 : Math.ceil(loop.extent / this.#length);
-    this.#folds = this.#accumulators(loop.extent, segments);
+    this.length = hasSegments ? segmentLength : loop.extent;
+    const segments = loop.extent === 0 ? 0 : Math.ceil(loop.extent / this.length);
+    this.folds = this.#accumulators(loop.extent, segments);
   }
 
   #accumulators(extent: number, segments: number): readonly Accumulator[] {
@@ -99,62 +121,34 @@ class Reducer {
     });
   }
 
-  emit(): readonly Accumulator[] {
-    const nest = this.#nest;
-    const [loop, local, length, folds] = [this.#loop, this.#local, this.#length, this.#folds];
-    this.#around.place(loop.axis, local, nest.level + 2);
-
-    nest.code.i32(0).set(local);
-    for (const fold of folds) fold.begin();
-    const whole = Math.floor(loop.extent / length);
-    if (whole > 0) {
-      const segment = (): void => {
-        this.#segment(length);
-      };
-      if (whole === 1) {
-        nest.code.append(nest.nested(segment));
-        this.#endSegment(0);
-      } else {
-        const inner = nest.nested(() => {
-          segment();
-          this.#endSegment(local);
-        });
-        nest.code.loop().append(inner);
-        nest.code
-          .get(local)
-          .i32(whole * length)
-          .op("i32.lt_u")
-          .brIf(0)
-          .end();
-      }
-    }
-    if (loop.extent % length > 0 || loop.extent === 0) {
-      nest.code.append(
-        nest.nested(() => {
-          this.#segment(loop.extent % length);
-        }),
-      );
-      for (const fold of folds) fold.endSegment((code) => code.i32(whole));
-    }
-    for (const fold of folds) fold.finish();
-    return folds;
+  get extent(): number {
+    return this.#loop.extent;
   }
 
-  /** `at` is 0 for the only segment of its kind, or the local that has reached its end. */
-  #endSegment(at: number): void {
-    const before: Push = (code) => {
-      if (at === 0) code.i32(0);
-      else code.get(at).i32(Math.log2(segmentLength)).op("i32.shr_u").i32(1).op("i32.sub");
-    };
-    for (const fold of this.#folds) fold.endSegment(before);
+  begin(): void {
+    this.#nest.code.i32(0).set(this.local);
+    for (const fold of this.folds) fold.begin();
+  }
+  /** `before` pushes how many segments ended earlier. */
+  endSegment(before: Push): void {
+    for (const fold of this.folds) fold.endSegment(before);
+  }
+  finish(): void {
+    this.#place();
+    for (const fold of this.folds) fold.finish();
+  }
+
+  #place(): void {
+    this.#around.place(this.#loop.axis, this.local);
   }
 
   /** The next `length` values of the reduced index; the last segment may be cut short. */
-  #segment(length: number): void {
+  segment(length: number): void {
+    this.#place();
     const nest = this.#nest;
     const { mode } = this.#around;
-    const [stage, program, folds] = [this.#stage, this.#program, this.#folds];
-    const [loop, local] = [this.#loop, this.#local];
+    const [stage, program, folds] = [this.#stage, this.#program, this.folds];
+    const [loop, local] = [this.#loop, this.local];
     for (const fold of folds) fold.beginSegment();
     const group = mode === "inner" ? accumulators : 1;
     const accumulate = (block: Block): void => {
@@ -208,7 +202,7 @@ class Reducer {
   #search(node: number, from: number, test: (value: Push) => void, place: number): void {
     const nest = this.#nest;
     const { code } = nest;
-    const [loop, local, program] = [this.#loop, this.#local, this.#program];
+    const [loop, local, program] = [this.#loop, this.local, this.#program];
     const masks = (block: Block): readonly Push[] => {
       program.emitAll(block);
       return partsOf(block).map((part) => () => test(program.vector(node, part)));

@@ -1,21 +1,29 @@
 /** A kernel step as one WebAssembly function `(lo, hi)`: points lo ≤ i < hi of its outermost loop. */
 import type { KernelStep } from "@gridfuse/plan";
-import type { ValueType } from "../wasm/code.ts";
+import type { Code, ValueType } from "../wasm/code.ts";
 import { contractionsOf, foldedProductsOf } from "./contract.ts";
 import { KernelEmitter } from "./kernel-emitter.ts";
-import { formOf, type KernelForm } from "./kernel-form.ts";
+import { formOf, type KernelForm, type LoopAxis } from "./kernel-form.ts";
 import { withoutRares } from "./kernel-late.ts";
-import { type Mode, modeOf, product } from "./kernel-mode.ts";
+import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
+import { togetherOf } from "./kernel-rows.ts";
 import { withStash } from "./kernel-stash.ts";
 import { type Address, Nest } from "./nest.ts";
 import { slotBytes } from "./slot-fold.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
-/** A kernel that is made ready: its loops, and rows that stages leave to later ones. */
-interface Prepared {
+/** A kernel with rows that stages leave to later ones. */
+interface Kept {
   readonly form: KernelForm;
-  readonly mode: Mode;
+  /** Bytes of each. */
   readonly rows: readonly number[];
+}
+
+/** A kernel that is made ready. */
+interface Prepared extends Kept {
+  readonly mode: Mode;
+  /** The same for several rows at once, where that pays. */
+  readonly together: (Kept & { readonly count: number }) | undefined;
 }
 
 const prepared = new WeakMap<KernelStep, Prepared>();
@@ -28,10 +36,10 @@ function prepare(step: KernelStep): Prepared {
   if (known === undefined) {
     const form = formOf(step);
     const mode = modeOf(form);
-    known =
-      mode === "inner" && form.stages.length > 1
-        ? { mode, ...withStash(form, firstRow) }
-        : { mode, form, rows: [] };
+    const keep = (of: KernelForm): Kept =>
+      mode === "inner" && of.stages.length > 1 ? withStash(of, firstRow) : { form: of, rows: [] };
+    const together = mode === "inner" && reduces(form) ? togetherOf(form) : undefined;
+    known = { mode, ...keep(form), together: together && { ...together, ...keep(together.form) } };
     prepared.set(step, known);
   }
   return known;
@@ -41,13 +49,15 @@ function prepare(step: KernelStep): Prepared {
 const foldScratch = ({ stages }: Pick<KernelStep, "stages">): number =>
   Math.max(0, ...stages.map(({ reductions }) => reductions.length * slotBytes(4)));
 
-/** A row, and what a vector may read beyond it. */
-const rowScratch = (bytes: number): number => Math.ceil(bytes / 16) * 16 + 16;
+/** Rows, and what a vector may read beyond each. */
+const rowScratch = (rows: readonly number[]): number =>
+  rows.reduce((total, bytes) => total + Math.ceil(bytes / 16) * 16 + 16, 0);
 
 /** Bytes of scratch memory that a kernel may use. */
 export function kernelScratch(step: KernelStep): number {
   if (step.axes.includes(0)) return 0;
-  return prepare(step).rows.reduce((total, row) => total + rowScratch(row), foldScratch(step));
+  const { rows, together } = prepare(step);
+  return foldScratch(step) + Math.max(rowScratch(rows), rowScratch(together?.rows ?? []));
 }
 
 /**
@@ -63,45 +73,190 @@ export function emitKernel(
   parameters: readonly number[] = [],
 ): StepFunction | undefined {
   if (step.axes.includes(0)) return undefined;
-  const { form: plain, mode, rows } = prepare(step);
-  const form = context.contracts ? contracted(plain) : plain;
-  const addresses: Address[] = [...context.addresses];
-  for (const [i, buffer] of parameters.entries()) addresses[buffer] = { local: 2 + i };
-  let end = context.scratch + foldScratch(step);
-  for (const [i, bytes] of rows.entries()) {
-    addresses[firstRow + i] = end;
-    end += rowScratch(bytes);
-  }
-  const params = ["i32", "i32", ...parameters.map(() => "i32" as const)] as const;
-  const emit = (of: KernelForm, results: readonly ValueType[], isFallback: boolean): number => {
-    const fn = context.module.define(params, results);
-    const nest = new Nest(fn, context.helpers, context.loopGlobals, context.isWide);
-    new KernelEmitter(context, addresses, of, mode, nest, isFallback).emit();
-    return fn.index;
-  };
-  const extent = form.outer[0]?.extent ?? 1;
-  const points = form.stages.reduce((total, { inner }) => total + product(inner), 0);
+  const writer = new KernelWriter(context, step, isSafe, parameters);
+  const { mode, form } = prepare(step);
+  const { index, grain, how } = writer.write();
   const work = form.stages.reduce(
     (total, { inner, nodes }) => total + product(inner) * (nodes.length + 1),
     0,
   );
-  const grain = mode === "outer" && form.outer.length === 1 ? 16 : 1;
-  const hasLoop = form.outer.length > 0 && mode !== "scalar";
-  const optimistic = isSafe && hasLoop ? withoutRares(form) : undefined;
-  let index = emit(form, [], optimistic !== undefined);
-  if (optimistic !== undefined) {
-    const inner = points * product(form.outer.slice(1));
-    const part = Math.max(grain, Math.ceil(latePoints / inner / grain) * grain);
-    const [first, second] = [emit(optimistic, ["i32"], false), index];
-    index = emitAttempts(context, params, first, second, Math.min(part, extent));
-  }
   return {
     index,
-    extent,
+    extent: form.outer[0]?.extent ?? 1,
     grain,
-    how: howOf(mode, form),
+    how: mode === "scalar" ? "scalar" : how,
     work: work * product(form.outer),
   };
+}
+
+type Written = Pick<StepFunction, "index" | "grain" | "how">;
+
+/** The functions of one kernel. */
+class KernelWriter {
+  readonly #context: CodegenContext;
+  readonly #step: KernelStep;
+  readonly #isSafe: boolean;
+  readonly #parameters: readonly number[];
+  readonly #params: readonly ValueType[];
+  readonly #prepared: Prepared;
+  readonly #form: KernelForm;
+
+  constructor(
+    context: CodegenContext,
+    step: KernelStep,
+    isSafe: boolean,
+    parameters: readonly number[],
+  ) {
+    this.#context = context;
+    this.#step = step;
+    this.#isSafe = isSafe;
+    this.#parameters = parameters;
+    this.#params = ["i32", "i32", ...parameters.map(() => "i32" as const)];
+    this.#prepared = prepare(step);
+    this.#form = this.#contracted(this.#prepared.form);
+  }
+
+  #contracted(form: KernelForm): KernelForm {
+    return this.#context.contracts ? contracted(form) : form;
+  }
+
+  write(): Written {
+    const { together } = this.#prepared;
+    return together === undefined ? this.#single() : this.#together(together);
+  }
+
+  #single(): Written {
+    const { mode } = this.#prepared;
+    const form = this.#form;
+    const grain = mode === "outer" && form.outer.length === 1 ? 16 : 1;
+    const hasLoop = form.outer.length > 0 && mode !== "scalar";
+    const optimistic = this.#isSafe && hasLoop ? withoutRares(form) : undefined;
+    const how = howOf(mode, form);
+    if (optimistic === undefined) return { index: this.#emitSingle(false), grain, how };
+    const [whole, attempt] = [
+      this.#emitSingle(true),
+      this.#emit(optimistic, this.#prepared.rows, ["i32"], false),
+    ];
+    return { index: this.#emitAttempts(form, attempt, whole, grain, 1), grain, how };
+  }
+
+  /** Groups of rows; rows by themselves are what is left over, and those that need a slow side. */
+  #together({ form: plain, rows, count }: Kept & { readonly count: number }): Written {
+    const form = this.#contracted(plain);
+    const how = `${howOf("inner", form)}, ${count} rows abreast`;
+    const [first] = this.#form.outer as [LoopAxis];
+    // Where groups are of the outermost axis, its points are counted in rows by whoever calls.
+    const unit = form.outer.length === 1 ? count : 1;
+    const optimistic = this.#isSafe ? withoutRares(form) : undefined;
+    const hasRest = first.extent % unit > 0;
+    const single = optimistic !== undefined || hasRest ? this.#emitSingle(true) : 0;
+    let groups: number;
+    if (optimistic === undefined) {
+      groups = this.#emit(form, rows, [], false);
+    } else {
+      const attempt = this.#emit(optimistic, rows, ["i32"], false);
+      groups = this.#emitAttempts(form, attempt, single, 1, unit);
+    }
+    if (unit === 1) return { index: groups, grain: 1, how };
+    return {
+      index: this.#emitGroups(groups, hasRest ? single : undefined, unit),
+      grain: unit,
+      how,
+    };
+  }
+
+  #emitSingle(isFallback: boolean): number {
+    return this.#emit(this.#form, this.#prepared.rows, [], isFallback);
+  }
+
+  #emit(
+    form: KernelForm,
+    rows: readonly number[],
+    results: readonly ValueType[],
+    isFallback: boolean,
+  ): number {
+    const context = this.#context;
+    const addresses: Address[] = [...context.addresses];
+    for (const [i, buffer] of this.#parameters.entries()) addresses[buffer] = { local: 2 + i };
+    const start = context.scratch + foldScratch(this.#step);
+    for (const i of rows.keys()) addresses[firstRow + i] = start + rowScratch(rows.slice(0, i));
+    const fn = context.module.define(this.#params, results);
+    const nest = new Nest(fn, context.helpers, context.loopGlobals, context.isWide);
+    const { mode } = this.#prepared;
+    new KernelEmitter(context, addresses, form, mode, nest, isFallback).emit();
+    return fn.index;
+  }
+
+  #pushParameters(code: Code): void {
+    for (const i of this.#parameters.keys()) code.get(2 + i);
+  }
+
+  /** `(lo, hi, …)` in rows: groups of `count`, of which lo is a multiple, and what is left. */
+  #emitGroups(groups: number, single: number | undefined, count: number): number {
+    const fn = this.#context.module.define(this.#params, []);
+    const { code } = fn;
+    const shift = Math.log2(count);
+    code.get(0).i32(shift).op("i32.shr_u").get(1).i32(shift).op("i32.shr_u");
+    if (single === undefined) {
+      this.#pushParameters(code);
+      code.call(groups);
+      return fn.index;
+    }
+    const [first, end] = [fn.local("i32"), fn.local("i32")];
+    code.set(end).tee(first).get(end).op("i32.lt_u").if().get(first).get(end);
+    this.#pushParameters(code);
+    code.call(groups).end();
+    code.get(end).i32(shift).op("i32.shl").tee(end).get(1).op("i32.lt_u").if().get(end).get(1);
+    this.#pushParameters(code);
+    code.call(single).end();
+    return fn.index;
+  }
+
+  /**
+   * `(lo, hi, …)`: part by part, by `attempt` where it can, else by `whole`.
+   *
+   * @param unit points of `whole` that are one of `attempt`
+   */
+  #emitAttempts(
+    form: KernelForm,
+    attempt: number,
+    whole: number,
+    grain: number,
+    unit: number,
+  ): number {
+    const inner = form.stages.reduce((total, stage) => total + product(stage.inner), 0);
+    const points = inner * product(form.outer.slice(1));
+    const part = Math.max(grain, Math.ceil(latePoints / points / grain) * grain);
+    const fn = this.#context.module.define(this.#params, []);
+    const { code } = fn;
+    const [end, doubt] = [fn.local("i32"), fn.local("i32")];
+    const call = (index: number): void => {
+      for (const local of [0, end]) {
+        code.get(local);
+        if (index === whole && unit > 1) code.i32(unit).op("i32.mul");
+      }
+      this.#pushParameters(code);
+      code.call(index);
+    };
+    code.loop();
+    code
+      .get(0)
+      .i32(Math.min(part, form.outer[0]?.extent ?? 1))
+      .op("i32.add")
+      .tee(end)
+      .get(1);
+    code.get(end).get(1).op("i32.lt_u").op("select").set(end);
+    code.get(doubt).if();
+    code.get(doubt).i32(1).op("i32.sub").set(doubt);
+    call(whole);
+    code.else();
+    call(attempt);
+    code.if().i32(doubts).set(doubt);
+    call(whole);
+    code.end().end();
+    code.get(end).tee(0).get(1).op("i32.lt_u").brIf(0).end();
+    return fn.index;
+  }
 }
 
 function howOf(mode: Mode, { stages }: KernelForm): string {
@@ -126,34 +281,3 @@ const contracted = (form: KernelForm): KernelForm => ({
 const latePoints = 512;
 /** After a part that had to be, so many are done with their rare sides at once. */
 const doubts = 7;
-
-/** `(lo, hi, …)`: part by part, by `attempt` where it can, else by `whole`. */
-function emitAttempts(
-  { module }: CodegenContext,
-  params: readonly ValueType[],
-  attempt: number,
-  whole: number,
-  part: number,
-): number {
-  const fn = module.define(params, []);
-  const { code } = fn;
-  const [end, doubt] = [fn.local("i32"), fn.local("i32")];
-  const call = (index: number): void => {
-    code.get(0).get(end);
-    for (const [i] of params.slice(2).entries()) code.get(2 + i);
-    code.call(index);
-  };
-  code.loop();
-  code.get(0).i32(part).op("i32.add").tee(end).get(1).get(end).get(1);
-  code.op("i32.lt_u").op("select").set(end);
-  code.get(doubt).if();
-  code.get(doubt).i32(1).op("i32.sub").set(doubt);
-  call(whole);
-  code.else();
-  call(attempt);
-  code.if().i32(doubts).set(doubt);
-  call(whole);
-  code.end().end();
-  code.get(end).tee(0).get(1).op("i32.lt_u").brIf(0).end();
-  return fn.index;
-}
