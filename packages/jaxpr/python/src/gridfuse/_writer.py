@@ -43,7 +43,7 @@ class Exporter:
         self.marks_prints = marks_prints
         self._locations = locations
         self._avals: list[str] = []
-        self._aval_of_id: dict[int, int] = {}
+        self._aval_of_id: dict[int, int] = {id(None): -1}
         self._aval_of_text: dict[str, int] = {}
         self._ops: list[str] = []
         # For primitives: the one operation of its equations, or which of them are alike.
@@ -193,9 +193,9 @@ class Exporter:
 
     def _results(self, variables: list[Any]) -> list[Any]:
         """Their avals; -1 for what nobody reads."""
-        if core.DropVar in set(map(type, variables)):
-            return [-1 if type(v) is core.DropVar else self.aval(v.aval) for v in variables]
         avals = list(map(_aval_of, variables))
+        if core.DropVar in set(map(type, variables)):
+            avals = [None if type(v) is core.DropVar else v.aval for v in variables]
         ids = list(map(id, avals))
         numbers: list[Any] = list(map(self._aval_of_id.get, ids))
         if None in numbers:
