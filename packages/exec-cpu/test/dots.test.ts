@@ -1,5 +1,5 @@
 /** Dots of every size and layout on tiles, against sums one after the other. */
-import type { DType } from "@gridfuse/plan";
+import type { DotStep, DType } from "@gridfuse/plan";
 import { constant } from "@gridfuse/plan/index-expr";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -64,5 +64,36 @@ test("batches, few rows, odd columns, operands the other way round", () => {
       },
     ),
     { numRuns: 250 },
+  );
+});
+
+test("sums that go on from what the result holds are those of one dot, cut anywhere", () => {
+  const sizes = fc.tuple(extent(9), extent(13), extent(37), extent(20), extent(20));
+  const accumulate = fc.constantFrom<DType>("float32", "float64", "int32", "bfloat16", "uint64");
+  fc.assert(
+    fc.property(sizes, accumulate, fc.integer(), ([b, m, n, first, rest], dtype, seed) => {
+      const k = first + rest;
+      const p = new PlanBuilder();
+      const [x, y] = [p.input("x", dtype, [b, m, k]), p.input("y", dtype, [b, k, n])];
+      const [whole, parts] = [p.output("z", dtype, [b, m, n]), p.output("w", dtype, [b, m, n])];
+      const part = (to: number, from: number, count: number): DotStep => ({
+        ...{ kind: "dot", name: `dot ${to} ${from}`, dtype, accumulate: dtype },
+        ...{ lhsDType: dtype, rhsDType: dtype, batch: [b], m: [m], n: [n], k: [count] },
+        lhs: { buffer: x, base: constant(from), batch: [m * k], free: [k], contract: [1] },
+        rhs: { buffer: y, base: constant(from * n), batch: [k * n], free: [1], contract: [n] },
+        out: { buffer: to, base: constant(0), batch: [m * n], free: [n, 1], contract: [] },
+        ...(from === 0 ? {} : { onto: true }),
+      });
+      p.step(part(whole, 0, k), part(parts, 0, first), part(parts, first, rest));
+      const next = randomWords(seed);
+      const inputs = {
+        x: sampleArray(dtype, b * m * k, next),
+        y: sampleArray(dtype, b * k * n, next),
+      };
+      const [once, cut] = compareBackends(p.build(), inputs);
+      expect(once?.wasm).toEqual(once?.js);
+      expect(cut).toEqual(once);
+    }),
+    { numRuns: 150 },
   );
 });

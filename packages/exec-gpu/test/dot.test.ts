@@ -113,3 +113,26 @@ test("int32 sums wrap, and a dot over nothing is zero", async () => {
   expect(z).toEqual(Int32Array.from(expected));
   expect(none).toEqual(new Int32Array(length));
 });
+
+test("a dot may go on from the sums that its result holds", async () => {
+  const x = floats(5, batch * m * k);
+  const y = floats(6, 2 + batch * n * k);
+  const part = (from: number, count: number): DotStep => ({
+    ...step,
+    ...{ name: `from ${from}`, k: [count] },
+    lhs: { ...step.lhs, base: constant(from) },
+    rhs: { ...step.rhs, base: constant(2 + from * n) },
+    ...(from === 0 ? {} : { onto: true }),
+  });
+  const plan = planOf(
+    [
+      { name: "x", dtype: "float32", length: x.length },
+      { name: "y", dtype: "float32", length: y.length },
+    ],
+    [{ name: "z", dtype: "float32", length: batch * m * n }],
+    [part(0, 20), part(20, k - 20)],
+  );
+  using executable = await (await gpuExecutor()).prepare(plan);
+  const { z } = await executable.run({ x, y });
+  expect(z).toEqual(Float32Array.from(inOrder(x, y, Math.fround)));
+});

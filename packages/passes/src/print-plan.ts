@@ -77,7 +77,7 @@ function printStep(step: Step, names: BufferNames): readonly string[] {
     case "dot": {
       const { lhs, rhs, out, batch, m, n, k, dtype, accumulate } = step;
       return [
-        `${head} ${names(out.buffer)} = ${names(lhs.buffer)} · ${names(rhs.buffer)}, batch ${box(batch)} m ${box(m)} n ${box(n)} k ${box(k)}, ${dtype} in ${accumulate}`,
+        `${head} ${names(out.buffer)} ${step.onto === true ? "+=" : "="} ${names(lhs.buffer)} · ${names(rhs.buffer)}, batch ${box(batch)} m ${box(m)} n ${box(n)} k ${box(k)}, ${dtype} in ${accumulate}`,
       ];
     }
     case "sort": {

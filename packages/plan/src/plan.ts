@@ -10,7 +10,7 @@ import type { IndexExpr } from "./index-expr/expr.ts";
 import type { IndexRange, ScalarNode } from "./scalar/node.ts";
 
 /** Raised with every change of meaning or shape of anything below. */
-export const irVersion = 3;
+export const irVersion = 4;
 
 export type BufferKind = "input" | "output" | "constant" | "temporary";
 
@@ -138,6 +138,8 @@ export interface DotStep {
   readonly lhs: Strided;
   readonly rhs: Strided;
   readonly out: Strided;
+  /** Sums start from what `out` holds, in place of +0; `dtype` is then the same as `accumulate`. */
+  readonly onto?: true;
 }
 
 /**
@@ -232,8 +234,9 @@ export interface LoopStep {
  *
  * Tiles are independent of each other. Temporaries in `locals` belong to one tile: it writes what it reads of them,
  * and nothing outside the step mentions them. Any other buffer that the body writes is cut along the tiles: tile t
- * writes, and reads, nothing of it but elements o + t·s … o + (t + 1)·s − 1, for one o and one s. So an executor may
- * run tiles in any order, several at once (each worker with locals of its own), or one after the other.
+ * writes, and reads, nothing of it but elements o + t·s … o + (t + 1)·s − 1, for one o and one s, and those that lie a
+ * multiple of s·trips behind them (some columns of all rows). So an executor may run tiles in any order, several at
+ * once (each worker with locals of its own), or one after the other.
  *
  * How many tiles there are is a matter of bytes, the same for every machine (`tileBytes` of the compiler): small enough for
  * the cache that a core has to itself, with enough of them for many cores. A worker may well take several in a row.

@@ -186,6 +186,7 @@ export function everythingPlan(): Plan {
         lhs: { buffer: 0, base: zero, batch: [], free: [8], contract: [1] },
         rhs: { buffer: 4, base: constant(31), batch: [], free: [-8], contract: [-1] },
         out: { buffer: 5, base: zero, batch: [], free: [4, 1], contract: [] },
+        onto: true,
       },
       {
         kind: "sort",

@@ -579,6 +579,8 @@ describe("V11–V16, V20: tables and structure", () => {
       rhs: operand,
       out: { buffer: 3, base: zero, batch: [], free: [4, 1], contract: [] },
     };
+    expect(verdict(planOf([{ ...dot, onto: true }]))).toBe("accepted");
+    expect(verdict(planOf([{ ...dot, onto: true, accumulate: "float64" }]))).toBe("V12 steps[1]");
     expect(verdict(planOf([dot]))).toBe("accepted");
     expect(verdict(planOf([{ ...dot, lhs: { ...operand, base: constant(1) } }]))).toBe(
       "V17 steps[1].lhs",

@@ -88,7 +88,8 @@ function packed(name: string, step: DotStep, options: KernelOptions, scratch: st
   const { accumulate, dtype, lhs, rhs, out } = step;
   const [m, n, k] = [sizeOf(step.m), sizeOf(step.n), sizeOf(step.k)];
   const type = sumType(accumulate);
-  const tile = tileFunction(options.library, accumulate, options.isFast);
+  const isOnto = step.onto === true;
+  const tile = tileFunction(options.library, accumulate, options.isFast, isOnto);
   const leftAt = `((${type} *)(${scratch}))`;
   const rightAt = `(${leftAt} + ${upTo(m, mostRows) * k}L)`;
   const pack = (
@@ -125,6 +126,14 @@ for (long i = 0; i < width; i++) y[p * width + i] = (${type})${convert(from, acc
   const rowStrides = out.free.slice(0, step.m.length);
   const columnStrides = out.free.slice(step.m.length);
   const result = convert(accumulate, dtype, `(${cType(accumulate)})sums[i * columns + j]`);
+  const eachSum = (text: string): string => `for (long i = 0; i < r; i++) {
+${memoryType(dtype)} *line = z + ${offsetC({ extents: step.m, strides: rowStrides }, "row + i")};
+for (long j = 0; j < c; j++) {
+const long at = ${offsetC({ extents: step.n, strides: columnStrides }, "column + j")};
+${text}
+}
+}
+`;
   const tiles: Phase = {
     name: `${name}_tiles`,
     extent: Math.ceil(m / mostRows),
@@ -138,13 +147,9 @@ for (long column = 0; column < ${n}L; column += columns) {
 const long c = gf_min(columns, ${n}L - column);
 for (long row = block; row < gf_min(block + some, last); row += rows) {
 const long r = gf_min(rows, ${m}L - row);
-${type} sums[rows * columns] __attribute__((aligned(64)));
-${tile}(${k}L, ${leftAt} + row * ${k}L, ${rightAt} + column * ${k}L, sums);
-for (long i = 0; i < r; i++) {
-${memoryType(dtype)} *line = z + ${offsetC({ extents: step.m, strides: rowStrides }, "row + i")};
-for (long j = 0; j < c; j++) line[${offsetC({ extents: step.n, strides: columnStrides }, "column + j")}] = ${result};
-}
-}
+${type} sums[rows * columns] __attribute__((aligned(64)))${isOnto ? " = {0}" : ""};
+${isOnto ? eachSum("sums[i * columns + j] = line[at];") : ""}${tile}(${k}L, ${leftAt} + row * ${k}L, ${rightAt} + column * ${k}L, sums);
+${eachSum(`line[at] = ${result};`)}}
 }
 }
 `,
@@ -170,12 +175,21 @@ const sumType = (accumulate: DType): string =>
   accumulate === "int32" ? "uint32_t" : cType(accumulate);
 
 /** `void f(long k, const T *a, const T *b, T *sums)`: GF_ROWS times two vectors of sums over panels [k][…]. */
-function tileFunction(library: Library, accumulate: DType, isFast: boolean): string {
+function tileFunction(
+  library: Library,
+  accumulate: DType,
+  isFast: boolean,
+  isOnto: boolean,
+): string {
   const type = sumType(accumulate);
   const body = (rows: number): string => {
     const each = (text: (i: number) => string): string =>
       Array.from({ length: rows }, (_, i) => text(i)).join("\n");
-    return `${each((i) => `vec s${i} = {0}, t${i} = {0};`)}
+    const start = (i: number): string =>
+      isOnto
+        ? `vec s${i} = *(const vec *)(sums + ${2 * i} * lanes), t${i} = *(const vec *)(sums + ${2 * i + 1} * lanes);`
+        : `vec s${i} = {0}, t${i} = {0};`;
+    return `${each(start)}
 for (long p = 0; p < k; p++, a += ${rows}, b += 2 * lanes) {
 const vec x = *(const vec *)b, y = *(const vec *)(b + lanes);
 ${each((i) => `s${i} = s${i} + a[${i}] * x; t${i} = t${i} + a[${i}] * y;`)}
@@ -183,7 +197,7 @@ ${each((i) => `s${i} = s${i} + a[${i}] * x; t${i} = t${i} + a[${i}] * y;`)}
 ${each((i) => `*(vec *)(sums + ${2 * i} * lanes) = s${i}; *(vec *)(sums + ${2 * i + 1} * lanes) = t${i};`)}`;
   };
   return library.need(
-    `gf_tile_${accumulate}`,
+    `gf_tile_${isOnto ? "onto_" : ""}${accumulate}`,
     (name) => `
 ${isFast ? "GF_CONTRACT\n" : ""}static void ${name}(long k, const ${type} *a, const ${type} *b, ${type} *sums) {
 ${isFast ? "GF_CONTRACT_HERE\n" : ""}typedef ${type} vec __attribute__((vector_size(GF_BYTES), aligned(sizeof(${type})), may_alias));
@@ -218,6 +232,7 @@ function thin(name: string, step: DotStep, options: KernelOptions): DotSource {
     step.rhsDType,
     `y[${offsetC(right, column)} + ${offsetC({ extents: step.k, strides: rhs.contract }, "p")}]`,
   );
+  const to = `z[${offsetC({ extents: step.m, strides: rowStrides }, row)} + ${offsetC({ extents: step.n, strides: columnStrides }, column)}]`;
   const isFused = options.isFast && accumulate === "float32";
   const next = isFused
     ? `gf_fma(${x}, ${y}, sums[l])`
@@ -230,12 +245,13 @@ for (long j = 0; j < ${along}L; j++)
 for (long i = from; i < to; i += ${lanesAtOnce}) {
 const long lanes = gf_min(${lanesAtOnce}, to - i);
 ${cType(accumulate)} sums[${lanesAtOnce}] = {0};
+${step.onto === true ? `for (long l = 0; l < lanes; l++) sums[l] = ${element(dtype, to)};` : ""}
 for (long p = 0; p < ${k}L; p++) {
 GF_LANES
 for (long l = 0; l < lanes; l++) sums[l] = ${next};
 }
 for (long l = 0; l < lanes; l++)
-z[${offsetC({ extents: step.m, strides: rowStrides }, row)} + ${offsetC({ extents: step.n, strides: columnStrides }, column)}] = ${convert(accumulate, dtype, "sums[l]")};
+${to} = ${convert(accumulate, dtype, "sums[l]")};
 }
 }
 `;

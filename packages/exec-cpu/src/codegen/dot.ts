@@ -75,7 +75,8 @@ function emitPlain(context: CodegenContext, dot: FlatDot): number {
     const end = { constant: extents[flat] as number };
     nest.code.i32(0).set(local);
     if (flat === K) {
-      pushConst(nest.code, accumulate, { lo: 0, hi: 0 });
+      if (dot.onto) pushElement(nest, out.dtype, out.address, out.index);
+      else pushConst(nest.code, accumulate, { lo: 0, hi: 0 });
       nest.code.set(sum);
       if (end.constant > 0) blockLoop(nest, local, 1, end, true, multiplyAdd);
       storeElement(nest, out.dtype, out.address, out.index, () => {

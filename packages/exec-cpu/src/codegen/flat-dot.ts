@@ -27,6 +27,8 @@ export interface FlatDot {
   readonly rhs: Operand;
   readonly out: Operand;
   readonly accumulate: DType;
+  /** Sums go on from what the result holds. */
+  readonly onto: boolean;
 }
 
 /** Σ stride·coordinate for the coordinates of a flat axis over `extents`. */
@@ -85,5 +87,6 @@ export function flatten(step: DotStep, addresses: readonly number[]): FlatDot {
       ),
     },
     accumulate: step.accumulate,
+    onto: step.onto === true,
   };
 }

@@ -11,7 +11,7 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitConvert } from "../wasm/scalar-ops.ts";
 import { emitVectorConvert, hasLanes } from "../wasm/vector-ops.ts";
-import { storeElement, storeLanes } from "./access.ts";
+import { type LaneQuad, pushLanes, storeElement, storeLanes } from "./access.ts";
 import { emitPack } from "./dot-pack.ts";
 import { type Tile, tileOf } from "./dot-tile.ts";
 import { B, type FlatDot, K, M, N } from "./flat-dot.ts";
@@ -248,7 +248,26 @@ export class PackedDot {
     const parts = partsOf(block);
     const sums = Array.from({ length: rows }, () => parts.map(() => nest.local("v128")));
     const right = parts.map(() => nest.local("v128"));
-    const [left, b] = [nest.local("v128"), nest.local("i32")];
+    const [left, b, row] = [nest.local("v128"), nest.local("i32"), nest.local("i32")];
+    nest.axes.set(B, { local: 0, level: 0, unit: 1 });
+    nest.axes.set(M, { local: row, level: 0, unit: 1 });
+    nest.axes.set(N, { local: 2, level: 0, unit: 1 });
+    nest.axes.set(blockAxis(this.#columns), { local: 2, level: 0, unit: block.width });
+    /** Visits the sums that are results: rows past the end are none. */
+    const eachSum = (visit: (part: number, sum: number) => void): void => {
+      for (const [r, quads] of sums.entries()) {
+        code.get(1).i32(r).op("i32.add").set(row);
+        const mayLie = m % tile.rows !== 0 && r >= m % tile.rows && m > tile.rows;
+        if (mayLie) code.get(row).i32(m).op("i32.lt_u").if();
+        code.append(
+          nest.branch(() => {
+            for (const [part, sum] of quads.entries()) visit(part, sum);
+          }),
+        );
+        if (mayLie) code.end();
+      }
+    };
+    if (this.#dot.onto) eachSum((part, sum) => this.#loadQuad(nest, block, part, sum));
     if (k > 0) {
       code.loop();
       for (const [part, local] of right.entries()) {
@@ -297,31 +316,32 @@ export class PackedDot {
         .brIf(0)
         .end();
     }
-    const row = nest.local("i32");
-    nest.axes.set(B, { local: 0, level: 0, unit: 1 });
-    nest.axes.set(M, { local: row, level: 0, unit: 1 });
-    nest.axes.set(N, { local: 2, level: 0, unit: 1 });
-    nest.axes.set(blockAxis(this.#columns), { local: 2, level: 0, unit: block.width });
-    for (const [r, quads] of sums.entries()) {
-      code.get(1).i32(r).op("i32.add").set(row);
-      const mayLie = m % tile.rows !== 0 && r >= m % tile.rows && m > tile.rows;
-      if (mayLie) code.get(row).i32(m).op("i32.lt_u").if();
-      code.append(
-        nest.branch(() => {
-          for (const [part, sum] of quads.entries()) this.#storeQuad(nest, block, part, sum);
-        }),
-      );
-      if (mayLie) code.end();
-    }
+    eachSum((part, sum) => this.#storeQuad(nest, block, part, sum));
     return fn.index;
+  }
+
+  #quadOf({ out }: FlatDot, block: Block, part: number): LaneQuad {
+    const first = 4 * part;
+    return {
+      index: lanesOf(out.index, this.#columns, block, false),
+      first,
+      valid: Math.min(block.valid - first, 4),
+    };
+  }
+
+  /** What the result holds; lanes past the end hold anything. */
+  #loadQuad(nest: Nest, block: Block, part: number, sum: number): void {
+    const { out } = this.#dot;
+    const quad = this.#quadOf(this.#dot, block, part);
+    if (quad.valid <= 0) return;
+    pushLanes(nest, out.dtype, out.address, quad);
+    nest.code.set(sum);
   }
 
   #storeQuad(nest: Nest, block: Block, part: number, sum: number): void {
     const { out, accumulate } = this.#dot;
-    const index = lanesOf(out.index, this.#columns, block, false);
-    const first = 4 * part;
-    const valid = Math.min(block.valid - first, 4);
-    const quad = { index, first, valid };
+    const quad = this.#quadOf(this.#dot, block, part);
+    const { index, first, valid } = quad;
     if (hasLanes(out.dtype)) {
       const result = out.dtype === accumulate ? sum : nest.local("v128");
       if (result !== sum) {

@@ -182,17 +182,21 @@ class JsEngine extends HostedEngine implements JsContext {
     const scale = lanes(accumulate, width);
     for (const [b, lBatch] of (lb as number[]).entries()) {
       for (const [m, lRow] of lm.entries()) {
+        const start = outBase + ((ob as number[])[b] as number) + (om[m] as number);
         const sums = lanes(accumulate, width);
+        for (let n = 0; n < width && step.onto === true; n++) {
+          const place = start + (on[n] as number);
+          sums[n] = loadLanes(step.dtype, target, place, 1)[0] as never;
+        }
         for (const [k, lInner] of lk.entries()) {
           const element = lhsBase + lBatch + lRow + lInner;
           scale.fill(left[element] as never);
-          const start = rhsBase + ((rb as number[])[b] as number) + (rk[k] as number);
-          for (let n = 0; n < width; n++) row[n] = right[start + (rn[n] as number)] as never;
+          const from = rhsBase + ((rb as number[])[b] as number) + (rk[k] as number);
+          for (let n = 0; n < width; n++) row[n] = right[from + (rn[n] as number)] as never;
           combineLanes("mul", accumulate, row, scale, width);
           combineLanes("add", accumulate, sums, row, width);
         }
         const results = convert(sums, accumulate, step.dtype);
-        const start = outBase + ((ob as number[])[b] as number) + (om[m] as number);
         for (let n = 0; n < width; n++) {
           const place = start + (on[n] as number);
           storeLanes(step.dtype, results.subarray(n, n + 1), target, place, 1);

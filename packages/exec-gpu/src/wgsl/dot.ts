@@ -47,6 +47,10 @@ export function dotDispatches(
   };
   const result = shaderDType(step.dtype);
   const to = indexText(strided(step.out, batchAxes, [...rows, ...columns], []), indexNames);
+  const start =
+    step.onto === true
+      ? fromBitsText(result, loadText(layout, step.out.buffer, result, to))
+      : literal(accumulate, { lo: 0, hi: 0 });
   const loop = [
     `for (var i = 0u; i < ${pointsIn(k)}u; i = i + 1u) {`,
     ...coordinateLines("i", k, outer.length).map((line) => `  ${line}`),
@@ -62,7 +66,7 @@ export function dotDispatches(
     "  return;",
     "}",
     ...coordinateLines("point", outer, 0),
-    `var sum: ${wgslType(accumulate)} = ${literal(accumulate, { lo: 0, hi: 0 })};`,
+    `var sum: ${wgslType(accumulate)} = ${start};`,
     ...(pointsIn(k) === 0 ? [] : loop),
     storeText(layout, step.out.buffer, result, to, convertText(accumulate, result, "sum")),
   ];

@@ -2,28 +2,23 @@
  * One step as one tile's part of it. What a step has outermost is cut: a kernel's leading axes, a product's batch and rows,
  * the rows of a sort, a stretch of a copy. Loops are cut by cutting what is in them, so the tile encloses the loop.
  */
-import type {
-  BranchStep,
-  CopyStep,
-  DotStep,
-  KernelStep,
-  LoopStep,
-  PlanBuffer,
-  ScanStep,
-  ScatterStep,
-  SortStep,
-  Stage,
-  Step,
-  Strided,
-  TopKStep,
-  WhileStep,
-} from "@gridfuse/plan";
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import * as ix from "@gridfuse/plan/index-expr";
+import type { KernelStep, PlanBuffer, ScatterStep, Stage, Step } from "@gridfuse/plan";
 import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { plainGuards } from "../fuse/stage.ts";
 import { accessesOf } from "../plan/accesses.ts";
-import { partLength, type Reach, reachOf, type Tiling, tileIndex, Uses } from "./uses.ts";
+import {
+  type CutAxes,
+  cutAxes,
+  cutAxis,
+  cutRagged,
+  mapNodes,
+  mapStage,
+  renumbering,
+} from "./axes.ts";
+import { cutBranch, cutLoop, cutWhile } from "./cut-control.ts";
+import { cutCopy, cutDot, cutDotAlongSum, cutRows } from "./cut-library.ts";
+import { areApart, partLength, reachOf, strideOfAxis, type Tiling, Uses } from "./uses.ts";
+import { pointsOf } from "./work.ts";
 
 export interface CutContext extends Tiling {
   readonly buffers: readonly PlanBuffer[];
@@ -36,16 +31,18 @@ export interface CutContext extends Tiling {
 export interface CutStep {
   readonly step: Step;
   readonly uses: Uses;
+  /** What has to run once, before all tiles. */
+  readonly before?: Step;
 }
 /** Why a step cannot be cut. */
 export type Uncut = string;
 
-const isCut = (result: CutStep | Uncut): result is CutStep => typeof result !== "string";
+export const isCut = (result: CutStep | Uncut): result is CutStep => typeof result !== "string";
 
 export function cutStep(step: Step, context: CutContext): CutStep | Uncut {
   const cut = cutAlone(step, context);
   // Parts of updates are in order within one turn of a loop, not over all of them.
-  if (isCut(cut) && cut.uses.isOrdered && step.kind !== "scatter") {
+  if (isCut(cut) && cut.uses.isOrdered && hasInner(step)) {
     return "the order of its updates would change";
   }
   if (isCut(cut) && cut.uses.conflict() === undefined) return cut;
@@ -53,6 +50,33 @@ export function cutStep(step: Step, context: CutContext): CutStep | Uncut {
   if (repeated !== undefined) return repeated;
   if (!isCut(cut)) return cut;
   return "it reads or writes across tiles";
+}
+
+const hasInner = ({ kind }: Step): boolean =>
+  kind === "loop" || kind === "while" || kind === "branch";
+
+/** Other ways to cut a step, where the usual one does not fit what other steps make: the cheapest first. */
+export function* otherWays(step: Step, context: CutContext): Generator<CutStep> {
+  switch (step.kind) {
+    case "kernel": {
+      const domain = isPlain(step) ? (step.stages[0] as Stage).axes : step.axes;
+      for (let axis = 1; axis < domain.length; axis += 1) {
+        yield* sound(cutKernelBy(step, cutAxis(domain, axis, context), context));
+      }
+      for (const own of partsRead(step, context)) {
+        yield* sound(cutKernelBy(step, cutRagged(domain, own, context), context));
+      }
+      return;
+    }
+    case "dot":
+      yield* sound(cutDotAlongSum(step, context));
+      return;
+    default:
+  }
+}
+
+function* sound(cut: CutStep | undefined): Generator<CutStep> {
+  if (cut !== undefined && cut.uses.conflict() === undefined) yield cut;
 }
 
 function cutAlone(step: Step, context: CutContext): CutStep | Uncut {
@@ -87,109 +111,25 @@ function cutAlone(step: Step, context: CutContext): CutStep | Uncut {
 }
 
 /** The whole step, done by every tile for itself: what it writes is small. */
-function repeat(step: Step, { buffers, lengthOf, small }: CutContext): CutStep | undefined {
-  if (step.kind !== "kernel" && step.kind !== "copy") return undefined;
-  const { reads, writes } = accessesOf(step);
-  for (const buffer of writes) {
+function repeat(step: Step, context: CutContext): CutStep | undefined {
+  const { buffers, lengthOf, small } = context;
+  for (const buffer of accessesOf(step).writes) {
     if (buffers[buffer]?.kind !== "temporary" || lengthOf(buffer) > small) return undefined;
   }
-  if (workOf(step) > small ** 2) return undefined;
+  return pointsOf(step) > small ** 2 ? undefined : repeated(step);
+}
+
+/** The whole step, as every tile's. */
+export function repeated(step: Step): CutStep | undefined {
+  if (step.kind !== "kernel" && step.kind !== "copy") return undefined;
+  const { reads, writes } = accessesOf(step);
   const uses = new Uses();
   for (const buffer of reads) uses.add(buffer, { own: false, read: true });
   for (const buffer of writes) uses.add(buffer, { own: false, repeated: true });
   return { step, uses };
 }
 
-const product = (extents: readonly number[]): number => extents.reduce((n, e) => n * e, 1);
-
-const workOf = (step: KernelStep | CopyStep): number =>
-  step.kind === "copy"
-    ? step.length
-    : product(step.axes) * step.stages.reduce((n, { axes }) => n + product(axes), 0);
-
-// ── Axes ────────────────────────────────────────────────────────────────────────────────────
-
-interface CutAxes {
-  /** Extents that are left for one tile. */
-  readonly extents: readonly number[];
-  /** For each axis: its new number, or undefined if tiles have it all; and where the tile's part of it begins. */
-  readonly places: readonly { readonly axis: number | undefined; readonly start: IndexExpr }[];
-}
-
-/** Leading axes divided among the tiles, row-major: the first ones as a whole, one more in equal parts. */
-function cutAxes(extents: readonly number[], tiling: Tiling): CutAxes | undefined {
-  const left: number[] = [];
-  const places: { axis: number | undefined; start: IndexExpr }[] = [];
-  let rest = tiling.trips;
-  for (const extent of extents) {
-    const parts = Math.min(extent, rest);
-    if (parts === 0 || extent % parts !== 0 || rest % parts !== 0) return undefined;
-    rest /= parts;
-    const part = ix.mod(ix.floordiv(tileIndex(tiling), rest), parts);
-    const own = extent / parts;
-    const whole = own === 1 && parts > 1;
-    places.push({ axis: whole ? undefined : left.length, start: ix.mul(part, own) });
-    if (!whole) left.push(own);
-  }
-  return rest === 1 ? { extents: left, places } : undefined;
-}
-
-/** The axes that were cut come first; those behind them move up. */
-function renumbering(
-  { extents, places }: CutAxes,
-  { known: { maps } }: Tiling,
-): (e: IndexExpr) => IndexExpr {
-  const domain = `${places.map(({ start }) => start.key).join()}:${extents.join()}`;
-  const same = maps.get(domain);
-  if (same !== undefined) return same;
-  const leaf = (axis: number, hi: number): IndexExpr => {
-    const place = places[axis];
-    if (place === undefined) return ix.axis(axis - places.length + extents.length, hi + 1);
-    if (place.axis === undefined) return place.start;
-    return ix.add(place.start, ix.axis(place.axis, extents[place.axis] as number));
-  };
-  const known = new Map<string, IndexExpr>();
-  const map = (e: IndexExpr): IndexExpr => {
-    let found = known.get(e.key);
-    if (found === undefined) {
-      found = ix.substitute(e, (l) => (l.k === "axis" ? leaf(l.axis, l.hi) : l));
-      known.set(e.key, found);
-    }
-    return found;
-  };
-  maps.set(domain, map);
-  return map;
-}
-
-// ── Programs ────────────────────────────────────────────────────────────────────────────────
-
-function mapNodes(
-  nodes: readonly ScalarNode[],
-  map: (e: IndexExpr) => IndexExpr,
-): readonly ScalarNode[] {
-  return nodes.map((node): ScalarNode => {
-    if (node.op === "index") return { ...node, index: map(node.index) };
-    if (node.op !== "load") return node;
-    return { ...node, index: map(node.index), guard: plainGuards(node.guard, map) };
-  });
-}
-
-const mapStage = (
-  stage: Stage,
-  axes: readonly number[],
-  map: (e: IndexExpr) => IndexExpr,
-): Stage => ({
-  axes,
-  nodes: mapNodes(stage.nodes, map),
-  reductions: stage.reductions,
-  writes: stage.writes.map((write) => ({
-    ...write,
-    index: map(write.index),
-    guard: plainGuards(write.guard, map),
-  })),
-});
-
-function addLoads(uses: Uses, nodes: readonly ScalarNode[], context: CutContext): void {
+export function addLoads(uses: Uses, nodes: readonly ScalarNode[], context: CutContext): void {
   for (const node of nodes) {
     if (node.op !== "load") continue;
     uses.add(node.buffer, { ...reachOf(context, node.buffer, node), read: true });
@@ -204,24 +144,59 @@ function usesOfStages(stages: readonly Stage[], context: CutContext): Uses {
       uses.add(write.buffer, { ...reachOf(context, write.buffer, write), written: true });
     }
   }
+  for (const [buffer, use] of uses.byBuffer) {
+    // A temporary would stay whole, so that nothing were gained.
+    if (use.own || use.read || context.buffers[buffer]?.kind === "temporary") continue;
+    const writes = stages.flatMap((stage) => stage.writes.filter((w) => w.buffer === buffer));
+    use.apart = areApart(context, writes);
+  }
   return uses;
 }
 
+// ── Kernels ─────────────────────────────────────────────────────────────────────────────────
+
+/** Whether every point is for itself: what the kernel has of axes is its only stage's. */
+const isPlain = ({ axes, stages }: KernelStep): boolean =>
+  axes.length === 0 && stages.length === 1 && (stages[0] as Stage).reductions.length === 0;
+
 function cutKernel(step: KernelStep, context: CutContext): CutStep | Uncut {
-  const [only] = step.stages as readonly [Stage];
-  const isPlain =
-    step.axes.length === 0 && step.stages.length === 1 && only.reductions.length === 0;
-  if (isPlain) {
-    const axes = cutAxes(only.axes, context);
-    if (axes === undefined) return `its domain [${only.axes.join(", ")}] has no equal parts`;
-    const stage = mapStage(only, axes.extents, renumbering(axes, context));
-    return { step: { ...step, stages: [stage] }, uses: usesOfStages([stage], context) };
-  }
-  const axes = cutAxes(step.axes, context);
-  if (axes === undefined) return "it folds the axis";
+  const domain = isPlain(step) ? (step.stages[0] as Stage).axes : step.axes;
+  const cut = cutKernelBy(step, cutAxes(domain, context), context);
+  if (cut !== undefined) return cut;
+  if (isPlain(step)) return `its domain [${domain.join(", ")}] has no equal parts`;
+  return domain.length === 0
+    ? "it folds the axis"
+    : `its [${domain.join(", ")}] rows have no equal parts`;
+}
+
+function cutKernelBy(
+  step: KernelStep,
+  axes: CutAxes | undefined,
+  context: CutContext,
+): CutStep | undefined {
+  if (axes === undefined) return undefined;
+  const { extents, inside } = axes;
   const map = renumbering(axes, context);
-  const stages = step.stages.map((stage) => mapStage(stage, stage.axes, map));
-  return { step: { ...step, axes: axes.extents, stages }, uses: usesOfStages(stages, context) };
+  const isWhole = isPlain(step);
+  const stages = step.stages.map((stage) =>
+    mapStage(stage, isWhole ? extents : stage.axes, map, inside),
+  );
+  const cut = { ...step, axes: isWhole ? step.axes : extents, stages };
+  return { step: cut, uses: usesOfStages(stages, context) };
+}
+
+/** How much of its first axis a tile would take, for it to read its own part of some buffer. */
+function partsRead({ stages }: KernelStep, context: CutContext): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (const { nodes } of stages) {
+    for (const node of nodes) {
+      if (node.op !== "load") continue;
+      const part = partLength(context, node.buffer);
+      const stride = strideOfAxis(node.index, 0);
+      if (part !== undefined && stride > 0 && part % stride === 0) found.add(part / stride);
+    }
+  }
+  return found;
 }
 
 function cutScatter(step: ScatterStep, context: CutContext): CutStep | Uncut {
@@ -238,193 +213,4 @@ function cutScatter(step: ScatterStep, context: CutContext): CutStep | Uncut {
   const ordered = !own && !uses.byBuffer.has(write.buffer);
   uses.add(write.buffer, { own, strays, ordered, read: true, written: true });
   return { step: { ...step, axes: axes.extents, nodes, write }, uses };
-}
-
-// ── Library steps ───────────────────────────────────────────────────────────────────────────
-
-function cutDot(step: DotStep, context: CutContext): CutStep | Uncut {
-  const outer = step.batch.length;
-  const axes = cutAxes([...step.batch, ...step.m], context);
-  if (axes === undefined) return "its rows have no equal parts";
-  const keep = (strides: readonly number[], from: number): number[] =>
-    strides.filter((_, i) => axes.places[from + i]?.axis !== undefined);
-  const extents = (from: number, count: number): number[] =>
-    axes.places
-      .slice(from, from + count)
-      .flatMap(({ axis }) => (axis === undefined ? [] : [axes.extents[axis] as number]));
-  const moved = (base: IndexExpr, strides: readonly number[]): IndexExpr =>
-    ix.add(base, ...strides.map((s, i) => ix.mul(axes.places[i]?.start as IndexExpr, s)));
-  const { lhs, rhs, out } = step;
-  const rows = step.m.length;
-  const cut: DotStep = {
-    ...step,
-    batch: extents(0, outer),
-    m: extents(outer, rows),
-    lhs: {
-      ...lhs,
-      base: moved(lhs.base, [...lhs.batch, ...lhs.free]),
-      batch: keep(lhs.batch, 0),
-      free: keep(lhs.free, outer),
-    },
-    rhs: { ...rhs, base: moved(rhs.base, rhs.batch), batch: keep(rhs.batch, 0) },
-    out: {
-      ...out,
-      base: moved(out.base, [...out.batch, ...out.free.slice(0, rows)]),
-      batch: keep(out.batch, 0),
-      free: [...keep(out.free.slice(0, rows), outer), ...out.free.slice(rows)],
-    },
-  };
-  const uses = new Uses();
-  const add = (side: Strided, box: readonly number[], use: object): void => {
-    const span = reach([...side.batch, ...side.free, ...side.contract], box);
-    const to = reachOf(context, side.buffer, { index: side.base, guard: [], ...span });
-    uses.add(side.buffer, { ...to, ...use });
-  };
-  add(cut.lhs, [...cut.batch, ...cut.m, ...cut.k], { read: true });
-  add(cut.rhs, [...cut.batch, ...cut.n, ...cut.k], { read: true });
-  add(cut.out, [...cut.batch, ...cut.m, ...cut.n], { written: true });
-  return { step: cut, uses };
-}
-
-function reach(
-  strides: readonly number[],
-  extents: readonly number[],
-): { first: number; last: number } {
-  let first = 0;
-  let last = 0;
-  for (const [i, stride] of strides.entries()) {
-    const span = stride * Math.max(0, (extents[i] as number) - 1);
-    first += Math.min(0, span);
-    last += Math.max(0, span);
-  }
-  return { first, last };
-}
-
-function cutCopy(step: CopyStep, context: CutContext): CutStep | Uncut {
-  if (step.length % context.trips !== 0) return `its ${step.length} elements have no equal parts`;
-  const length = step.length / context.trips;
-  const start = ix.mul(tileIndex(context), length);
-  const cut: CopyStep = {
-    ...step,
-    length,
-    fromIndex: ix.add(step.fromIndex, start),
-    toIndex: ix.add(step.toIndex, start),
-  };
-  const uses = new Uses();
-  const reach = (buffer: number, index: IndexExpr): Reach =>
-    reachOf(context, buffer, { index, guard: [], last: length - 1 });
-  uses.add(cut.from, { ...reach(cut.from, cut.fromIndex), read: true });
-  uses.add(cut.to, { ...reach(cut.to, cut.toIndex), written: true });
-  return { step: cut, uses };
-}
-
-/** A sort, a scan or a selection of some rows; it takes its buffers from their starts. */
-function cutRows(
-  step: SortStep | TopKStep | ScanStep,
-  inputs: readonly number[],
-  outputs: readonly number[],
-  context: CutContext,
-): CutStep | Uncut {
-  if (step.outer % context.trips !== 0) return `its ${step.outer} rows have no equal parts`;
-  const uses = new Uses();
-  const own = (buffer: number): boolean => partLength(context, buffer) !== undefined;
-  for (const buffer of inputs) uses.add(buffer, { own: own(buffer), read: true });
-  for (const buffer of outputs) uses.add(buffer, { own: own(buffer), written: true });
-  if ([...inputs, ...outputs].some((buffer) => !own(buffer))) return "its rows have no equal parts";
-  return { step: { ...step, outer: step.outer / context.trips }, uses };
-}
-
-// ── Control flow ────────────────────────────────────────────────────────────────────────────
-
-interface CutSteps {
-  readonly steps: readonly Step[];
-  readonly uses: Uses;
-}
-
-function cutAll(steps: readonly Step[], context: CutContext): CutSteps | Uncut {
-  const uses = new Uses();
-  const done: Step[] = [];
-  for (const step of steps) {
-    const cut = cutStep(step, context);
-    if (!isCut(cut)) return `in it "${step.name}" cannot be cut: ${cut}`;
-    uses.addAll(cut.uses);
-    done.push(cut.step);
-  }
-  return { steps: done, uses };
-}
-
-function cutLoop(step: LoopStep, context: CutContext): CutStep | Uncut {
-  const body = cutAll(step.body, context);
-  if (typeof body === "string") return body;
-  return { step: { ...step, body: body.steps }, uses: body.uses };
-}
-
-/** Branches of which all tiles take the same one. */
-function cutBranch(step: BranchStep, context: CutContext): CutStep | Uncut {
-  const uses = new Uses();
-  uses.add(step.selector, { own: false, read: true });
-  const branches: (readonly Step[])[] = [];
-  for (const branch of step.branches) {
-    const cut = cutAll(branch, context);
-    if (typeof cut === "string") return cut;
-    uses.addAll(cut.uses);
-    branches.push(cut.steps);
-  }
-  return { step: { ...step, branches }, uses };
-}
-
-/**
- * All tiles may go on equally long, by a predicate that each computes for itself. Or the loop goes on while any lane
- * does: then a tile goes on while any lane of its own does, since finished lanes do not change.
- */
-function cutWhile(step: WhileStep, context: CutContext): CutStep | Uncut {
-  const uses = new Uses();
-  uses.add(step.predicate, { own: false, read: true });
-  const condition: Step[] = [];
-  let byLanes = false;
-  for (const inner of step.condition) {
-    const writes = accessesOf(inner).writes.has(step.predicate);
-    const some =
-      writes && context.laneLoops.has(step.predicate) ? cutAny(inner, context) : undefined;
-    byLanes ||= some !== undefined;
-    const cut = some ?? cutStep(inner, context);
-    if (!isCut(cut)) return `in it "${inner.name}" cannot be cut: ${cut}`;
-    uses.addAll(cut.uses);
-    condition.push(cut.step);
-  }
-  const body = cutAll(step.body, context);
-  if (typeof body === "string") return body;
-  uses.addAll(body.uses);
-  if (byLanes) {
-    for (const [buffer, use] of uses.byBuffer) {
-      if (use.repeated && buffer !== step.predicate) return "its tiles share what a round computes";
-    }
-    if (readsOf([...step.condition, ...step.body]).has(step.predicate))
-      return "its predicate is read";
-  }
-  return { step: { ...step, condition, body: body.steps }, uses };
-}
-
-function readsOf(steps: readonly Step[]): Set<number> {
-  return new Set(steps.flatMap((step) => [...accessesOf(step).reads]));
-}
-
-/** Kernel that says whether any point of its first stage has a property: of some points. */
-function cutAny(step: Step, context: CutContext): CutStep | undefined {
-  if (step.kind !== "kernel" || step.axes.length > 0 || step.stages.length !== 2) return undefined;
-  const [fold, last] = step.stages as readonly [Stage, Stage];
-  const [reduction] = fold.reductions;
-  const [write] = last.writes;
-  if (fold.reductions.length !== 1 || reduction?.op !== "or" || reduction.dtype !== "bool")
-    return undefined;
-  if (fold.writes.length > 0 || last.writes.length !== 1 || write === undefined) return undefined;
-  if (last.axes.length > 0 || write.guard.length > 0) return undefined;
-  if (last.nodes[write.value]?.op !== "reduced") return undefined;
-  const axes = cutAxes(fold.axes, context);
-  if (axes === undefined) return undefined;
-  const stage = mapStage(fold, axes.extents, renumbering(axes, context));
-  const uses = new Uses();
-  addLoads(uses, stage.nodes, context);
-  uses.add(write.buffer, { own: false, repeated: true });
-  return { step: { ...step, stages: [stage, last] }, uses };
 }

@@ -11,9 +11,10 @@ import type { PlanBuffer, Step } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
 import { itemSize } from "@gridfuse/plan/scalar";
 import type { PlanBuilder } from "../fuse/builder.ts";
-import { type Accesses, accessesOf } from "../plan/accesses.ts";
+import { accessesOf } from "../plan/accesses.ts";
 import { peakBytesOf } from "../plan/place.ts";
-import { type CutStep, cutStep } from "./cut.ts";
+import { type CutContext, type CutStep, cutStep, otherWays } from "./cut.ts";
+import { areFree, countLeaves, countMentions, forEachLeaf, localsInside } from "./mentions.ts";
 import { copyParts, relocate } from "./relocate.ts";
 import { chooseTrips, coarser, defaultBudget, gcd, type TileBudget } from "./trips.ts";
 import { fromPart, Known, partLength, type Tiling, Uses, withinPart } from "./uses.ts";
@@ -45,10 +46,12 @@ interface Stretch {
   common: number;
 }
 
-/** A step that could be cut into `most` tiles. */
+/** A step that could be cut into so many tiles. */
 interface Candidate {
   readonly step: Step;
   readonly most: number;
+  /** It goes through its tiles in order, and takes those before it with it. */
+  readonly inOrder: boolean;
 }
 
 const mostNotes = 8;
@@ -64,6 +67,7 @@ class Tiler {
   readonly #settled = new Set<number>();
   readonly #tilings = new Map<Lengths, Tiling[]>();
   readonly #cuts = new Map<Tiling, Map<Step, CutStep | string>>();
+  readonly #others = new Map<CutStep | string, readonly CutStep[]>();
 
   constructor(context: TileContext, steps: readonly Step[]) {
     this.#context = context;
@@ -122,7 +126,7 @@ class Tiler {
     for (const step of steps) {
       let own = 0;
       for (const buffer of accessesOf(step).writes) {
-        if (this.#targets.has(buffer)) continue;
+        if (this.#targets.has(buffer) || !this.#isTemporary(buffer)) continue;
         if (lengthOf(buffer) > this.#budget.smallElements) own = gcd(own, lengthOf(buffer));
       }
       const last = found.at(-1);
@@ -140,6 +144,11 @@ class Tiler {
     return found;
   }
 
+  /** Results of the plan need no equal parts: nobody in it reads them. */
+  #isTemporary(buffer: number): boolean {
+    return this.#context.plan.buffers[buffer]?.kind === "temporary";
+  }
+
   #tileStretch({ steps: given, common: parts }: Stretch, lengths: Lengths): readonly Step[] {
     const peak = this.#peak(given, lengths);
     const limit = this.#limit(given);
@@ -151,8 +160,11 @@ class Tiler {
     let open: Candidate[] = [];
     const made = new Set<number>();
     const common = (): number => open.reduce((trips, { most }) => gcd(trips, most), 0);
+    // What runs before an open chain is there through all of it.
+    let beforeOpen = 0;
     const keep = (candidates: readonly Candidate[]): void => {
       open = [...candidates];
+      beforeOpen = 0;
       made.clear();
       for (const { step } of open) this.#addResults(step, made, lengths);
     };
@@ -163,29 +175,38 @@ class Tiler {
       result.push(...this.#tileRun(steps, trips, lengths));
     };
     for (const step of given) {
-      let most = this.#mostTrips(step, finest, made, lengths);
-      const joins = (): boolean => typeof most === "number" && gcd(common(), most) > 1;
       const together = open.map((candidate) => candidate.step);
+      if (this.#isSmall(step, lengths) && this.#independent(step, together)) {
+        result.push(step);
+        continue;
+      }
+      let found = this.#candidate(step, finest, made, lengths);
+      const joins = (): boolean => typeof found !== "string" && gcd(common(), found.most) > 1;
       if (!joins() && !this.#independent(step, together)) {
-        const reason = typeof most === "string" ? most : "it has other parts";
+        const reason = typeof found === "string" ? found : "it has other parts";
         const { before, after } = apart(this.#readAcross(step, finest, lengths), open);
         put(before);
         keep(after);
-        most = this.#mostTrips(step, finest, made, lengths);
+        found = this.#candidate(step, finest, made, lengths);
         if (!joins()) {
           put(open);
           keep([]);
-          most = this.#mostTrips(step, finest, made, lengths);
+          found = this.#candidate(step, finest, made, lengths);
         }
         if (open.length === 0) this.#note(step, reason, peak);
-      } else if (open.length === 0 && typeof most === "string") {
-        this.#note(step, most, peak);
+      } else if (open.length === 0 && typeof found === "string") {
+        this.#note(step, found, peak);
       }
-      if (typeof most === "number" && joins()) {
-        open.push({ step, most });
+      if (typeof found !== "string" && joins()) {
+        open.push(found);
         this.#addResults(step, made, lengths);
       } else {
         result.push(step);
+        if (open.length > 0) beforeOpen += this.#madeBytes(step, lengths);
+        if (beforeOpen > limit / 2) {
+          put(open);
+          keep([]);
+        }
       }
     }
     put(open);
@@ -222,6 +243,12 @@ class Tiler {
     notes.push(`tile: "${name}" divides a chain with ${size} of temporaries: ${reason}`);
   }
 
+  /** Whether what the step makes has no parts: all tiles may read it, if it is made before them. */
+  #isSmall(step: Step, lengths: Lengths): boolean {
+    if (step.kind !== "kernel" && step.kind !== "copy") return false;
+    return this.#addResults(step, new Set(), lengths).size === 0;
+  }
+
   /** Whether the step may as well run before all of `others`. */
   #independent(step: Step, others: readonly Step[]): boolean {
     return step.kind !== "print" && others.every((other) => areFree(step, other));
@@ -238,24 +265,33 @@ class Tiler {
     return made;
   }
 
+  #madeBytes(step: Step, lengths: Lengths): number {
+    let bytes = 0;
+    for (const buffer of accessesOf(step).writes) {
+      if (this.#isTemporary(buffer)) bytes += this.#bytesOf(buffer, lengths);
+    }
+    return bytes;
+  }
+
   /** Into how many tiles the step can be cut, or why it cannot. */
-  #mostTrips(
+  #candidate(
     step: Step,
     finest: number,
     made: ReadonlySet<number>,
     lengths: Lengths,
-  ): number | string {
+  ): Candidate | string {
     let reason = "";
     for (const trips of coarser(finest)) {
-      const cut = this.#cut(step, this.#tiling(trips, lengths));
-      const across = typeof cut === "string" ? undefined : crossing(cut, made);
-      if (typeof cut !== "string" && across === undefined) {
+      const cut = this.#cutThat(step, this.#tiling(trips, lengths), (cut) => crossing(cut, made));
+      if (typeof cut !== "string") {
         const { kind } = step;
         const repeated = [...cut.uses.byBuffer.values()].some((use) => use.repeated);
-        if (!repeated || (kind !== "kernel" && kind !== "copy")) return trips;
+        if (!repeated || (kind !== "kernel" && kind !== "copy")) {
+          return { step, most: trips, inOrder: cut.uses.isOrdered };
+        }
       }
       // What every tile would compute for itself had better be computed before.
-      reason = typeof cut === "string" ? cut : (across ?? "it has no equal parts");
+      reason = typeof cut === "string" ? cut : "it has no equal parts";
     }
     return reason;
   }
@@ -271,15 +307,34 @@ class Tiler {
     return made;
   }
 
-  #cut(step: Step, tiling: Tiling): CutStep | string {
+  #cutContext(tiling: Tiling): CutContext {
     const { buffers, laneLoops } = this.#context.plan;
+    return { ...tiling, buffers, laneLoops, small: this.#budget.smallElements };
+  }
+
+  #cut(step: Step, tiling: Tiling): CutStep | string {
     const cuts = this.#cuts.get(tiling) ?? new Map<Step, CutStep | string>();
     this.#cuts.set(tiling, cuts);
-    const cut =
-      cuts.get(step) ??
-      cutStep(step, { ...tiling, buffers, laneLoops, small: this.#budget.smallElements });
+    const cut = cuts.get(step) ?? cutStep(step, this.#cutContext(tiling));
     cuts.set(step, cut);
     return cut;
+  }
+
+  /** The first way to cut the step that suits; why the usual one does not, where none does. */
+  #cutThat(
+    step: Step,
+    tiling: Tiling,
+    unsuitable: (cut: CutStep) => string | undefined,
+  ): CutStep | string {
+    const usual = this.#cut(step, tiling);
+    const reason = typeof usual === "string" ? usual : unsuitable(usual);
+    if (reason === undefined) return usual;
+    let others = this.#others.get(usual);
+    if (others === undefined || typeof usual === "string") {
+      others = [...otherWays(step, this.#cutContext(tiling))];
+      if (typeof usual !== "string") this.#others.set(usual, others);
+    }
+    return others.find((cut) => unsuitable(cut) === undefined) ?? reason;
   }
 
   // ── One tile step ─────────────────────────────────────────────────────────────────────────
@@ -293,7 +348,7 @@ class Tiler {
       const run = this.#longestRun(rest, tiling);
       const taken = Math.max(1, run.given.length);
       result.push(
-        ...(this.#isWorthIt(run, lengths) ? [this.#emit(run, lengths)] : rest.slice(0, taken)),
+        ...(this.#isWorthIt(run, lengths) ? this.#emit(run, lengths) : rest.slice(0, taken)),
       );
       rest = rest.slice(taken);
     }
@@ -304,8 +359,10 @@ class Tiler {
     const cuts: CutStep[] = [];
     const uses = new Uses();
     for (const step of steps) {
-      const cut = this.#cut(step, tiling);
-      if (typeof cut === "string" || uses.conflictsWith(cut.uses)) break;
+      const cut = this.#cutThat(step, tiling, (way) =>
+        uses.conflictsWith(way.uses) ? "it does not fit what comes before" : undefined,
+      );
+      if (typeof cut === "string") break;
       uses.addAll(cut.uses);
       cuts.push(cut);
     }
@@ -330,19 +387,19 @@ class Tiler {
     const inParts = peakBytesOf(given, this.#context.plan.buffers, (buffer) =>
       uses.byBuffer.get(buffer)?.written === true ? this.#bytesOf(buffer, lengths) : 0,
     );
-    if (inParts <= this.#limit(given)) return false;
+    if (inParts <= this.#limit(given) / 2) return false;
     const between = [...uses.byBuffer.values()].some(
       ({ own, read, written }) => own && read && written,
     );
     return between && countLeaves(given) > 1;
   }
 
-  #emit({ given, cuts, tiling, uses }: Run, lengths: Lengths): Step {
+  #emit({ given, cuts, tiling, uses }: Run, lengths: Lengths): readonly Step[] {
     const { plan, loops } = this.#context;
     loops.next += 1;
     const parts = new Map<number, number>();
     for (const [buffer, use] of uses.byBuffer) {
-      if (use.written && !use.ordered) {
+      if (use.written && !use.ordered && !use.apart) {
         parts.set(buffer, partLength(tiling, buffer) as number);
       }
     }
@@ -407,16 +464,17 @@ class Tiler {
     for (const buffer of localsInside(body)) locals.add(buffer);
     const { loop, trips } = tiling;
     if (uses.isOrdered) {
-      return { kind: "loop", name: plan.name("in_order"), loop, trips, grid: false, body };
+      const before = cuts.flatMap((cut) => (cut.before === undefined ? [] : [cut.before]));
+      forEachLeaf(before, (step) => {
+        for (const buffer of accessesOf(step).writes) {
+          this.#mentions.set(buffer, (this.#mentions.get(buffer) ?? 0) + 1);
+        }
+      });
+      const name = plan.name("in_order");
+      return [...before, { kind: "loop", name, loop, trips, grid: false, body }];
     }
-    return {
-      kind: "tile",
-      name: plan.name("tile"),
-      loop,
-      trips,
-      locals: [...locals].sort((p, q) => p - q),
-      body,
-    };
+    const name = plan.name("tile");
+    return [{ kind: "tile", name, loop, trips, locals: [...locals].sort((p, q) => p - q), body }];
   }
 }
 
@@ -440,61 +498,9 @@ function apart(
   const after: Candidate[] = [];
   for (const candidate of [...candidates].reverse()) {
     const makes = [...accessesOf(candidate.step).writes].some((buffer) => wanted.has(buffer));
-    const goesFirst = makes || before.some((later) => !areFree(candidate.step, later.step));
+    const goesFirst =
+      makes || candidate.inOrder || before.some((later) => !areFree(candidate.step, later.step));
     (goesFirst ? before : after).unshift(candidate);
   }
   return { before, after };
-}
-
-/** Whether two steps may change places. */
-function areFree(a: Step, b: Step): boolean {
-  const [p, q] = [accessesOf(a), accessesOf(b)];
-  const clear = (writes: ReadonlySet<number>, other: Accesses): boolean =>
-    [...writes].every((buffer) => !other.reads.has(buffer) && !other.writes.has(buffer));
-  return clear(p.writes, q) && clear(q.writes, p);
-}
-
-function forEachLeaf(steps: readonly Step[], visit: (step: Step) => void): void {
-  for (const step of steps) {
-    switch (step.kind) {
-      case "loop":
-      case "tile":
-        forEachLeaf(step.body, visit);
-        break;
-      case "while":
-        forEachLeaf(step.condition, visit);
-        forEachLeaf(step.body, visit);
-        break;
-      case "branch":
-        for (const branch of step.branches) forEachLeaf(branch, visit);
-        break;
-      default:
-        visit(step);
-    }
-  }
-}
-
-function countLeaves(steps: readonly Step[]): number {
-  let count = 0;
-  forEachLeaf(steps, () => {
-    count += 1;
-  });
-  return count;
-}
-
-/** How many steps without inner steps mention a buffer; selectors and predicates are mentioned by their makers. */
-function countMentions(steps: readonly Step[]): Map<number, number> {
-  const counts = new Map<number, number>();
-  const add = (buffer: number): void => {
-    counts.set(buffer, (counts.get(buffer) ?? 0) + 1);
-  };
-  forEachLeaf(steps, (step) => {
-    const { reads, writes } = accessesOf(step);
-    for (const buffer of new Set([...reads, ...writes])) add(buffer);
-  });
-  return counts;
-}
-
-function localsInside(steps: readonly Step[]): number[] {
-  return steps.flatMap((step) => (step.kind === "tile" ? step.locals : []));
 }

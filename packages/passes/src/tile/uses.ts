@@ -5,7 +5,7 @@
  * interval lies in [0, n/T): the same arithmetic by which the verifier proves that accesses are in bounds.
  */
 import { guardedInterval } from "@gridfuse/plan";
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { IndexExpr, IndexTerm } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexRange } from "@gridfuse/plan/scalar";
 
@@ -48,6 +48,8 @@ export interface Use {
   repeated: boolean;
   /** Written by one step in all tiles, wherever it likes: they have to run one after the other. */
   ordered: boolean;
+  /** Written by one step, and nothing else: by every tile other elements, though not a part of the buffer. */
+  apart: boolean;
 }
 
 export class Uses {
@@ -62,14 +64,17 @@ export class Uses {
       written = false,
       repeated = false,
       ordered = false,
+      apart = false,
     }: Partial<Use>,
   ): void {
     const known = this.byBuffer.get(buffer);
     if (known === undefined) {
-      this.byBuffer.set(buffer, { own, strays, read, written, repeated, ordered });
+      this.byBuffer.set(buffer, { own, strays, read, written, repeated, ordered, apart });
       return;
     }
     known.ordered ||= ordered;
+    // Only what one step writes is shown to be apart.
+    known.apart = false;
     known.own &&= own;
     known.strays ||= strays;
     known.read ||= read;
@@ -83,8 +88,9 @@ export class Uses {
 
   /** A buffer by which tiles would depend on each other, if any. */
   conflict(): number | undefined {
-    for (const [buffer, { own, strays, written, repeated, ordered }] of this.byBuffer) {
-      if (ordered && !strays) continue;
+    for (const [buffer, use] of this.byBuffer) {
+      const { own, strays, written, repeated, ordered, apart } = use;
+      if ((ordered || apart) && !strays) continue;
       if (strays || (written && (!own || repeated))) return buffer;
     }
     return undefined;
@@ -99,15 +105,23 @@ export class Uses {
   conflictsWith(other: Uses): boolean {
     for (const [buffer, theirs] of other.byBuffer) {
       const known = this.byBuffer.get(buffer);
-      if (known === undefined && theirs.ordered) continue;
+      if (known === undefined && (theirs.ordered || theirs.apart)) continue;
       const ours = known ?? theirs;
-      if (ours.ordered || theirs.ordered) return true;
+      if (ours.ordered || theirs.ordered || ours.apart || theirs.apart) return true;
       const own = ours.own && theirs.own;
       const repeated = ours.repeated || theirs.repeated;
       if ((ours.written || theirs.written) && (!own || repeated)) return true;
     }
     return false;
   }
+}
+
+/** An access as indices and what is known of them; `first` and `last` for a stretch of elements. */
+interface Access {
+  readonly index: IndexExpr;
+  readonly guard: readonly IndexRange[];
+  readonly first?: number;
+  readonly last?: number;
 }
 
 /** Elements of a tile's part; undefined where the buffer has no equal parts. */
@@ -141,11 +155,7 @@ export function fromPart(
 }
 
 /** Where elements `index + first … index + last` lie. */
-export function reachOf(
-  tiling: Tiling,
-  buffer: number,
-  access: { index: IndexExpr; guard: readonly IndexRange[]; first?: number; last?: number },
-): Reach {
+export function reachOf(tiling: Tiling, buffer: number, access: Access): Reach {
   const part = partLength(tiling, buffer);
   const { index, guard, first = 0, last = 0 } = access;
   const within = (e: IndexExpr, length: number): boolean => {
@@ -167,3 +177,39 @@ export function reachOf(
 }
 
 const across: Reach = { own: false, strays: false };
+
+/**
+ * Whether tiles write different elements, wherever those lie: modulo some multiple of all tiles' strides s·trips, tile t
+ * keeps to o + t·s … o + (t + 1)·s − 1. Blocks of columns of a matrix are such elements.
+ */
+export function areApart(tiling: Tiling, writes: readonly Access[]): boolean {
+  let [stride, least, greatest] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { index, guard } of writes) {
+    const own = strideAlong(tiling, index);
+    if (own <= 0 || (stride !== 0 && own !== stride)) return false;
+    stride = own;
+    const { lo, hi } = guardedInterval(beside(tiling, index, own), guard);
+    least = Math.min(least, lo);
+    greatest = Math.max(greatest, hi);
+  }
+  return greatest - least < stride;
+}
+
+const termsOf = (e: IndexExpr): readonly IndexTerm[] =>
+  e.k === "sum" ? e.terms : e.k === "const" ? [] : [{ factor: 1, of: e }];
+
+const strideAlong = ({ loop }: Tiling, e: IndexExpr): number =>
+  termsOf(e).find(({ of }) => of.k === "loop" && of.loop === loop)?.factor ?? 0;
+
+/** `index` without what the tile adds to it, and without multiples of what all tiles together add. */
+function beside(tiling: Tiling, index: IndexExpr, stride: number): IndexExpr {
+  const all = stride * tiling.trips;
+  return termsOf(index).reduce((rest, { factor, of }) => {
+    const isTile = of.k === "loop" && of.loop === tiling.loop;
+    return isTile || factor % all === 0 ? ix.sub(rest, ix.mul(of, factor)) : rest;
+  }, index);
+}
+
+/** By how much the index grows along an axis, as far as that is the same everywhere. */
+export const strideOfAxis = (e: IndexExpr, axis: number): number =>
+  termsOf(e).find(({ of }) => of.k === "axis" && of.axis === axis)?.factor ?? 0;

@@ -196,7 +196,11 @@ function shapeFault(step: Step): string | undefined {
   }
 }
 
-function dotFault({ batch, m, n, k, lhs, rhs, out }: DotStep): string | undefined {
+function dotFault(step: DotStep): string | undefined {
+  const { batch, m, n, k, lhs, rhs, out, dtype, accumulate } = step;
+  if (step.onto === true && dtype !== accumulate) {
+    return `sums in ${accumulate} cannot go on from ${dtype}`;
+  }
   const fits = (strided: Strided, free: number, contract: number): boolean =>
     strided.batch.length === batch.length &&
     strided.free.length === free &&

@@ -1,7 +1,8 @@
 /**
  * Rule V18: tiles may run in any order and at the same time. What a tile writes is its own: a temporary that
  * nobody else mentions, or a part of a buffer that no other tile touches. The proof is one of intervals: every access to
- * such a buffer is o + t·s + r with one o, one s, and 0 ≤ r < s, where t is the tile.
+ * such a buffer is o + t·s + r with one o, one s, and 0 ≤ r < s, where t is the tile; or that and a multiple of s times the
+ * number of tiles, as rows of a matrix are of which every tile has some columns.
  */
 import type { IndexExpr, IndexTerm } from "../index-expr/expr.ts";
 import { constant, loop, mul, sub } from "../index-expr/expr.ts";
@@ -101,7 +102,7 @@ function accessesOf(step: Step, { buffers }: Plan): readonly Access[] {
 const termsOf = (e: IndexExpr): readonly IndexTerm[] =>
   e.k === "sum" ? e.terms : e.k === "const" ? [] : [{ factor: 1, of: e }];
 
-/** An index as o + t·s + r: the part of o that outer loops move, and the range of the rest. */
+/** An index as o + t·s + r, modulo s·trips: the part of o that outer loops move, and the range of the rest. */
 interface Part {
   readonly outer: string;
   readonly lo: number;
@@ -116,10 +117,13 @@ function partOf(access: Access, tile: TileNumber, stride: number): Part {
   const { index, guard, first, last } = access;
   let rest = sub(index, mul(tile.leaf, stride));
   const moved: string[] = [];
+  const all = stride * tile.trips;
   for (const { factor, of } of termsOf(index)) {
-    if (of.k !== "loop" || !tile.outer.has(of.loop)) continue;
+    if (of.k === "loop" && of.loop === tile.number) continue;
+    const isMultiple = factor % all === 0;
+    if (!isMultiple && (of.k !== "loop" || !tile.outer.has(of.loop))) continue;
     rest = sub(rest, mul(of, factor));
-    moved.push(`${factor}*${of.key}`);
+    if (!isMultiple) moved.push(`${factor}*${of.key}`);
   }
   const { lo, hi } = guardedInterval(rest, guard);
   return { outer: moved.join("+"), lo: lo + first, hi: hi + last };
@@ -127,6 +131,7 @@ function partOf(access: Access, tile: TileNumber, stride: number): Part {
 
 interface TileNumber {
   readonly number: number;
+  readonly trips: number;
   readonly leaf: IndexExpr;
   /** Loops and tiles around it. */
   readonly outer: ReadonlyMap<number, number>;
@@ -150,7 +155,8 @@ function checkTile(step: TileStep, place: StepPlace, broken: Broken): void {
     }
   }
   const inside = new Set<Step>();
-  const tile = { number: step.loop, leaf: loop(step.loop, step.trips), outer: loops };
+  const { loop: number, trips } = step;
+  const tile = { number, trips, leaf: loop(number, trips), outer: loops };
   const touched = new Map<number, { accesses: Access[]; written: boolean }>();
   visit(step.body, (inner) => {
     inside.add(inner);

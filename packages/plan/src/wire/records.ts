@@ -123,6 +123,7 @@ const dot = tuple<Kindless<DotStep>>({
   lhs: strided,
   rhs: strided,
   out: strided,
+  onto: optional(flag) as Codec<true>,
 });
 const sort = tuple<Kindless<SortStep>>({
   name: text,
