@@ -147,3 +147,43 @@ def test_what_lies_outside_can_be_read(gridfused: None) -> None:
     given = np.asarray(_rows(X, OUTSIDE, reads="uninitialized"))
     np.testing.assert_array_equal(np.isnan(given).all(axis=1), np.asarray(OUTSIDE) == 9)
     np.testing.assert_array_equal(given[:5], np.asarray(X)[np.asarray(ORDER[:5])])
+
+
+def _into_blocks(places: Any, steps: int) -> Any:
+    """Writes a block of eight of sixteen at each step, where `places` says."""
+
+    def kernel(x_ref: Any, o_ref: Any) -> None:
+        o_ref[...] = x_ref[...]
+
+    def run(x: jax.Array) -> jax.Array:
+        return pl.pallas_call(
+            kernel,
+            out_shape=jax.ShapeDtypeStruct((16, 16), jnp.float32),
+            grid=(steps,),
+            in_specs=[pl.BlockSpec((8, 8), places)],
+            out_specs=pl.BlockSpec((8, 8), places),
+            interpret=pltpu.InterpretParams(),
+        )(x)
+
+    return run(jnp.arange(256, dtype=jnp.float32).reshape(16, 16))
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        lambda i: (i // 2, i % 2),
+        lambda i: (1 - i // 2, i % 2),
+        lambda i: (0, i // 2),
+    ],
+    ids=["in order", "in another order", "twice in a row"],
+)
+def test_blocks_that_are_visited_once(places: Any, gridfused: None) -> None:
+    _into_blocks(places, 4)
+
+
+@pytest.mark.parametrize(
+    "places", [lambda i: (0, i % 2), lambda i: (i % 2, 1)], ids=["columns", "rows"]
+)
+def test_blocks_that_are_visited_again(places: Any, gridfused: None) -> None:
+    with pytest.raises(Exception, match="Revisited block .* of output 0 in iteration"):
+        _into_blocks(places, 4)

@@ -120,18 +120,19 @@ class TpuMode:
         mapping = self._params["grid_mapping"]
         if any(output == i for _, output in self._params["input_output_aliases"]):
             return
-        places = np.stack(starts, axis=1)
-        _, ids = np.unique(places, axis=0, return_inverse=True)
-        ids = ids.reshape(-1)
+        ids = _numbered(starts)
         # Each run of equal neighbours is one visit; a block may have one.
         begins = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-        _, first = np.unique(ids[begins], return_index=True)
+        visited = ids[begins]
+        if (visited[1:] > visited[:-1]).all():
+            return
+        _, first = np.unique(visited, return_index=True)
         if len(first) == len(begins):
             return
         again = int(begins[np.setdiff1d(np.arange(len(begins)), first)[0]])
         shown = ", ".join(
             f"{int(start)}:{int(start) + size}"
-            for start, size in zip(places[again], sizes, strict=True)
+            for start, size in zip([one[again] for one in starts], sizes, strict=True)
         )
         before = int(np.flatnonzero(ids[:again] == ids[again])[0])
         name = mapping.block_mappings[mapping.num_inputs + i].origin
@@ -140,6 +141,19 @@ class TpuMode:
             f'("{name}"): the block was visited in iteration {_point(coordinates, before)}, '
             "and others were in between"
         )
+
+
+def _numbered(starts: Sequence[np.ndarray]) -> np.ndarray:
+    """A number for each place, in the order of places."""
+    ids = np.zeros(len(starts[0]), np.int64)
+    room = 1
+    for start in starts:
+        low, extent = int(start.min()), int(start.max() - start.min()) + 1
+        room *= extent
+        if room >= 1 << 62:
+            return np.unique(np.stack(starts, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
+        ids = ids * extent + (start - low)
+    return ids
 
 
 def _point(coordinates: list[np.ndarray], at: int) -> tuple[int, ...]:
