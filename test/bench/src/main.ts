@@ -9,6 +9,7 @@
  * `jax` alone compares with JAX's interpret modes: jax.ts.
  *
  *   --rounds N           turns of each subject (default 15)
+ *   --quiet              on a machine with others: turns in which a subject waited for a processor are done over
  *   --subjects a,b       only these
  *   --sizes 8x128,…      only these
  *   --json FILE          [{ work, size, subject, threads, medianUs, spread, firstUs }, …]
@@ -45,6 +46,7 @@ const { values: options, positionals } = parseArgs({
     json: { type: "string" },
     svg: { type: "string" },
     rounds: { type: "string", default: "15" },
+    quiet: { type: "boolean", default: false },
     subjects: { type: "string" },
     sizes: { type: "string" },
     "install-peers": { type: "boolean", default: false },
@@ -109,6 +111,7 @@ if (chosenWorks.length > 0 || withCold) {
     subjects: subjectsWanted(),
     sizes: listOf(options.sizes),
     rounds,
+    quiet: options.quiet === true,
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
   const { rows, absences } = suite;

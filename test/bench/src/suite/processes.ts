@@ -1,5 +1,6 @@
 /** Subjects as the driver sees them: a process each, which is started when it is first needed. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
@@ -11,6 +12,8 @@ export interface SubjectProcess {
   /** The first call, and a later one; or why there is none. */
   begin(job: Job): Promise<Reply>;
   time(calls: number): Promise<Reply>;
+  /** Milliseconds that its threads have waited for a processor so far; 0 where the system does not say. */
+  waitedMs(): number;
   end(): void;
 }
 
@@ -42,6 +45,18 @@ class Answering {
         this.#answer(this.#over);
       }, 50);
     });
+  }
+  /** By Linux's account of each thread: time on a processor, time in the queue for one, turns. */
+  waitedMs(): number {
+    try {
+      const folder = `/proc/${this.#child.pid}/task`;
+      const waits = readdirSync(folder).map((task) =>
+        Number(readFileSync(`${folder}/${task}/schedstat`, "utf8").split(" ")[1]),
+      );
+      return waits.reduce((total, ns) => total + ns, 0) / 1e6;
+    } catch {
+      return 0;
+    }
   }
   get isOver(): boolean {
     return this.#over !== undefined;
@@ -97,6 +112,9 @@ class Server implements SubjectProcess {
   time(calls: number): Promise<Reply> {
     return this.#ask({ time: calls });
   }
+  waitedMs(): number {
+    return this.#process?.waitedMs() ?? 0;
+  }
   end(): void {
     this.#process?.end();
     this.#process = undefined;
@@ -134,6 +152,9 @@ class Compiled implements SubjectProcess {
   }
   async time(calls: number): Promise<Reply> {
     return (await this.#process?.ask(String(calls))) ?? { missing: "not started" };
+  }
+  waitedMs(): number {
+    return this.#process?.waitedMs() ?? 0;
   }
   end(): void {
     this.#process?.end();

@@ -14,6 +14,7 @@ export interface SuiteOptions {
   /** Only these sizes, where there are any. */
   readonly sizes: readonly string[];
   readonly rounds: number;
+  readonly quiet: boolean;
   readonly onProgress: (text: string) => void;
 }
 
@@ -44,7 +45,7 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
       for (const size of works[work].sizes) {
         if (options.sizes.length > 0 && !options.sizes.includes(size)) continue;
         options.onProgress(`${work} ${size}`);
-        const race = await track.race(work, size, options.rounds);
+        const race = await track.race(work, size, options.rounds, options.quiet);
         rows.push(...race.rows);
         absences.push(...race.absences);
       }
