@@ -183,6 +183,11 @@ function outputEntries(outputs: GraphOutputs): readonly (readonly [string, Opera
     }
     return [["out", outputs as Operand]];
   }
+  if (outputs instanceof Promise) {
+    throw new BuildError("GF2006", "the function given to graph returns a promise", {
+      help: "take away its async: it is traced at once, and what it needs can be awaited before",
+    });
+  }
   const entries = Object.entries(outputs as { readonly [name: string]: Operand });
   if (entries.length > 0) return entries;
   throw new BuildError("GF2006", "the function given to graph returns no outputs", {
