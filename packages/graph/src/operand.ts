@@ -170,7 +170,11 @@ export function meet(
   dtype: DType = commonDType(name, operands),
 ): readonly ValueId[] {
   const shape = broadcastShapes(scope, name, operands);
-  return operands.map((operand) => materialise(scope, name, operand, dtype, shape));
+  const values: ValueId[] = [];
+  for (let i = 0; i < operands.length; i += 1) {
+    values.push(materialise(scope, name, operands[i] as Operand, dtype, shape));
+  }
+  return values;
 }
 
 export const tensorOf = (scope: Scope, id: ValueId): Tensor => new Tensor(scope, id);

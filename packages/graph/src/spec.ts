@@ -154,16 +154,13 @@ function refuseDescription(what: string, dtype: unknown, shape: unknown): never 
   const at = sourceLocation(captureOrigin(what));
   const place = at === undefined ? {} : { at };
   if (isDType(dtype)) {
-    throw new BuildError(
-      "GF2008",
-      `${what}: a shape is a list of dims, not ${JSON.stringify(shape) ?? String(shape)}`,
-      {
-        ...place,
-        expected: "readonly (number | string)[]",
-        received: shape,
-        help: `write [${String(shape)}]`,
-      },
-    );
+    const given = typeof shape === "string" ? JSON.stringify(shape) : String(shape);
+    throw new BuildError("GF2008", `${what}: a shape is a list of dims, not ${given}`, {
+      ...place,
+      expected: "readonly (number | string)[]",
+      received: shape,
+      help: `write [${given}]`,
+    });
   }
   const meant = namesByShortName.get(String(dtype));
   throw new BuildError("GF2008", `${what}: ${JSON.stringify(dtype)} is not a dtype`, {

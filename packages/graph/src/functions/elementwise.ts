@@ -262,8 +262,9 @@ export function where<const A extends Operand, const B extends Operand>(
     const which = typeof condition === "boolean" ? condition : truth(condition);
     const shape = broadcastShapes(scope, "where", [which, x, y]);
     const bool = materialise(scope, "where", which, "bool", shape);
-    const cases = [y, x].map((v) => materialise(scope, "where", v, dtype, shape));
-    return tensorOf(scope, scope.emitter.emit("select_n", [bool, ...cases], {}));
+    const otherwise = materialise(scope, "where", y, dtype, shape);
+    const then = materialise(scope, "where", x, dtype, shape);
+    return tensorOf(scope, scope.emitter.emit("select_n", [bool, otherwise, then], {}));
   }) as unknown as Meet<A, B>;
 }
 

@@ -91,6 +91,25 @@ export class Table {
     return node;
   }
 
+  /** Appends a node like `node`, of other operands and with other regions. */
+  newCopy(
+    region: Region,
+    node: Node,
+    inputs: readonly ValueId[],
+    regions: readonly Region[] = node.regions,
+  ): Node {
+    const id = this.nodes.length;
+    const { op, params, origin } = node;
+    const outputs: ValueId[] = [];
+    for (let i = 0; i < node.outputs.length; i += 1) {
+      outputs.push(this.newValue(this.types[node.outputs[i] as ValueId] as ValueType, id));
+    }
+    const copy = { id, op, params, inputs, outputs, regions, origin } as Node;
+    this.nodes.push(copy);
+    region.nodes.push(id);
+    return copy;
+  }
+
   tensor(value: ValueId): TensorType {
     const type = this.types[value];
     if (type?.kind !== "tensor") throw new TypeError(`value %${value} is not a tensor`);

@@ -4,6 +4,7 @@
  */
 import type { OpName } from "@gridfuse/graph";
 import { type DType, type Formula, ScalarBuilder } from "@gridfuse/plan/scalar";
+import { hasEntries } from "../simplify/key.ts";
 
 /** An op's meaning: what it makes of operands. */
 export type Meaning = (
@@ -41,9 +42,4 @@ export function expand(
     else known.set(key, formula);
   }
   return b.apply(formula, operands);
-}
-
-function hasEntries(params: unknown): boolean {
-  for (const _ in params as object) return true;
-  return false;
 }

@@ -39,7 +39,8 @@ const product = (extents: readonly number[]): number =>
 export function joinStages(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
   if (isElementwise(earlier) && isElementwise(later)) return undefined;
   if (nodeCount(earlier) + nodeCount(later) > maxNodes) return undefined;
-  const pair = onSameRows(earlier, later);
+  const rows = onSameRows(earlier, later);
+  const pair = rows && ([cutAlike(rows[0], rows[1]), cutAlike(rows[1], rows[0])] as const);
   const seats = pair && new Seating(pair[0]).seatAll(pair[1].stages);
   if (pair === undefined || seats === undefined) return undefined;
   // Stages one behind the other share only the rows: without many of them nothing is won.
@@ -126,6 +127,31 @@ function costsNoDivision({ nodes, writes }: Stage, map: (e: IndexExpr) => IndexE
     writes.every(access) &&
     loads.every((at) => access(nodes[at] as LoadNode)) &&
     positions.every((at) => isCheap((nodes[at] as IndexNode).index))
+  );
+}
+
+/** The kernel with elementwise stages of one long axis cut as stages of `other` are, where that costs no division. */
+function cutAlike(kernel: KernelStep, other: KernelStep): KernelStep {
+  const boxes = other.stages.flatMap(({ axes }) => (axes.length > 1 ? [axes] : []));
+  if (boxes.length === 0) return kernel;
+  const outer = kernel.axes.length;
+  const stages = kernel.stages.map((stage) => {
+    if (stage.axes.length !== 1 || stage.reductions.length > 0) return stage;
+    const box = boxes.find((axes) => product(axes) === stage.axes[0]);
+    const map = box && flatAxis(outer, box);
+    return map !== undefined && costsNoDivision(stage, map) ? rebuildStage(stage, map, box) : stage;
+  });
+  return stages.every((stage, s) => stage === kernel.stages[s]) ? kernel : { ...kernel, stages };
+}
+
+/** Takes indices along one axis to a box of axes from there on. */
+function flatAxis(axis: number, box: readonly number[]): (e: IndexExpr) => IndexExpr {
+  const flat = box.reduce<IndexExpr>(
+    (sum, extent, d) => ix.add(ix.mul(sum, extent), ix.axis(axis + d, extent)),
+    ix.zero,
+  );
+  return remembered((e) =>
+    ix.substitute(e, (leaf) => (leaf.k === "axis" && leaf.axis === axis ? flat : leaf)),
   );
 }
 

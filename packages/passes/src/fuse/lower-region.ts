@@ -462,12 +462,20 @@ export class Scope implements Surroundings {
     }
     if (node !== undefined && viewOf(this.table, node) !== undefined) {
       const source = this.renamed(node.inputs[0] as ValueId);
-      if (this.lowering.places.has(source) || this.table.producer(source)?.op === "full") {
+      const isStored = this.lowering.places.has(source);
+      if (isStored || this.table.producer(source)?.op === "full" || this.#isSpread(node)) {
+        if (!isStored && this.#isSpread(node)) this.materialise(source);
         this.lowering.renames.set(param, value);
         return;
       }
     }
     this.lowering.places.set(param, this.materialise(value));
+  }
+
+  /** Whether the node spreads something smaller over more dimensions. */
+  #isSpread({ op, inputs, outputs }: Node): boolean {
+    const count = (value: ValueId): number => elementCount(this.table.tensor(value).shape);
+    return op === "broadcast_in_dim" && count(inputs[0] as ValueId) < count(outputs[0] as ValueId);
   }
 
   #newCarries(region: Region, first: number, inputs: readonly ValueId[]): Place[] {

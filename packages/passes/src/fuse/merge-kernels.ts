@@ -6,7 +6,7 @@
  */
 import type { DType, KernelStep, PlanBuffer, SortStep, Stage, Step } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
-import { type Accesses, accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
+import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
 import { appendNodes, movedWrite } from "./append-nodes.ts";
 import { joinStages } from "./join-stages.ts";
 import { leavesOf } from "./leaves.ts";
@@ -39,7 +39,10 @@ class Merger {
     else this.steps[partner.at] = partner.joined;
   }
 
-  /** An earlier kernel that `kernel` can join. */
+  /**
+   * An earlier kernel that `kernel` can join: they read something in common, or one reads what the other writes; and no
+   * order between them, or with anything in between, is lost.
+   */
   #findPartner(kernel: KernelStep): Partner | undefined {
     const { steps } = this;
     const own = accessesOf(kernel);
@@ -47,12 +50,13 @@ class Merger {
     for (let i = steps.length - 1; i >= first; i -= 1) {
       const other = steps[i] as Step;
       const theirs = accessesOf(other);
-      if (other.kind === "kernel" && areRelated(theirs, own)) {
+      const overwrites = meet(own.writes, theirs.reads) || meet(own.writes, theirs.writes);
+      const takes = meet(theirs.writes, own.reads);
+      if (other.kind === "kernel" && !overwrites && (takes || meet(theirs.reads, own.reads))) {
         const joined = this.#join(other, kernel);
         if (joined !== undefined) return { at: i, joined };
       }
-      if (meet(theirs.writes, own.reads) || meet(theirs.writes, own.writes)) return undefined;
-      if (meet(theirs.reads, own.writes)) return undefined;
+      if (overwrites || takes) return undefined;
     }
     return undefined;
   }
@@ -93,14 +97,9 @@ class Merger {
   }
 }
 
-/** They read something in common, or one reads what the other writes; and no order between them is lost. */
-function areRelated(earlier: Accesses, later: Accesses): boolean {
-  if (meet(later.writes, earlier.reads) || meet(later.writes, earlier.writes)) return false;
-  return meet(later.reads, earlier.reads) || meet(later.reads, earlier.writes);
-}
-
 function meet(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
-  for (const each of a) if (b.has(each)) return true;
+  const [few, many] = a.size < b.size ? [a, b] : [b, a];
+  for (const each of few) if (many.has(each)) return true;
   return false;
 }
 

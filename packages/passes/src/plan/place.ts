@@ -91,7 +91,9 @@ export function placeBuffers(steps: readonly Step[], buffers: readonly PlanBuffe
       buffer.kind === "temporary" ? { ...buffer, offset: offsets.get(id) ?? 0 } : buffer,
     ),
     arenaBytes,
-    peakBytes: peakOf(lives, sizeOf),
+    get peakBytes() {
+      return peakOf(lives, sizeOf);
+    },
   };
 }
 

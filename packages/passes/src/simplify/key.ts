@@ -4,7 +4,7 @@
  * A long program asks this of every node more than once, so the answer is found by numbers alone: an op with its params is
  * spelled as a list of words, what it is with its operands is another list, and an open hash table knows all lists.
  */
-import type { Node, ValueId } from "@gridfuse/graph";
+import type { Node, OpName, ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 
 const dataNumbers = new WeakMap<object, number>();
@@ -37,17 +37,20 @@ function paramKey(value: unknown): string {
 
 const knownParams = new WeakMap<object, string>();
 
+export function hasEntries(record: unknown): boolean {
+  for (const _ in record as object) return true;
+  return false;
+}
+
 /** Params of an op as text. Most ops have none; those that have them are asked by every pass. */
 export function keyOfParams(params: object): string {
-  for (const _ in params) {
-    let key = knownParams.get(params);
-    if (key === undefined) {
-      key = paramKey(params);
-      knownParams.set(params, key);
-    }
-    return key;
+  if (!hasEntries(params)) return "";
+  let key = knownParams.get(params);
+  if (key === undefined) {
+    key = paramKey(params);
+    knownParams.set(params, key);
   }
-  return "";
+  return key;
 }
 
 const smallestTable = 64;
@@ -67,16 +70,16 @@ export class Lists {
 
   /** The number of the first `length` of `words`. */
   numberOf(words: readonly number[], length: number): number {
-    let hash = 0x9e3779b1;
-    for (let i = 0; i < length; i += 1) {
-      hash = Math.imul(hash ^ (words[i] as number), 0x85ebca6b);
-      hash ^= hash >>> 15;
-    }
-    const mask = this.#slots.length - 1;
+    let hash = length;
+    for (let i = 0; i < length; i += 1) hash = (hash * 41 + (words[i] as number)) | 0;
+    hash ^= (hash >>> 11) ^ (hash >>> 21);
+    const slots = this.#slots;
+    const hashes = this.#hashes;
+    const mask = slots.length - 1;
     let slot = hash & mask;
-    for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const number = (this.#slots[slot] as number) - 1;
-      if (this.#hashes[number] === hash && this.#isSame(number, words, length)) return number;
+    for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const number = (slots[slot] as number) - 1;
+      if (hashes[number] === hash && this.#isSame(number, words, length)) return number;
     }
     for (let i = 0; i < length; i += 1) this.#words.push(words[i] as number);
     this.#ends.push(this.#words.length);
@@ -89,18 +92,21 @@ export class Lists {
   #isSame(number: number, words: readonly number[], length: number): boolean {
     const start = number === 0 ? 0 : (this.#ends[number - 1] as number);
     if ((this.#ends[number] as number) - start !== length) return false;
-    for (let i = 0; i < length; i += 1) if (this.#words[start + i] !== words[i]) return false;
+    const known = this.#words;
+    for (let i = 0; i < length; i += 1) if (known[start + i] !== words[i]) return false;
     return true;
   }
 
   #grow(): void {
-    this.#slots = new Int32Array(this.#slots.length * 4);
-    const mask = this.#slots.length - 1;
-    for (let number = 0; number < this.#hashes.length; number += 1) {
-      let slot = (this.#hashes[number] as number) & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = number + 1;
+    const slots = new Int32Array(this.#slots.length * 4);
+    const hashes = this.#hashes;
+    const mask = slots.length - 1;
+    for (let number = 0; number < hashes.length; number += 1) {
+      let slot = (hashes[number] as number) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = number + 1;
     }
+    this.#slots = slots;
   }
 }
 
@@ -115,11 +121,26 @@ const dataMark = -5;
 export class Kinds {
   readonly #lists = new Lists();
   readonly #texts = new Map<string, number>();
+  /** Kinds of ops without params: most nodes have none. */
+  readonly #plain = new Map<OpName, number>();
   /** The list that is being spelled. */
   readonly #words: number[] = [];
   #length = 0;
 
   numberOf(node: Node): number {
+    const { op, params } = node;
+    if (op !== "full" && !hasEntries(params)) {
+      let plain = this.#plain.get(op);
+      if (plain === undefined) {
+        plain = this.#spelled(node);
+        this.#plain.set(op, plain);
+      }
+      return plain;
+    }
+    return this.#spelled(node);
+  }
+
+  #spelled(node: Node): number {
     this.#length = 0;
     this.#say(this.#textNumber(node.op));
     if (node.op === "full") {

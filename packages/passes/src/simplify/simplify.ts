@@ -10,6 +10,7 @@
 import {
   Emitter,
   type Node,
+  type NodeId,
   newRegion,
   type OpName,
   type OpParams,
@@ -233,9 +234,17 @@ class Simplifier implements RuleContext {
   }
 }
 
-const nodesOf = (table: Table, { nodes }: Region): readonly Node[] =>
-  nodes.map((id) => table.nodes[id] as Node);
-const idsOf = (nodes: readonly Node[]): number[] => nodes.map(({ id }) => id);
+function nodesOf(table: Table, { nodes }: Region): readonly Node[] {
+  const found: Node[] = [];
+  for (let i = 0; i < nodes.length; i += 1) found.push(table.nodes[nodes[i] as NodeId] as Node);
+  return found;
+}
+
+function idsOf(nodes: readonly Node[]): NodeId[] {
+  const ids: NodeId[] = [];
+  for (let i = 0; i < nodes.length; i += 1) ids.push((nodes[i] as Node).id);
+  return ids;
+}
 
 /** A view with its loop leaves replaced; the node itself where it has none of those. */
 function bindLoops(node: Node, loops: ReadonlyMap<number, IndexExpr>): Node {

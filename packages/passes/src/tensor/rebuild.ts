@@ -15,7 +15,6 @@ import {
   type Region,
   type Table,
   type ValueId,
-  type ValueType,
 } from "@gridfuse/graph";
 
 export type Environment = Map<ValueId, ValueId>;
@@ -29,11 +28,7 @@ export function copyNode(
   inputs: readonly ValueId[],
   regions: readonly Region[] = node.regions,
 ): readonly ValueId[] {
-  const { types } = e.table;
-  const made: ValueType[] = [];
-  for (let i = 0; i < node.outputs.length; i += 1) made.push(types[node.outputs[i] as ValueId]!);
-  return e.table.newNode(e.region, node.op, node.params, inputs, made, regions, node.origin)
-    .outputs;
+  return e.table.newCopy(e.region, node, inputs, regions).outputs;
 }
 
 /** What a rewriting step makes of one node: its new results, or undefined to copy it. */
@@ -107,11 +102,17 @@ export function rewriteRegion(table: Table, region: Region, rewrite: Rewrite): R
 
 /** The values as they are now: the very same list where all are as they were. */
 export function resolveAll(env: Environment, values: readonly ValueId[]): readonly ValueId[] {
+  let resolved: ValueId[] | undefined;
   for (let i = 0; i < values.length; i += 1) {
     const value = values[i] as ValueId;
-    if ((env.get(value) ?? value) !== value) return values.map((each) => resolve(env, each));
+    const now = env.get(value) ?? value;
+    if (resolved === undefined && now !== value) {
+      resolved = [];
+      for (let k = 0; k < i; k += 1) resolved.push(values[k] as ValueId);
+    }
+    resolved?.push(now);
   }
-  return values;
+  return resolved ?? values;
 }
 
 /** Values used in `region` (results included) that are neither its params nor made in it. */

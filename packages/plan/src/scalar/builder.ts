@@ -71,9 +71,13 @@ function hash(op: number, x: number, y: number, z: number): number {
 }
 
 /** The operation `node` of other operands, of which it takes the first. */
-function withArgs(node: ScalarNode, x: number, y: number, z: number): ScalarNode {
-  const { op, dtype } = node;
-  const count = argsOf(node).length;
+function withArgs(
+  { op, dtype }: ScalarNode,
+  count: number,
+  x: number,
+  y: number,
+  z: number,
+): ScalarNode {
   const args = count === 1 ? [x] : count === 2 ? [x, y] : [x, y, z];
   return { op, dtype, args } as unknown as ScalarNode;
 }
@@ -86,6 +90,8 @@ export interface Formula {
   /** The arguments, and then everything else. */
   readonly nodes: readonly ScalarNode[];
   readonly keys: readonly number[];
+  /** Operands of each node. */
+  readonly counts: Uint8Array;
   readonly result: Scalar;
 }
 
@@ -158,29 +164,28 @@ export class ScalarBuilder {
       b,
       dtypes.map((dtype, i) => b.argument(dtype, i)),
     );
-    return { nodes: b.nodes, keys: b.#keys, result };
+    const counts = Uint8Array.from(b.nodes, (node) => argsOf(node).length);
+    return { nodes: b.nodes, keys: b.#keys, counts, result };
   }
 
   /** The formula of `operands`: the nodes that its function would have made here, in the same order. */
-  apply({ nodes, keys, result }: Formula, operands: readonly Scalar[]): Scalar {
+  apply({ nodes, keys, counts, result }: Formula, operands: readonly Scalar[]): Scalar {
     const moved = operands.slice();
     for (let i = operands.length; i < nodes.length; i += 1) {
       const node = nodes[i] as ScalarNode;
+      const count = counts[i] as number;
       const at = i * keyLength;
       const op = keys[at] as number;
-      const args = argsOf(node);
-      if (args.length === 0) {
-        const x = keys[at + 1] as number;
-        const y = keys[at + 2] as number;
-        const known = this.#find(op, x, y, 0);
-        moved.push(known >= 0 ? known : this.#append(op, x, y, 0, node));
-      } else {
-        const x = moved[args[0] as number] as number;
-        const y = args.length > 1 ? (moved[args[1] as number] as number) : 0;
-        const z = args.length > 2 ? (moved[args[2] as number] as number) : 0;
-        const known = this.#find(op, x, y, z);
-        moved.push(known >= 0 ? known : this.#append(op, x, y, z, withArgs(node, x, y, z)));
-      }
+      let x = keys[at + 1] as number;
+      let y = keys[at + 2] as number;
+      let z = keys[at + 3] as number;
+      if (count > 0) x = moved[x] as number;
+      if (count > 1) y = moved[y] as number;
+      if (count > 2) z = moved[z] as number;
+      const known = this.#find(op, x, y, z);
+      if (known >= 0) moved.push(known);
+      else if (count === 0) moved.push(this.#append(op, x, y, z, node));
+      else moved.push(this.#append(op, x, y, z, withArgs(node, count, x, y, z)));
     }
     return moved[result] as number;
   }
@@ -193,7 +198,7 @@ export class ScalarBuilder {
     const y = args.length > 1 ? (moved[args[1] as number] as number) : 0;
     const z = args.length > 2 ? (moved[args[2] as number] as number) : 0;
     const known = this.#find(op, x, y, z);
-    return known >= 0 ? known : this.#append(op, x, y, z, withArgs(node, x, y, z));
+    return known >= 0 ? known : this.#append(op, x, y, z, withArgs(node, args.length, x, y, z));
   }
 
   /** The number of an operation. */
