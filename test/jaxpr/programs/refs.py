@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
+from jax.experimental.pallas import triton as plgpu
 
 from .registry import f32, floats, i32, ints, pallas_call, program
 
@@ -68,6 +69,26 @@ def masked(x, m):
         pltpu.store(o_ref.at[:], value * 2.0, mask=mask)
 
     return pallas_call(kernel, out_shape=f32(8, 16))(x, m)
+
+
+@program(ints(4, 8), jnp.array([1, 3, 1, 0], jnp.int32))
+def atomic_updates(x, where):
+    def kernel(x_ref, where_ref, sums_ref, most_ref, first_ref):
+        i = pl.program_id(0)
+
+        @pl.when(i == 0)
+        def _():
+            sums_ref[...] = jnp.zeros_like(sums_ref)
+            most_ref[...] = jnp.full_like(most_ref, -1000)
+            first_ref[...] = jnp.zeros_like(first_ref)
+
+        plgpu.atomic_add(sums_ref, where_ref[i], x_ref[i])
+        plgpu.atomic_max(most_ref, (pl.ds(0, 2), pl.ds(0, 8)), jnp.stack([x_ref[i], -x_ref[i]]))
+        plgpu.atomic_cas(first_ref, jnp.int32(0), x_ref[i, 0])
+
+    return pl.pallas_call(
+        kernel, grid=(4,), out_shape=[i32(4, 8), i32(2, 8), i32()], interpret=True
+    )(x, where)
 
 
 @program(floats(8, 8))

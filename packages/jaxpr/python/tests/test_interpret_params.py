@@ -185,5 +185,5 @@ def test_blocks_that_are_visited_once(places: Any, gridfused: None) -> None:
     "places", [lambda i: (0, i % 2), lambda i: (i % 2, 1)], ids=["columns", "rows"]
 )
 def test_blocks_that_are_visited_again(places: Any, gridfused: None) -> None:
-    with pytest.raises(Exception, match="Revisited block .* of output 0 in iteration"):
+    with pytest.raises(Exception, match=r"Revisited block .* of output 0 in iteration"):
         _into_blocks(places, 4)

@@ -197,6 +197,8 @@ export const pallas: Rules = {
   "lax:axis_index": axisIndex,
   "core:axis_index": axisIndex,
   "pl:multiple_of": (_, [x]) => x,
+  "pl:max_contiguous": (_, [x]) => x,
+  "gpu:max_contiguous": (_, [x]) => x,
   "pl:reciprocal": (body, [x], { approx }: { approx?: boolean }) => {
     const dtype = body.dtype(x as ValueId);
     const taken = approx === true ? body.e.convert(x as ValueId, "bfloat16") : (x as ValueId);

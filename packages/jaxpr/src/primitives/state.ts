@@ -1,5 +1,5 @@
 /** Reading and writing memory. */
-import type { ValueId } from "@gridfuse/graph";
+import type { OpName, ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import type { Atom, View } from "../format.ts";
 import type { Rule } from "../importing.ts";
@@ -51,6 +51,42 @@ const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
   return mask === undefined ? old : chosen(body, body.atom(mask), old, value);
 };
 
+interface Atomic extends Access {
+  readonly op: string;
+}
+
+const combinations: { readonly [op: string]: OpName | undefined } = {
+  add: "add",
+  max: "max",
+  min: "min",
+  and: "and",
+  or: "or",
+  xor: "xor",
+};
+
+/** One core: what is read, and written in its place, is nobody else's in between. Gives what was there before. */
+const atomicUpdate: Rule = (body, _, { view, val, mask, op }: Atomic, eqn) => {
+  const old = readRef(body, view);
+  const given = body.e.broadcastTo(body.atom(val as Atom), body.shape(old));
+  const combine = combinations[op];
+  if (combine === undefined && op !== "xchg") throw body.unsupported(eqn, `${op} of memory`);
+  const next = combine === undefined ? given : body.e.emit(combine, [old, given], {});
+  const kept = mask === undefined ? next : chosen(body, body.atom(mask), old, next, true);
+  writeRef(body, view, kept);
+  return old;
+};
+
+const atomicCompareAndSwap: Rule = (
+  body,
+  _,
+  { view, cmp, val }: { view: View; cmp: Atom; val: Atom },
+) => {
+  const old = readRef(body, view);
+  const same = body.e.emit("eq", [old, body.atom(cmp)], {});
+  writeRef(body, view, chosen(body, same, old, body.atom(val), true));
+  return old;
+};
+
 /** `yes` where the mask holds (`onFalse` first where `storing`), all brought to one shape. */
 function chosen(
   body: Body,
@@ -82,4 +118,8 @@ export const state: Rules = {
   "tpu:swap": maskedStore,
   "pl:load": maskedLoad,
   "pl:swap": maskedStore,
+  "pl:atomic_rmw": atomicUpdate,
+  "pl:atomic_cas": atomicCompareAndSwap,
+  "gpu:atomic_rmw": atomicUpdate,
+  "gpu:atomic_cas": atomicCompareAndSwap,
 };

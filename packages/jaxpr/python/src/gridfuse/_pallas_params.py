@@ -116,6 +116,24 @@ def _store(scope: Any, eqn: Any) -> Written:
     return "", x(f'"view":{view(scope, ref, transforms)}{_given(scope, val=value, mask=mask)}')
 
 
+def _atomic_update(scope: Any, eqn: Any) -> Written:
+    ref, transforms, value, mask = _unflatten(eqn.params["args_tree"], eqn.invars)
+    op = eqn.params["atomic_type"].value
+    given = _given(scope, val=value, mask=mask)
+    return "", x(f'"view":{view(scope, ref, transforms)}{given},"op":"{op}"')
+
+
+def _atomic_compare(scope: Any, eqn: Any) -> Written:
+    ref, compared, value = eqn.invars
+    return "", x(f'"view":{view(scope, ref, ())}{_given(scope, cmp=compared, val=value)}')
+
+
+# From 0.9 on they are Triton's.
+for _module in ("pl", "gpu"):
+    writes(_module, "atomic_rmw")(_atomic_update)
+    writes(_module, "atomic_cas")(_atomic_compare)
+
+
 # ── Copies and semaphores ───────────────────────────────────────────────────────────────────
 
 
