@@ -187,3 +187,22 @@ def test_blocks_that_are_visited_once(places: Any, gridfused: None) -> None:
 def test_blocks_that_are_visited_again(places: Any, gridfused: None) -> None:
     with pytest.raises(Exception, match=r"Revisited block .* of output 0 in iteration"):
         _into_blocks(places, 4)
+
+
+def test_parallel_axes_are_of_known_size(gridfused: None) -> None:
+    def kernel(o_ref: Any) -> None:
+        o_ref[0] = 42.0
+
+    @jax.jit
+    def run(size: jax.Array) -> jax.Array:
+        return pl.pallas_call(
+            kernel,
+            out_shape=jax.ShapeDtypeStruct((1,), jnp.float32),
+            grid=(size,),
+            out_specs=pl.BlockSpec((1,), lambda _: (0,)),
+            interpret=pltpu.InterpretParams(),
+            compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel",)),
+        )()
+
+    with pytest.raises(jax.errors.ConcretizationTypeError):
+        run(jnp.int32(3))

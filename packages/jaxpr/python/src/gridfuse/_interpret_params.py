@@ -196,11 +196,11 @@ def _copies(jaxpr: Any) -> bool:
 
 
 def _check_parallel(params: dict[str, Any]) -> None:
-    semantics = getattr(params.get("compiler_params"), "dimension_semantics", None)
+    semantics = _versions.dimension_semantics(params)
     if semantics is None:
         return
     grid = params["grid_mapping"].grid
-    parallel = [str(getattr(one, "value", one)) == "parallel" for one in semantics]
+    parallel = [one == "parallel" for one in semantics]
     if parallel != sorted(parallel, reverse=True):
         raise ValueError("Dimensions with parallel semantics must form a prefix of the grid.")
     skipped = len(grid) - len(parallel)

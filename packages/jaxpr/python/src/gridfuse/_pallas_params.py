@@ -273,10 +273,9 @@ def call_fields(exporter: Any, params: dict[str, Any], operands: int) -> str:
         f'"scratch":[{",".join(scratch)}]',
         f'"aliases":{text([list(pair) for pair in params["input_output_aliases"]])}',
     ]
-    semantics = getattr(params.get("compiler_params"), "dimension_semantics", None)
+    semantics = _versions.dimension_semantics(params)
     if semantics is not None:
-        spelled = [None if one is None else str(getattr(one, "value", one)) for one in semantics]
-        fields.append(f'"cp":{{"dimension_semantics":{text(spelled)}}}')
+        fields.append(f'"cp":{{"dimension_semantics":{text(semantics)}}}')
     return ",".join(fields)
 
 

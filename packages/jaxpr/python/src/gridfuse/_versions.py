@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -64,6 +64,17 @@ def scan_groups(params: dict[str, Any]) -> tuple[int, int]:
         return params["num_consts"], params["num_carry"]
     consts, carry, _ = params["ft_in"].unpack()
     return len(consts), len(carry)
+
+
+def dimension_semantics(params: dict[str, Any]) -> list[str | None] | None:
+    """What the caller of a kernel promised of each axis of its grid; before 0.9 by platform."""
+    compiler = params.get("compiler_params")
+    if isinstance(compiler, Mapping):
+        compiler = compiler.get("mosaic_tpu")
+    semantics = getattr(compiler, "dimension_semantics", None)
+    if semantics is None:
+        return None
+    return [None if one is None else str(getattr(one, "value", one)) for one in semantics]
 
 
 @functools.cache
