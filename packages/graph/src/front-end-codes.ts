@@ -35,7 +35,7 @@ export const frontEndCodes: { readonly [code: `GF${number}`]: ErrorCodeEntry } =
   },
   GF2006: {
     title: "Graph without outputs",
-    cause: "The function given to `graph` returned nothing, or a promise.",
+    cause: "The function given to `graph` returned nothing.",
     fix: "Return a tensor, or a record or list of tensors.",
   },
   GF2007: {

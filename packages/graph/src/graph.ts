@@ -16,7 +16,7 @@ import { tensorType } from "./ir/types.ts";
 import { tensorOf, valueFor } from "./operand.ts";
 import { captureOrigin } from "./origin.ts";
 import { printProgram } from "./print.ts";
-import { located, runIn, Scope } from "./scope.ts";
+import { atOnce, located, runIn, Scope } from "./scope.ts";
 import type { ArraySpec } from "./spec.ts";
 import { isTensor, type Operand, type Tensor } from "./tensor.ts";
 
@@ -147,7 +147,7 @@ function traceProgram(
   );
   const given = Array.isArray(inputs) ? tensors.map(([, t]) => t) : Object.fromEntries(tensors);
   const outputs = runIn(scope, () => {
-    const named = outputEntries(f(given));
+    const named = outputEntries(atOnce(scope, f(given)));
     scope.region.results.push(
       ...named.map(([key, value]) => valueFor(scope, `output "${key}"`, value)),
     );
@@ -182,11 +182,6 @@ function outputEntries(outputs: GraphOutputs): readonly (readonly [string, Opera
       });
     }
     return [["out", outputs as Operand]];
-  }
-  if (outputs instanceof Promise) {
-    throw new BuildError("GF2006", "the function given to graph returns a promise", {
-      help: "take away its async: it is traced at once, and what it needs can be awaited before",
-    });
   }
   const entries = Object.entries(outputs as { readonly [name: string]: Operand });
   if (entries.length > 0) return entries;

@@ -8,8 +8,8 @@
 import type { SourceLocation } from "@gridfuse/plan/errors";
 import type { Origin } from "./ir/table.ts";
 
-/** Frames kept: the user's lies below ours, and ours are few. */
-const FRAMES = 14;
+/** Frames kept: the user's lies below ours, and ours are few. Each costs some of the time of a trace, and memory. */
+const FRAMES = 8;
 
 interface StackLimited {
   stackTraceLimit: number;

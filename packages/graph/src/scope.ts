@@ -135,17 +135,23 @@ export function runIn<T>(scope: Scope, body: () => T): T {
   const previous = current;
   current = scope;
   try {
-    const result = body();
-    if (result instanceof Promise) {
-      result.catch(() => {});
-      throw new BuildError("GF2003", `${scope.label} is an async function`, {
-        help: "tracing runs a body once, from start to end: await before the graph is built",
-      });
-    }
-    return result;
+    return atOnce(scope, body());
   } finally {
     current = previous;
   }
+}
+
+/**
+ * What a body returned.
+ *
+ * @throws BuildError GF2003 where it is a promise
+ */
+export function atOnce<T>(scope: Scope, result: T): T {
+  if (!(result instanceof Promise)) return result;
+  result.catch(() => {});
+  throw new BuildError("GF2003", `${scope.label} is an async function`, {
+    help: "tracing runs a body once, from start to end: await before the graph is built",
+  });
 }
 
 /**

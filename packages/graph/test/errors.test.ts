@@ -82,7 +82,7 @@ const cases: readonly Case[] = [
   ["GF2004", "Tensor<f32[4,5]> was used as a JS number", "< 3", inGraph((x) => untyped(x) < 3)],
   ["GF2005", 'graph "f": input "x" is not described', "graph(untyped", () => graph(untyped({ x: [4] }), function f() { return 1; })],
   ["GF2006", "the function given to graph returns nothing", "graph({}", () => graph({}, () => untyped(undefined))],
-  ["GF2006", "the function given to graph returns a promise", "graph({}", () => graph({}, untyped(async () => ({})))],
+  ["GF2003", 'graph "graph" is an async function', "graph({}", () => graph({}, untyped(async () => ({})))],
   ["GF2301", "add: 300 does not fit uint8", "add(300)", inGraph((x) => x.astype("uint8").add(300))],
   ["GF2302", "add was given an array", "x.add(untyped", inGraph((x) => x.add(untyped([1, 2])))],
   ["GF2302", "fori result is undefined", "fori(0, 2, x", inGraph((x) => fori(0, 2, x, () => untyped(undefined)))],
