@@ -36,11 +36,15 @@ export async function unpackChromium(): Promise<void> {
 /** Opens a page until `done` settles, and says what the browser said where it did not. */
 export async function openPage<T>(url: string, done: Promise<T>, seconds: number): Promise<T> {
   const profile = mkdtempSync(join(tmpdir(), "gridfuse-chromium-"));
-  const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`];
-  const browser = spawn(program, [...flags, "--enable-logging=stderr", url], {
-    env: { ...process.env, LD_LIBRARY_PATH: folder },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+  const browser = spawn(
+    program,
+    [...flags, `--user-data-dir=${profile}`, "--enable-logging=stderr", url],
+    {
+      env: { ...process.env, LD_LIBRARY_PATH: folder },
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
   let said = "";
   browser.stderr.on("data", (text: Buffer) => {
     said += text.toString();
