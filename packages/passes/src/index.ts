@@ -1,4 +1,5 @@
 export * from "./compile.ts";
+export { counted } from "./counted.ts";
 export { codes } from "./error-codes.ts";
 export * from "./lower.ts";
 export {

@@ -29,6 +29,8 @@ import { rerollRegion } from "./reroll/reroll.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
 import { tidyLoops } from "./tensor/loops.ts";
+import { narrowCaptures } from "./tensor/narrow-captures.ts";
+import { settleOrders } from "./tensor/orders.ts";
 import { settleNaNs } from "./tensor/settle-nans.ts";
 import { tileSteps } from "./tile/tile.ts";
 import type { TileBudget } from "./tile/trips.ts";
@@ -63,6 +65,16 @@ export const regionPasses: readonly RegionPass[] = [
     name: "canonicalise again",
     level: "tensor",
     run: (region, { table }) => simplifyRegion(table, region),
+  },
+  {
+    name: "settle-orders",
+    level: "tensor",
+    run: (region, { table }) => settleOrders(table, region),
+  },
+  {
+    name: "narrow-captures",
+    level: "tensor",
+    run: (region, { table }) => narrowCaptures(table, region),
   },
   {
     name: "tidy-loops",

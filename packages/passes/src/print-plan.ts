@@ -5,6 +5,7 @@
 import type { Plan, PlanBuffer, Reduction, Step, Write } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
 import { fromBits, type IndexRange, type LoadNode, type ScalarNode } from "@gridfuse/plan/scalar";
+import { counted } from "./counted.ts";
 
 /** How a buffer is called. */
 export type BufferNames = (buffer: number) => string;
@@ -101,12 +102,12 @@ function printStep(step: Step, names: BufferNames): readonly string[] {
       ];
     case "loop":
       return [
-        `${head}: ${step.trips} times${step.grid ? ", of a grid" : ""}`,
+        `${head}: ${counted(step.trips, "time")}${step.grid ? ", of a grid" : ""}`,
         ...inside(step.body),
       ];
     case "tile":
       return [
-        `${head}: ${step.trips} tiles, own ${step.locals.map(names).join(", ") || "nothing"}`,
+        `${head}: ${counted(step.trips, "tile")}, own ${step.locals.map(names).join(", ") || "nothing"}`,
         ...inside(step.body),
       ];
     case "while":

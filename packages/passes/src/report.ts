@@ -9,6 +9,9 @@ import {
   type PlanBuffer,
   type Step,
 } from "@gridfuse/plan";
+import { counted } from "./counted.ts";
+import { accessesOf } from "./plan/accesses.ts";
+import { forEachLeaf } from "./tile/mentions.ts";
 import { defaultBudget } from "./tile/trips.ts";
 
 export interface KernelReport {
@@ -45,7 +48,7 @@ export interface TemporariesReport {
   readonly wholeBytes: number;
   /** Whether no temporary is whole but for what is smaller than a tile may be. */
   readonly fitTiles: boolean;
-  /** Why not, where chains were divided. */
+  /** Where not: what is kept, by whom and for whom, where chains were divided, and what is stored that is read twice. */
   readonly reasons: readonly string[];
 }
 
@@ -161,14 +164,39 @@ function describeTemporaries(plan: Plan): TemporariesReport {
   );
   const bytesPerTile = Math.max(0, ...outermost.map(({ locals }) => bytesOf(plan, locals)));
   const wholeBytes = bytesOf(plan, whole);
+  const fitTiles = Math.max(wholeBytes, bytesPerTile) <= defaultBudget.bytes;
   return {
     peakBytes: plan.arenaBytes,
     bytesPerTile,
     wholeBytes,
-    fitTiles: Math.max(wholeBytes, bytesPerTile) <= defaultBudget.bytes,
-    reasons: reasonsFor(plan, new Set(whole)),
+    fitTiles,
+    reasons: fitTiles ? [] : [...keptBy(plan), ...reasonsFor(plan, new Set(whole))],
   };
 }
+
+/** Temporaries that are a good part of a tile's budget: who makes them, and who reads them last. */
+function keptBy({ steps, buffers }: Plan): readonly string[] {
+  const makers = new Map<number, string>();
+  const readers = new Map<number, string>();
+  forEachLeaf(steps, (step) => {
+    const { reads, writes } = accessesOf(step);
+    for (const buffer of reads) readers.set(buffer, step.name);
+    for (const buffer of writes) if (!makers.has(buffer)) makers.set(buffer, step.name);
+  });
+  return buffers
+    .flatMap(({ kind, dtype, length }, id) => {
+      const bytes = length * itemSize(dtype);
+      return kind === "temporary" && bytes >= defaultBudget.bytes / 4 ? [{ id, bytes }] : [];
+    })
+    .sort((p, q) => q.bytes - p.bytes || p.id - q.id)
+    .slice(0, mostKept)
+    .map(
+      ({ id, bytes }) =>
+        `kept: ${formatBytes(bytes)} that "${makers.get(id)}" makes, until "${readers.get(id)}" has read it`,
+    );
+}
+
+const mostKept = 4;
 
 /** Why chains were divided, and why steps outside of tiles write what other steps could compute themselves. */
 function reasonsFor(plan: Plan, whole: ReadonlySet<number>): readonly string[] {
@@ -218,7 +246,7 @@ function formatBytes(bytes: number): string {
 function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
   const lines = [
     `plan "${plan.name}"`,
-    `  ${facts.gridPoints} grid points, ${facts.nodesBefore} nodes → ${facts.nodesAfter} nodes → ${facts.planSteps} steps (${facts.planKernels} kernels, ${facts.gridLoops} grid loops)`,
+    `  ${counted(facts.gridPoints, "grid point")}, ${counted(facts.nodesBefore, "node")} → ${counted(facts.nodesAfter, "node")} → ${counted(facts.planSteps, "step")} (${counted(facts.planKernels, "kernel")}, ${counted(facts.gridLoops, "grid loop")})`,
     `  arena ${formatBytes(facts.peakBytes)}, constants ${formatBytes(facts.constantBytes)}`,
   ];
   for (const { kernel, axis, extent, verdict, reason } of facts.axes) {
@@ -232,14 +260,16 @@ function formatReport(plan: Plan, facts: Omit<PlanReport, "text">): string {
     const detail =
       kernel === undefined
         ? ""
-        : ` over [${kernel.domain.join(", ")}]: ${kernel.scalarOps} scalar ops, ${kernel.reductions} reductions, ${kernel.inputs} in, ${kernel.outputs} out`;
+        : ` over [${kernel.domain.join(", ")}]: ${counted(kernel.scalarOps, "scalar op")}, ${counted(kernel.reductions, "reduction")}, ${kernel.inputs} in, ${kernel.outputs} out`;
     const tile = byTile.get(name);
     const cut =
-      tile === undefined ? "" : `: ${tile.tiles} tiles of ${formatBytes(tile.bytesPerTile)}`;
+      tile === undefined
+        ? ""
+        : `: ${counted(tile.tiles, "tile")} of ${formatBytes(tile.bytesPerTile)}`;
     const orbit =
       kernel?.orbit === undefined
         ? ""
-        : `; ${kernel.orbit.layers} layers over orbits of ${kernel.orbit.deltas.join(", ")}`;
+        : `; ${counted(kernel.orbit.layers, "layer")} over orbits of ${kernel.orbit.deltas.join(", ")}`;
     const from =
       kernel !== undefined && kernel.origins.length > 0 ? `  (${kernel.origins.join(", ")})` : "";
     lines.push(`${pad}${kind} ${name}${detail}${orbit}${cut}${from}`);

@@ -1,6 +1,6 @@
 /** `gridfuse compile`: a graph in a module becomes a plan file. */
 import { compileNative } from "@gridfuse/exec-cpu";
-import { type CompileOptions, compile, type PlanReport, report } from "@gridfuse/passes";
+import { type CompileOptions, compile, counted, type PlanReport, report } from "@gridfuse/passes";
 import { planId, savePlan } from "@gridfuse/plan/encode";
 import { assignment, type Command, type CommandLine } from "../command.ts";
 import { exitCodes, UsageError } from "../errors.ts";
@@ -29,8 +29,8 @@ function passTable({
   const fuse = passes.findIndex(({ name }) => name === "fuse");
   const rows = passes.map(({ name, ms, nodes }, i) => {
     const before = passes[i - 1]?.nodes ?? nodesBefore;
-    const unit = i < fuse ? "nodes" : "steps";
-    const change = i === fuse ? `${before} nodes → ${nodes} steps` : `${before} → ${nodes} ${unit}`;
+    const left = counted(nodes, i < fuse ? "node" : "step");
+    const change = i === fuse ? `${counted(before, "node")} → ${left}` : `${before} → ${left}`;
     return [name, `${ms.toFixed(2)} ms`, change];
   });
   return table([["pass", "time", "before → after"], ...rows]);
@@ -85,7 +85,7 @@ export const command: Command = {
       terminal.out(text);
     }
     terminal.err(
-      `${output}: ${facts.planKernels} kernels in ${facts.planSteps} steps, id ${planId(plan).slice(0, 16)}`,
+      `${output}: ${counted(facts.planKernels, "kernel")} in ${counted(facts.planSteps, "step")}, id ${planId(plan).slice(0, 16)}`,
     );
     return exitCodes.ok;
   },

@@ -1,4 +1,5 @@
 /** `gridfuse inspect`: what a plan file holds, and whether it verifies. */
+import { counted } from "@gridfuse/passes";
 import {
   decodePlan,
   describePlanFile,
@@ -47,7 +48,7 @@ function sizeOf(step: Step): string {
     case "kernel": {
       const nodes = step.stages.reduce((n, stage) => n + stage.nodes.length, 0);
       const stages = step.stages.map(({ axes }) => box(...axes) || "1");
-      return `${box(...step.axes) || "1"} × (${stages.join(", ")}), ${nodes} nodes`;
+      return `${box(...step.axes) || "1"} × (${stages.join(", ")}), ${counted(nodes, "node")}`;
     }
     case "dot":
       return `${box(...step.batch, ...step.m)} · ${box(...step.n)} over ${box(...step.k)}`;
@@ -61,9 +62,9 @@ function sizeOf(step: Step): string {
     case "copy":
       return `${step.length} ${step.dtype}`;
     case "loop":
-      return `${step.trips} times`;
+      return counted(step.trips, "time");
     case "tile":
-      return `${step.trips} tiles, ${step.locals.length} local buffers`;
+      return `${counted(step.trips, "tile")}, ${counted(step.locals.length, "local buffer")}`;
     case "while":
       return `fuel ${step.fuel}`;
     case "branch":

@@ -1,5 +1,5 @@
 /** The arena over time: every intermediate as a rectangle from its first step to its last, at its offset. */
-import { accessesOf, bufferNames } from "@gridfuse/passes";
+import { accessesOf, bufferNames, counted } from "@gridfuse/passes";
 import { itemSize, type Plan } from "@gridfuse/plan";
 import { type Markup, markup } from "./markup.ts";
 
@@ -49,7 +49,7 @@ export function memorySvg(plan: Plan): Markup {
     ({ name, offset, bytes, first, last }, i) =>
       markup`<rect class="life life${i % colours}" x="${x(first)}" y="${y(offset)}" width="${Math.max(1, round(x(last + 1) - x(first)))}" height="${Math.max(1, y(bytes))}"><title>${name}: ${bytes} bytes at ${offset}, ${plan.steps[first]?.name ?? ""} to ${plan.steps[last]?.name ?? ""}</title></rect>`,
   );
-  return markup`<svg class="memory" viewBox="0 0 ${width} ${height}" role="img" aria-label="memory over the steps of the plan">${boxes}</svg><p>Left to right: ${steps} steps. Top to bottom: ${peak} bytes of arena, the peak.</p>`;
+  return markup`<svg class="memory" viewBox="0 0 ${width} ${height}" role="img" aria-label="memory over the steps of the plan">${boxes}</svg><p>Left to right: ${counted(steps, "step")}. Top to bottom: ${peak} bytes of arena, the peak.</p>`;
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { bufferNames, printSteps, report } from "@gridfuse/passes";
+import { bufferNames, counted, printSteps, report } from "@gridfuse/passes";
 import type { Plan, Step } from "@gridfuse/plan";
 import { byteCount } from "../terminal.ts";
 import { graphSvg } from "./graph-svg.ts";
@@ -84,7 +84,7 @@ function overview(plan: Plan): Markup {
   const facts = report(plan);
   const { axes, notes, nodesBefore, nodesAfter, planKernels, planSteps, gridLoops } = facts;
   return markup`
-<p>${facts.gridPoints} grid points, ${nodesBefore} nodes → ${nodesAfter} nodes → ${planSteps} steps, of which ${planKernels} are kernels and ${gridLoops} loops over grid axes. Peak memory ${byteCount(facts.peakBytes)}, constants ${byteCount(facts.constantBytes)}.</p>
+<p>${counted(facts.gridPoints, "grid point")}, ${counted(nodesBefore, "node")} → ${counted(nodesAfter, "node")} → ${counted(planSteps, "step")}: ${counted(planKernels, "kernel")}, ${counted(gridLoops, "grid loop")}. Peak memory ${byteCount(facts.peakBytes)}, constants ${byteCount(facts.constantBytes)}.</p>
 ${axes.length === 0 ? undefined : axisTable(axes)}
 ${notes.map((note) => markup`<p>${note}</p>`)}`;
 }
@@ -171,7 +171,7 @@ function stepTable(plan: Plan): Markup {
     const work =
       kernel === undefined
         ? ""
-        : `over [${kernel.domain.join(", ")}], ${kernel.scalarOps} scalar ops, ${kernel.reductions} reductions, ${kernel.inputs} in, ${kernel.outputs} out`;
+        : `over [${kernel.domain.join(", ")}], ${counted(kernel.scalarOps, "scalar op")}, ${counted(kernel.reductions, "reduction")}, ${kernel.inputs} in, ${kernel.outputs} out`;
     return markup`<tr><td>${"\u2003".repeat(depth)}${kind satisfies Step["kind"]} ${name}</td><td>${work}</td><td>${originsOf(plan, name)}</td></tr>`;
   });
   return markup`<table><tr><th>step</th><th>work</th><th>your lines</th></tr>${rows}</table>`;

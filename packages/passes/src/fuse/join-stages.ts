@@ -6,7 +6,14 @@
  * no division. Stages of the later kernel join stages of the earlier one with the same axes as soon as what
  * they take from others is there; the rest follow behind.
  */
-import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
+import {
+  isArg,
+  isOrdered,
+  type KernelStep,
+  type Reduction,
+  type Stage,
+  type Write,
+} from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import {
@@ -130,13 +137,15 @@ function costsNoDivision({ nodes, writes }: Stage, map: (e: IndexExpr) => IndexE
   );
 }
 
-/** The kernel with elementwise stages of one long axis cut as stages of `other` are, where that costs no division. */
+/** The kernel with stages of one long axis cut as stages of `other` are, where that costs no division. */
 function cutAlike(kernel: KernelStep, other: KernelStep): KernelStep {
   const boxes = other.stages.flatMap(({ axes }) => (axes.length > 1 ? [axes] : []));
   if (boxes.length === 0) return kernel;
   const outer = kernel.axes.length;
   const stages = kernel.stages.map((stage) => {
-    if (stage.axes.length !== 1 || stage.reductions.length > 0) return stage;
+    // Ordered folds and places of extremes are found along one axis.
+    const isFree = stage.reductions.every((each) => !isOrdered(each) && !isArg(each.op));
+    if (stage.axes.length !== 1 || !isFree) return stage;
     const box = boxes.find((axes) => product(axes) === stage.axes[0]);
     const map = box && flatAxis(outer, box);
     return map !== undefined && costsNoDivision(stage, map) ? rebuildStage(stage, map, box) : stage;

@@ -415,7 +415,6 @@ class Tiler {
       fresh: (like: number, length: number): number => {
         const made = plan.newBuffer("temporary", plan.buffers[like]!.dtype, length);
         this.#mentions.set(made, 2);
-        this.#settled.add(made);
         locals.add(made);
         return made;
       },
