@@ -16,6 +16,7 @@ import type { Body } from "./body.ts";
 import type { Eqn } from "./format.ts";
 import type { KernelRegion } from "./kernel-region.ts";
 import type { Scope } from "./scope.ts";
+import type { OpenWindow } from "./views.ts";
 
 export const FAULTS = "faults";
 
@@ -47,25 +48,52 @@ export function beginReport(kernel: KernelRegion, ref: ValueId): void {
 
 /** Notes the equation that is being read, where `index` is not from 0 to `last`. */
 export function reportOutside(body: Body, eqn: Eqn, index: ValueId, last: number): void {
-  const { importing, scope, e } = body;
-  if (!importing.reports) return;
+  if (body.importing.reports) reportWhere(body, eqn, isOutside(body, index, last));
+}
+
+/** Notes it for a window of which only what `mask` chooses counts; undefined: all of it. */
+export function reportOverhang(
+  body: Body,
+  eqn: Eqn,
+  { starts, sizes, shape }: Pick<OpenWindow, "starts" | "sizes" | "shape">,
+  mask: ValueId | undefined,
+): void {
+  if (!body.importing.reports) return;
+  const { e } = body;
+  const outside = starts.map((start, dimension) => {
+    const along = e.emit("iota", [], { dtype: "int32", shape: sizes, dimension });
+    const place = e.emit("add", [e.broadcastTo(start, sizes), along], {});
+    return isOutside(body, place, (shape[dimension] as number) - 1);
+  });
+  const chosen = mask === undefined ? [] : [e.reshape(mask, sizes)];
+  const somewhere = outside.reduce((a, b) => e.emit("or", [a, b], {}));
+  reportWhere(
+    body,
+    eqn,
+    chosen.reduce((a, b) => e.emit("and", [a, b], {}), somewhere),
+  );
+}
+
+function isOutside({ e, scope }: Body, index: ValueId, last: number): ValueId {
+  const ends = [0, last].map((end) => e.broadcastTo(scope.full("int32", [], end), e.shape(index)));
+  const below = e.emit("lt", [index, ends[0] as ValueId], {});
+  const above = e.emit("gt", [index, ends[1] as ValueId], {});
+  return e.emit("or", [below, above], {});
+}
+
+function reportWhere(body: Body, eqn: Eqn, found: ValueId): void {
+  const { scope, e } = body;
   const { kernel } = scope;
   if (kernel?.faults === undefined) {
     throw body.unsupported(eqn, "an index that may lie outside, where nothing can report it");
   }
   const ref = scope.reach(kernel.faults, kernel.scope);
   const number = (value: number): ValueId => scope.full("int32", [], value);
-  const ends = [0, last].map((end) => e.broadcastTo(number(end), e.shape(index)));
-  const below = e.emit("lt", [index, ends[0] as ValueId], {});
-  const above = e.emit("gt", [index, ends[1] as ValueId], {});
+  const axes = e.shape(found).map((_, d) => d);
+  const any = axes.length === 0 ? found : e.emit("reduce_or", [found], { axes });
   const before = e.emit("get", [ref], { transforms: [] });
   const isFirst = e.emit("eq", [before, number(0)], {});
-  const outside = e.emit("and", [isFirst, anyOf(e.emit("or", [below, above], {}))], {});
+  const outside = e.emit("and", [isFirst, any], {});
   const after = e.emit("select_n", [outside, before, number(1 + (eqn.loc ?? 0))], {});
   e.emitAll("set", [ref, after], { transforms: [] });
-
-  function anyOf(found: ValueId): ValueId {
-    const axes = e.shape(found).map((_, d) => d);
-    return axes.length === 0 ? found : e.emit("reduce_or", [found], { axes });
-  }
 }

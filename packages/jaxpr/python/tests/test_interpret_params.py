@@ -139,7 +139,8 @@ def test_computed_indices(gridfused: None, writes: bool) -> None:
     else:
         expected = np.asarray(X)[np.asarray(ORDER)]
     np.testing.assert_array_equal(run(X, ORDER), expected)
-    with pytest.raises(Exception, match=r"Out-of-bounds (.|\n)*test_interpret_params.py"):
+    what = "write" if writes else "read"
+    with pytest.raises(Exception, match=rf"Out-of-bounds {what} (.|\n)*test_interpret_params.py"):
         np.asarray(run(X, OUTSIDE))
 
 
@@ -147,6 +148,37 @@ def test_what_lies_outside_can_be_read(gridfused: None) -> None:
     given = np.asarray(_rows(X, OUTSIDE, reads="uninitialized"))
     np.testing.assert_array_equal(np.isnan(given).all(axis=1), np.asarray(OUTSIDE) == 9)
     np.testing.assert_array_equal(given[:5], np.asarray(X)[np.asarray(ORDER[:5])])
+
+
+@pytest.mark.parametrize("reads", ["raise", "uninitialized"])
+def test_copies_to_where_nothing_is(reads: Any, gridfused: None) -> None:
+    def body(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+        pltpu.sync_copy(x_ref.at[0], buffer.at[0, 2])
+
+    with pytest.raises(Exception, match="Out-of-bounds write"):
+        np.asarray(_copies(body, out_of_bounds_reads=reads)(X))
+
+
+def test_masks_say_what_counts(gridfused: None) -> None:
+    def kernel(at_ref: Any, mask_ref: Any, o_ref: Any) -> None:
+        o_ref[...] = jnp.zeros_like(o_ref)
+        window = o_ref.at[pl.ds(at_ref[0], 4)]
+        pltpu.store(window, jnp.ones((4, 128), jnp.float32), mask=mask_ref[...])
+
+    @jax.jit
+    def run(at: jax.Array, mask: jax.Array) -> jax.Array:
+        return pl.pallas_call(
+            kernel,
+            out_shape=jax.ShapeDtypeStruct((8, 128), jnp.float32),
+            grid_spec=pltpu.PrefetchScalarGridSpec(num_scalar_prefetch=1),
+            interpret=pltpu.InterpretParams(),
+        )(at, mask)
+
+    mask = np.zeros((4, 128), bool)
+    mask[:2, 3] = True
+    np.testing.assert_array_equal(np.argwhere(run(jnp.array([6]), mask)), [[6, 3], [7, 3]])
+    with pytest.raises(Exception, match="Out-of-bounds masked swap"):
+        np.asarray(run(jnp.array([7]), mask))
 
 
 def _into_blocks(places: Any, steps: int) -> Any:

@@ -1,6 +1,7 @@
 /** Reading and writing memory. */
 import type { OpName, ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
+import { reportOverhang } from "../bounds.ts";
 import type { Atom, View } from "../format.ts";
 import type { Rule } from "../importing.ts";
 import { addToRef, openWindow, padWhole, readOpen, readRef, windowOf, writeRef } from "../views.ts";
@@ -36,6 +37,9 @@ const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
     writeRef(body, view, chosen(body, body.atom(mask), old, value, true));
     return chosen(body, body.atom(mask), old, value);
   }
+  const chooses =
+    mask === undefined ? undefined : body.e.broadcastTo(body.atom(mask), window.result);
+  reportOverhang(body, eqn, window, chooses);
   const padded = padWhole(body, window);
   const old = windowOf(body, window, padded);
   const written = mask === undefined ? value : chosen(body, body.atom(mask), old, value, true);

@@ -194,7 +194,9 @@ class KernelCall:
         lines = self._locations(sizes)
         index = int(faults[at[0]]) - 1
         place = lines[index] if index < len(lines) else "unknown"
-        raise OutOfBounds(f"Out-of-bounds read or write at a computed index\n  at {place}")
+        kinds = self.tpu.watched.get(place, ()) if self.tpu is not None else ()
+        what = " or ".join(sorted(kinds)) or "read or write"
+        raise OutOfBounds(f"Out-of-bounds {what} at a computed index\n  at {place}")
 
     def _locations(self, sizes: Sequence[int]) -> list[str]:
         """The source lines of the program, in the order that its equations count them."""

@@ -40,6 +40,7 @@ class TpuMode:
     Attributes:
       mode: what memory means: unwritten it holds NaN and the greatest integers, or zero; indices that are computed are
         watched where they are not known to be in bounds.
+      watched: for the lines where they are, what happens there.
 
     Raises:
       Unsupported: a parameter asks for what the engine has no answer to.
@@ -53,11 +54,11 @@ class TpuMode:
         mapping = params["grid_mapping"]
         _refuse(interpret, params)
         _check_parallel(params)
-        watched = _check_body(params, interpret, raises=self._raises)
+        self.watched = _check_body(params, interpret, raises=self._raises)
         self.mode = Mode(
             fill="zero" if interpret.uninitialized_memory == "zero" else "tpu",
             reads="clamp" if self._raises else "fill",
-            bounds="report" if watched else "clamp",
+            bounds="report" if self.watched else "clamp",
         )
         if getattr(interpret, "dma_execution_mode", "on_wait") == "on_wait":
             check_copies(params)
@@ -216,9 +217,11 @@ def _check_parallel(params: dict[str, Any]) -> None:
 # ── The body ───────────────────────────────────────────────────────────────────────────────
 
 
-def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> bool:
-    """Whether some index is not known to be in bounds. Raises where one is known not to be."""
-    watched = False
+def _check_body(
+    params: dict[str, Any], interpret: Any, *, raises: bool
+) -> dict[str | None, set[str]]:
+    """Where some index is not known to be in bounds, and what it is for. Raises where one is known not to be."""
+    watched: dict[str | None, set[str]] = {}
     mapping = params["grid_mapping"]
     own = [d for d in range(len(mapping.grid)) if d not in mapping.vmapped_dims]
     # A computed extent is unknown, and so are its coordinates: no index may depend on them.
@@ -226,17 +229,24 @@ def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> bool
     names = mapping.grid_names or ()
     grid = Grid(sizes, {name: size for name, size in zip(names, mapping.grid, strict=False)})
 
+    around: str | None = None
+
     def visit(eqn: Any, env: Env) -> None:
-        nonlocal watched
+        nonlocal around
         name = eqn.primitive.name
+        if name == "run_scoped":
+            around = location(eqn.source_info)
         if name in ("get", "swap", "addupdate"):
             ref, *rest = eqn.invars
             leaves = rest if name == "get" else rest[1:]
             _refuse_hbm(ref, f"{name}_p")
-            _check_view(ref, _unflatten(eqn.params["tree"], leaves), eqn, env)
+            kind = "read" if name == "get" else "write"
+            check_view(ref, _unflatten(eqn.params["tree"], leaves), kind, eqn, env)
         elif name in ("masked_load", "masked_swap"):
-            ref = _unflatten(eqn.params["args_tree"], eqn.invars)[0]
+            ref, transforms, *_ = _unflatten(eqn.params["args_tree"], eqn.invars)
             _refuse_hbm(ref, "load_p" if name == "masked_load" else "swap_p")
+            if name == "masked_swap":
+                check_view(ref, transforms, "masked swap", eqn, env)
         elif name == "dma_start":
             parts = list(_unflatten(eqn.params["tree"], eqn.invars))
             pairs = (
@@ -244,8 +254,8 @@ def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> bool
                 if len(parts) == 9
                 else [(part, ()) for part in parts[:2]]
             )
-            for ref, transforms in pairs:
-                _check_view(ref, transforms, eqn, env)
+            for (ref, transforms), kind in zip(pairs, ("read", "write"), strict=True):
+                check_view(ref, transforms, kind, eqn, env)
         elif name == "run_scoped" and not getattr(
             interpret, "allow_hbm_allocation_in_run_scoped", False
         ):
@@ -253,17 +263,21 @@ def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> bool
                 if _space(variable.aval) in ("hbm", "any"):
                     raise ValueError("Cannot allocate HBM in `run_scoped`.")
 
-    def _check_view(ref: Any, transforms: Any, eqn: Any, env: Env) -> None:
+    def check_view(ref: Any, transforms: Any, kind: str, eqn: Any, env: Env) -> None:
         _, outer = _unwrap(ref)
+        # What stands under a condition may never happen, and what a mask leaves out does not.
+        happens = (raises or kind == "write") and bool(inputs) and inputs[0] in env
         for transform in (*outer, *_flat(transforms)):
             if type(transform).__name__ != "NDIndexer":
                 continue
             for index, extent in zip(transform.indices, transform.shape, strict=True):
-                nonlocal watched
-                # What stands under a condition may never happen.
-                happens = raises and bool(inputs) and inputs[0] in env
-                if not _is_inside(index, int(extent), eqn, env, happens=happens):
-                    watched = True
+                found = _fault(index, int(extent), env)
+                if found is None:
+                    continue
+                place = location(eqn.source_info) or around
+                if found and happens and kind != "masked swap":
+                    raise OutOfBounds(f"Out-of-bounds {kind}: {found}\n  at {place}")
+                watched.setdefault(place, set()).add(kind)
 
     body = params["jaxpr"]
     inputs = _versions.closed(body)[0].invars
@@ -272,8 +286,8 @@ def _check_body(params: dict[str, Any], interpret: Any, *, raises: bool) -> bool
     return watched
 
 
-def _is_inside(index: Any, extent: int, eqn: Any, env: Env, *, happens: bool) -> bool:
-    """Whether an index is known to be in bounds. Raises OutOfBounds where it is known not to be, and `happens`."""
+def _fault(index: Any, extent: int, env: Env) -> str | None:
+    """None for an index that is known to be in bounds, what is wrong with one that is known not to be, else nothing."""
     if type(index).__name__ == "Slice":
         start, size = index.start, index.size
         reach = (int(size) - 1) * int(index.stride) + 1 if isinstance(size, int) and size else 0
@@ -281,14 +295,10 @@ def _is_inside(index: Any, extent: int, eqn: Any, env: Env, *, happens: bool) ->
         start, reach = index, 1
     known = interval_of(start, env)
     if known is not None and known[0] >= 0 and known[1] + reach <= extent:
-        return True
-    if known is not None and (known[0] + reach > extent or known[1] < 0) and happens:
-        kind = "read" if eqn.primitive.name in ("get", "dma_start") else "write"
-        raise OutOfBounds(
-            f"Out-of-bounds {kind}: index {known[0]} of a window of {reach} in a dimension of {extent}"
-            f"\n  at {location(eqn.source_info)}"
-        )
-    return False
+        return None
+    if known is not None and (known[0] + reach > extent or known[1] < 0):
+        return f"index {known[0]} of a window of {reach} in a dimension of {extent}"
+    return ""
 
 
 def _space(aval: Any) -> str:

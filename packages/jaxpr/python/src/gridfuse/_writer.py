@@ -42,6 +42,8 @@ class Exporter:
         self.equations = 0
         self.marks_prints = marks_prints
         self._locations = locations
+        # Where the equation stands whose body is being written.
+        self._around = "unknown:0:?"
         self._avals: list[str] = []
         self._aval_of_id: dict[int, int] = {id(None): -1}
         self._aval_of_text: dict[str, int] = {}
@@ -250,10 +252,15 @@ class Exporter:
 
     def _op(self, scope: Scope, eqn: Any, rule: _params.Rule) -> tuple[int, bool]:
         """Index of what an equation does, and whether that says what it takes."""
+        around = self._around
+        if self._locations:
+            self._around = location(eqn.source_info) or around
         try:
             inputs, params = rule.write(scope, eqn)
         except Unsupported as error:
             raise _placed(error, eqn) from None
+        finally:
+            self._around = around
         operands = "" if inputs is None else f',"i":[{inputs}]'
         return self._add_op(f"{rule.head}{operands}{params}}}"), inputs is not None
 
@@ -264,7 +271,7 @@ class Exporter:
         return index
 
     def _location(self, eqn: Any) -> int:
-        place = location(eqn.source_info) or "unknown:0:?"
+        place = location(eqn.source_info) or self._around
         return self._locs.setdefault(place, len(self._locs))
 
     # ── The file ───────────────────────────────────────────────────────────────────────────
