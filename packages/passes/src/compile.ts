@@ -62,16 +62,7 @@ export function compile(graph: Graph | Program, options: CompileOptions = {}): P
   const given = programOf(graph);
   const bound = options.dims === undefined ? given : bindDims(given, options.dims);
   const open = dimNames(bound);
-  if (open.length > 0) {
-    throw new CompileError(
-      "GF3001",
-      `graph "${given.name}": dimension${open.length > 1 ? "s" : ""} ${open.map((name) => `"${name}"`).join(", ")} ${open.length > 1 ? "have" : "has"} no size`,
-      {
-        path: open[0] as string,
-        help: `compile(graph, { dims: { ${open.map((name) => `${name}: …`).join(", ")} } })`,
-      },
-    );
-  }
+  if (open.length > 0) refuseOpen(given.name, open);
   const cache = options.cache === undefined ? undefined : openCache(options.cache);
   if (cache === undefined) return lower(ownCopy(bound), options);
   const key = keyOf(bound, options);
@@ -82,11 +73,27 @@ export function compile(graph: Graph | Program, options: CompileOptions = {}): P
   return plan;
 }
 
+function refuseOpen(name: string, open: readonly string[]): never {
+  const several = open.length > 1;
+  throw new CompileError(
+    "GF3001",
+    `graph "${name}": dimension${several ? "s" : ""} ${open.map((dim) => `"${dim}"`).join(", ")} ${several ? "have" : "has"} no size`,
+    {
+      path: open[0] as string,
+      help: `compile(graph, { dims: { ${open.map((dim) => `${dim}: …`).join(", ")} } })`,
+    },
+  );
+}
+
 function programOf(graph: unknown): Program {
   if (typeof graph === "object" && graph !== null) {
     if ("program" in graph) return graph.program as Program;
     if ("main" in graph && "table" in graph) return graph as Program;
   }
+  return refuse(graph);
+}
+
+function refuse(graph: unknown): never {
   const isFunction = typeof graph === "function";
   const isKernel = isFunction && "inputs" in graph;
   throw new CompileError(

@@ -5,12 +5,17 @@
 import type { CopyStep, KernelStep, PlanBuffer, Step } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
 import { accessesOf, mapInner } from "../plan/accesses.ts";
+import { hasTemporaries } from "../plan/temporaries.ts";
 import { sameExtents } from "./stage.ts";
 
 export function elideCopies(
   steps: readonly Step[],
   buffers: readonly PlanBuffer[],
 ): readonly Step[] {
+  return hasTemporaries(buffers) ? elideThrough(steps, buffers) : steps;
+}
+
+function elideThrough(steps: readonly Step[], buffers: readonly PlanBuffer[]): readonly Step[] {
   const readers = countReaders(steps);
   const elide = (list: readonly Step[]): Step[] => {
     const result: Step[] = list.map((step) => mapInner(step, elide));

@@ -9,16 +9,21 @@ const highestBit = (v: number): number => 31 - Math.clz32(v);
 
 /** A subspace, by a reduced basis: no vector has a bit that is the highest of another. */
 export class Span {
-  readonly #byBit = new Map<number, number>();
+  readonly #vectors: number[] = [];
+  /** The highest bit of each vector. */
+  readonly #bits: number[] = [];
 
   get rank(): number {
-    return this.#byBit.size;
+    return this.#vectors.length;
   }
 
   /** v without what the span can take away: 0 for its members, one and the same for all of a coset. */
   reduce(v: number): number {
+    const bits = this.#bits;
     let rest = v;
-    for (const [bit, vector] of this.#byBit) if ((rest >>> bit) & 1) rest ^= vector;
+    for (let i = 0; i < bits.length; i += 1) {
+      if ((rest >>> (bits[i] as number)) & 1) rest ^= this.#vectors[i] as number;
+    }
     return rest;
   }
 
@@ -27,26 +32,29 @@ export class Span {
     const rest = this.reduce(v);
     if (rest === 0) return false;
     const bit = highestBit(rest);
-    for (const [other, vector] of this.#byBit) {
-      if ((vector >>> bit) & 1) this.#byBit.set(other, vector ^ rest);
+    const vectors = this.#vectors;
+    for (let i = 0; i < vectors.length; i += 1) {
+      const vector = vectors[i] as number;
+      if ((vector >>> bit) & 1) vectors[i] = vector ^ rest;
     }
-    this.#byBit.set(bit, rest);
+    vectors.push(rest);
+    this.#bits.push(bit);
     return true;
   }
 
-  addAll(vectors: Iterable<number>): this {
-    for (const v of vectors) this.add(v);
+  addAll(vectors: readonly number[]): this {
+    for (let i = 0; i < vectors.length; i += 1) this.add(vectors[i] as number);
     return this;
   }
 
   /** Reduced basis, smallest first. */
-  basis(): number[] {
-    return [...this.#byBit.values()].sort((p, q) => p - q);
+  basis(): readonly number[] {
+    return this.rank < 2 ? this.#vectors : this.#vectors.slice().sort((p, q) => p - q);
   }
 
   /** The highest bits of the basis vectors: one member of every coset has none of them. */
   pivots(): number[] {
-    return [...this.#byBit.keys()].sort((p, q) => p - q);
+    return this.#bits.slice().sort((p, q) => p - q);
   }
 
   /** Every member, 0 first. */

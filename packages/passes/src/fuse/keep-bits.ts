@@ -93,9 +93,12 @@ function movesBits({ nodes, writes }: Stage, moved: Moved): boolean {
 }
 
 export function keepStageBits(stage: Stage): Stage {
+  const moved = new Moved(stage.nodes);
+  return movesBits(stage, moved) ? moveBits(stage, moved) : stage;
+}
+
+function moveBits(stage: Stage, moved: Moved): Stage {
   const { nodes } = stage;
-  const moved = new Moved(nodes);
-  if (!movesBits(stage, moved)) return stage;
   const writesBits = ({ dtype, value }: Write): boolean => isFloat(dtype) && moved.has(value);
   const b = new ScalarBuilder();
   const renamed = appendNodes(

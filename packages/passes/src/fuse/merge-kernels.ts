@@ -7,6 +7,7 @@
 import type { DType, KernelStep, PlanBuffer, SortStep, Stage, Step } from "@gridfuse/plan";
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
 import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
+import { hasTemporaries } from "../plan/temporaries.ts";
 import { appendNodes, movedWrite } from "./append-nodes.ts";
 import { joinStages } from "./join-stages.ts";
 import { leavesOf } from "./leaves.ts";
@@ -16,7 +17,8 @@ import { sameExtents } from "./stage.ts";
 const lookBack = 24;
 const maxNodes = 256;
 
-export function mergeKernels(steps: readonly Step[]): Step[] {
+export function mergeKernels(steps: readonly Step[]): readonly Step[] {
+  if (steps.length === 1 && steps[0]?.kind === "kernel") return steps;
   const merger = new Merger();
   for (const given of steps) merger.add(mapInner(given, mergeKernels));
   return merger.steps;
@@ -139,6 +141,10 @@ export function dropDeadWrites(
   steps: readonly Step[],
   buffers: readonly PlanBuffer[],
 ): readonly Step[] {
+  return hasTemporaries(buffers) ? dropUnread(steps, buffers) : steps;
+}
+
+function dropUnread(steps: readonly Step[], buffers: readonly PlanBuffer[]): readonly Step[] {
   const { reads } = accessesOfAll(steps);
   const wanted = (buffer: number): boolean =>
     buffers[buffer]?.kind !== "temporary" || reads.has(buffer);
@@ -167,7 +173,7 @@ export function dropDeadWrites(
       return [{ ...step, stages }];
     });
   const result = prune(steps);
-  return changed ? dropDeadWrites(result, buffers) : result;
+  return changed ? dropUnread(result, buffers) : result;
 }
 
 /** A sort without the results that nobody wants, and without the operands that only those carried. */

@@ -61,16 +61,23 @@ interface Member {
  */
 export function findOrbits(
   table: Table,
+  decided: Roots,
+  baseOf: (value: ValueId) => ValueId,
+): readonly Orbit[] {
+  for (const { reason } of decided.stored.values()) {
+    if (reason === "maps") return searchOrbits(table, decided, baseOf);
+  }
+  return none;
+}
+
+const none: readonly Orbit[] = [];
+
+function searchOrbits(
+  table: Table,
   { roots, stored, numbers }: Roots,
   baseOf: (value: ValueId) => ValueId,
 ): Orbit[] {
-  const candidates = new Set<ValueId>();
-  let butterflies = false;
-  for (const [value, { reason }] of stored) {
-    candidates.add(value);
-    butterflies ||= reason === "maps";
-  }
-  if (!butterflies) return [];
+  const candidates = new Set(stored.keys());
   const isMoved = (value: ValueId): boolean => {
     const node = table.producer(value);
     return node !== undefined && isMovement(node);
@@ -482,9 +489,15 @@ class OrbitGrowth {
   }
 
   #positionsOf({ linear, coset }: Member): Span {
-    const apply = (v: number): number =>
-      linear.reduce((image, unit, bit) => ((v >>> bit) & 1 ? image ^ unit : image), 0);
-    return new Span().addAll(coset.basis()).addAll(this.#span.basis().map(apply));
+    const positions = new Span().addAll(coset.basis());
+    for (const v of this.#span.basis()) {
+      let image = 0;
+      for (let bit = 0; bit < linear.length; bit += 1) {
+        if ((v >>> bit) & 1) image ^= linear[bit] as number;
+      }
+      positions.add(image);
+    }
+    return positions;
   }
 
   #pays(): boolean {

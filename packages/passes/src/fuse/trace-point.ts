@@ -55,7 +55,7 @@ export class PointTracer {
     this.#seen.clear();
     const node = this.#table.producer(value);
     if (node === undefined) return undefined;
-    return this.#visitNode(node, at) ? [...this.#found.values()] : undefined;
+    return this.#visitNode(node, at) ? Array.from(this.#found.values()) : undefined;
   }
 
   #shape(value: ValueId): readonly number[] {
@@ -142,10 +142,7 @@ export class PointTracer {
     let source = moves.sources.get(at);
     if (source === undefined) {
       const own = unflatten(at, this.#shape(node.outputs[0] as ValueId));
-      const shape = this.#shape(node.inputs[0] as ValueId);
-      const index = view.index.map((e) => ix.evaluate(e, { axis: (d) => own[d] as number }));
-      const isInside = index.every((i, d) => i >= 0 && i < (shape[d] as number));
-      source = isInside ? flatten(index, shape) : -1;
+      source = sourceOf(view.index, own, this.#shape(node.inputs[0] as ValueId));
       moves.sources.set(at, source);
     }
     return source;
@@ -305,5 +302,26 @@ function unflatten(position: number, shape: readonly number[]): number[] {
   return at;
 }
 
-const flatten = (at: readonly number[], shape: readonly number[]): number =>
-  at.reduce((position, i, d) => position * (shape[d] as number) + i, 0);
+function flatten(at: readonly number[], shape: readonly number[]): number {
+  let position = 0;
+  for (let d = 0; d < at.length; d += 1)
+    position = position * (shape[d] as number) + (at[d] as number);
+  return position;
+}
+
+/** The row-major position in an array of `shape` that `index` says for coordinates; −1 outside. */
+function sourceOf(
+  index: readonly ix.IndexExpr[],
+  at: readonly number[],
+  shape: readonly number[],
+): number {
+  const env = { axis: (d: number): number => at[d] as number };
+  let position = 0;
+  for (let d = 0; d < index.length; d += 1) {
+    const i = ix.evaluate(index[d] as ix.IndexExpr, env);
+    const extent = shape[d] as number;
+    if (i < 0 || i >= extent) return -1;
+    position = position * extent + i;
+  }
+  return position;
+}

@@ -1,5 +1,5 @@
 /** Which buffers a step reads and writes. */
-import type { KernelStep, Step } from "@gridfuse/plan";
+import type { KernelStep, Stage, Step, Write } from "@gridfuse/plan";
 import type { LoadNode, ScalarNode } from "@gridfuse/plan/scalar";
 import { leavesOf } from "../fuse/leaves.ts";
 
@@ -15,7 +15,8 @@ export function accessesOf(step: Step): Accesses {
   if (found === undefined) {
     const reads = new Set<number>();
     const writes = new Set<number>();
-    collect(step, reads, writes);
+    if (step.kind === "kernel") collectKernel(step, reads, writes);
+    else collect(step, reads, writes);
     found = { reads, writes };
     known.set(step, found);
   }
@@ -45,16 +46,21 @@ export function kernelLoads(kernel: KernelStep): Set<number> {
   return reads;
 }
 
+function collectKernel({ stages }: KernelStep, reads: Set<number>, writes: Set<number>): void {
+  for (let s = 0; s < stages.length; s += 1) {
+    const stage = stages[s] as Stage;
+    addLoads(stage.nodes, reads);
+    for (let w = 0; w < stage.writes.length; w += 1) writes.add((stage.writes[w] as Write).buffer);
+  }
+}
+
 function collect(step: Step, reads: Set<number>, writes: Set<number>): void {
   const all = (steps: readonly Step[]): void => {
     for (const inner of steps) collect(inner, reads, writes);
   };
   switch (step.kind) {
     case "kernel":
-      for (const stage of step.stages) {
-        addLoads(stage.nodes, reads);
-        for (const { buffer } of stage.writes) writes.add(buffer);
-      }
+      collectKernel(step, reads, writes);
       return;
     case "dot":
       reads.add(step.lhs.buffer).add(step.rhs.buffer);

@@ -29,6 +29,7 @@ import { ValueMap } from "../fuse/value-map.ts";
 import { accessesOf } from "./accesses.ts";
 import { exactResults } from "./exactness.ts";
 import { placeBuffers } from "./place.ts";
+import { hasTemporaries } from "./temporaries.ts";
 
 export interface LoweredProgram {
   readonly builder: PlanBuilder;
@@ -171,6 +172,7 @@ function dropUnusedBuffers(
   steps: readonly Step[],
   ports: readonly PlanPort[],
 ): readonly PlanBuffer[] {
+  if (!hasTemporaries(buffers)) return buffers;
   const used = new Set(ports.map(({ buffer }) => buffer));
   for (const step of steps) {
     const { reads, writes } = accessesOf(step);

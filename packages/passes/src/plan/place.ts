@@ -9,6 +9,7 @@
 import type { PlanBuffer, Step } from "@gridfuse/plan";
 import { itemSize } from "@gridfuse/plan/scalar";
 import { accessesOf } from "./accesses.ts";
+import { hasTemporaries } from "./temporaries.ts";
 
 const alignment = 256;
 const alignUp = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
@@ -65,7 +66,12 @@ class Timeline {
   }
 }
 
-export function placeBuffers(steps: readonly Step[], buffers: readonly PlanBuffer[]): Placement {
+export const placeBuffers = (steps: readonly Step[], buffers: readonly PlanBuffer[]): Placement =>
+  hasTemporaries(buffers)
+    ? placeTemporaries(steps, buffers)
+    : { buffers, arenaBytes: 0, peakBytes: 0 };
+
+function placeTemporaries(steps: readonly Step[], buffers: readonly PlanBuffer[]): Placement {
   const lives = [...findLives(steps, buffers).values()];
   const sizeOf = ({ buffer }: Life): number => {
     const { dtype, length } = buffers[buffer] as PlanBuffer;

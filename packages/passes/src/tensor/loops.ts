@@ -35,8 +35,10 @@ export interface LoopOptions {
   readonly loops: { next: number };
 }
 
-export function tidyLoops(table: Table, region: Region, options: LoopOptions): Region {
-  if (!hasStructure(table, region)) return region;
+export const tidyLoops = (table: Table, region: Region, options: LoopOptions): Region =>
+  hasStructure(table, region) ? tidyInside(table, region, options) : region;
+
+function tidyInside(table: Table, region: Region, options: LoopOptions): Region {
   const live = liveNodes(table, region);
   const used = new Set<ValueId>(region.results);
   for (const node of live) for (const input of node.inputs) used.add(input);

@@ -21,6 +21,7 @@ import { isFloat, toBits } from "@gridfuse/plan/scalar";
 import { copyNode, rewriteRegion } from "./rebuild.ts";
 
 export function settleNaNs(table: Table, region: Region): Region {
+  if (!censusOf(table, region).ops.has("bitcast_convert_type")) return region;
   const observed = observedArithmetic(table, region);
   return observed.size === 0 ? region : settleRegion(table, region, observed);
 }
@@ -50,7 +51,6 @@ function canonical(e: Emitter, value: ValueId): ValueId {
 /** Results of float arithmetic whose bits some bitcast may see. */
 function observedArithmetic(table: Table, region: Region): Set<ValueId> {
   const start: ValueId[] = [];
-  if (!censusOf(table, region).ops.has("bitcast_convert_type")) return new Set();
   walk(table, region, (node) => {
     if (node.op !== "bitcast_convert_type") return;
     start.push(...node.inputs.filter((value) => isFloat(table.tensor(value).dtype)));

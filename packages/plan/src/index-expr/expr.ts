@@ -7,132 +7,36 @@
  * `(e floordiv c)*c + e mod c` cancel by themselves. The rules are those of quasi-affine maps as
  * in Halide's simplifier and MLIR's affine dialect; each is valid over all of ℤ or states its range.
  */
+import {
+  binaryNode,
+  constant,
+  divisionNode,
+  type IndexDivision,
+  type IndexExpr,
+  type IndexLeaf,
+  type IndexTerm,
+  sumNode,
+  zero,
+} from "./nodes.ts";
+import { Terms } from "./terms.ts";
 
-export interface IndexConst {
-  readonly k: "const";
-  readonly value: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly key: string;
-}
-/** A coordinate of the kernel's domain, 0 ≤ axis < extent. */
-export interface IndexAxis {
-  readonly k: "axis";
-  readonly axis: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly key: string;
-}
-/** The counter of an enclosing loop step; loop 0 is the outermost. */
-export interface IndexLoop {
-  readonly k: "loop";
-  readonly loop: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly key: string;
-}
-/** An integer scalar of the same stage, known to lie in [lo, hi]: data-dependent indexing. */
-export interface IndexValue {
-  readonly k: "value";
-  readonly node: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly key: string;
-}
-export interface IndexTerm {
-  readonly factor: number;
-  readonly of: IndexAtom;
-}
-/** Σ factor·atom + constant; at least one term, and not just one term with factor 1 and no constant. */
-export interface IndexSum {
-  readonly k: "sum";
-  readonly terms: readonly IndexTerm[];
-  readonly constant: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly key: string;
-}
-/** Rounds towards −∞ (floordiv) with the matching non-negative remainder (mod); `by` > 0. */
-export interface IndexDivision {
-  readonly k: "floordiv" | "mod";
-  readonly of: IndexExpr;
-  readonly by: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly key: string;
-}
-/** `xor` and `and` take non-negative operands only. */
-export interface IndexBinary {
-  readonly k: "min" | "max" | "xor" | "and";
-  readonly a: IndexExpr;
-  readonly b: IndexExpr;
-  readonly lo: number;
-  readonly hi: number;
-  readonly key: string;
-}
-
-export type IndexLeaf = IndexAxis | IndexLoop | IndexValue;
-export type IndexAtom = IndexLeaf | IndexDivision | IndexBinary;
-export type IndexExpr = IndexConst | IndexAtom | IndexSum;
-
-export function constant(integer: number): IndexConst {
-  const value = integer + 0; // −0 is 0
-  return { k: "const", value, lo: value, hi: value, key: `${value}` };
-}
-
-export const zero: IndexConst = constant(0);
-
-/** Coordinate `axis` of a domain; an axis of extent 1 is the constant 0. */
-export function axis(index: number, extent: number): IndexExpr {
-  if (extent <= 1) return zero;
-  return { k: "axis", axis: index, lo: 0, hi: extent - 1, key: `a${index}:${extent}` };
-}
-
-/** Counter of loop `index`, 0 ≤ counter < extent. */
-export function loop(index: number, extent: number): IndexExpr {
-  if (extent <= 1) return zero;
-  return { k: "loop", loop: index, lo: 0, hi: extent - 1, key: `l${index}:${extent}` };
-}
-
-export function value(node: number, lo: number, hi: number): IndexExpr {
-  if (lo === hi) return constant(lo);
-  return { k: "value", node, lo, hi, key: `v${node}:${lo}:${hi}` };
-}
+export * from "./nodes.ts";
 
 // ── Sums ────────────────────────────────────────────────────────────────────────────────────
 
-interface Linear {
-  readonly terms: Map<string, IndexTerm>;
-  constant: number;
-  /** Whether a remainder, or an xor, was ever among the terms: only then is there anything to rejoin. */
-  hasMod: boolean;
-  hasXor: boolean;
-}
-
-const newLinear = (constantPart: number): Linear => ({
-  terms: new Map(),
-  constant: constantPart,
-  hasMod: false,
-  hasXor: false,
-});
-
-function addScaled(into: Linear, e: IndexExpr, factor: number): void {
+function addScaled(into: Terms, e: IndexExpr, factor: number): void {
   if (e.k === "const") {
     into.constant += factor * e.value;
   } else if (e.k === "sum") {
     into.constant += factor * e.constant;
-    for (const term of e.terms) addTerm(into, term.of, factor * term.factor);
+    const { terms } = e;
+    for (let i = 0; i < terms.length; i += 1) {
+      const term = terms[i] as IndexTerm;
+      into.add(term.of, factor * term.factor);
+    }
   } else {
-    addTerm(into, e, factor);
+    into.add(e, factor);
   }
-}
-
-function addTerm(into: Linear, of: IndexAtom, factor: number): void {
-  const total = (into.terms.get(of.key)?.factor ?? 0) + factor;
-  if (total === 0) into.terms.delete(of.key);
-  else into.terms.set(of.key, { factor: total, of });
-  if (of.k === "mod") into.hasMod = true;
-  else if (of.k === "xor") into.hasXor = true;
 }
 
 /**
@@ -140,32 +44,32 @@ function addTerm(into: Linear, of: IndexAtom, factor: number): void {
  *   f·(e mod c) + f·c·(e floordiv c)           → f·e
  *   f·(e mod c) + f·c·((e floordiv c) mod d)   → f·(e mod c·d)
  */
-function rejoin(into: Linear): boolean {
-  for (const { factor, of: remainder } of into.terms.values()) {
+function rejoin(into: Terms): boolean {
+  for (const { factor, of: remainder } of into.list) {
     if (remainder.k !== "mod") continue;
     const quotient = floordiv(remainder.of, remainder.by);
     const wanted = factor * remainder.by;
     if (quotient.k !== "const" && quotient.k !== "sum") {
-      if (into.terms.get(quotient.key)?.factor === wanted) {
-        into.terms.delete(quotient.key);
-        into.terms.delete(remainder.key);
+      if (into.factorOf(quotient.key) === wanted) {
+        into.delete(quotient.key);
+        into.delete(remainder.key);
         addScaled(into, remainder.of, factor);
         return true;
       }
     } else if (quotient.k === "sum") {
       // The quotient was itself split into a sum: look for all of its terms.
-      if (quotient.terms.every((t) => into.terms.get(t.of.key)?.factor === wanted * t.factor)) {
-        into.terms.delete(remainder.key);
+      if (quotient.terms.every((t) => into.factorOf(t.of.key) === wanted * t.factor)) {
+        into.delete(remainder.key);
         addScaled(into, quotient, -wanted);
         addScaled(into, remainder.of, factor);
         return true;
       }
     }
     if (rejoinFlipped(into, factor, remainder, quotient)) return true;
-    for (const { factor: outer, of: upper } of into.terms.values()) {
+    for (const { factor: outer, of: upper } of into.list) {
       if (upper.k === "mod" && outer === wanted && upper.of.key === quotient.key) {
-        into.terms.delete(upper.key);
-        into.terms.delete(remainder.key);
+        into.delete(upper.key);
+        into.delete(remainder.key);
         addScaled(into, mod(remainder.of, remainder.by * upper.by), factor);
         return true;
       }
@@ -181,7 +85,7 @@ function rejoin(into: Linear): boolean {
  *   f·(e mod c) − f·c·(e floordiv c) + f·c        → f·(e xor c)        where e floordiv c is 0 or 1
  */
 function rejoinFlipped(
-  into: Linear,
+  into: Terms,
   factor: number,
   remainder: IndexDivision,
   quotient: IndexExpr,
@@ -194,9 +98,9 @@ function rejoinFlipped(
     const wanted = -by * factor;
     const joins =
       (quotient.k !== "sum" || quotient.constant === 0) &&
-      parts.every((t) => into.terms.get(t.of.key)?.factor === wanted * t.factor);
+      parts.every((t) => into.factorOf(t.of.key) === wanted * t.factor);
     if (joins) {
-      into.terms.delete(remainder.key);
+      into.delete(remainder.key);
       addScaled(into, quotient, -wanted);
       into.constant += factor * (by - 1);
       addScaled(into, xor(e, constant(by - 1)), -factor);
@@ -210,19 +114,19 @@ function rejoinFlipped(
     quotient.hi <= 1 &&
     factor > 0 &&
     into.constant >= factor * by &&
-    into.terms.get(quotient.key)?.factor === -factor * by;
+    into.factorOf(quotient.key) === -factor * by;
   if (flipsTop) {
-    into.terms.delete(quotient.key);
-    into.terms.delete(remainder.key);
+    into.delete(quotient.key);
+    into.delete(remainder.key);
     into.constant -= factor * by;
     addScaled(into, xor(e, constant(by)), factor);
     return true;
   }
-  for (const { factor: outer, of: upper } of into.terms.values()) {
+  for (const { factor: outer, of: upper } of into.list) {
     if (upper.k !== "xor" || upper.b.k !== "const" || outer !== factor * by) continue;
     if (upper.a.key !== quotient.key) continue;
-    into.terms.delete(upper.key);
-    into.terms.delete(remainder.key);
+    into.delete(upper.key);
+    into.delete(remainder.key);
     addScaled(into, xor(e, constant(upper.b.value * by)), factor);
     return true;
   }
@@ -230,8 +134,8 @@ function rejoinFlipped(
 }
 
 /** f·((e mod c) xor k) + f·c·(e floordiv c) → f·(e xor k), for a power of two c > k. */
-function rejoinXor(into: Linear): boolean {
-  for (const { factor, of } of into.terms.values()) {
+function rejoinXor(into: Terms): boolean {
+  for (const { factor, of } of into.list) {
     if (of.k !== "xor" || of.a.k !== "mod" || of.b.k !== "const") continue;
     const { of: e, by } = of.a;
     if (!isPowerOfTwo(by) || of.b.value >= by || e.lo < 0) continue;
@@ -239,8 +143,8 @@ function rejoinXor(into: Linear): boolean {
     if (quotient.k === "const") continue;
     const parts = quotient.k === "sum" ? quotient.terms : [{ factor: 1, of: quotient }];
     if (quotient.k === "sum" && quotient.constant !== 0) continue;
-    if (!parts.every((t) => into.terms.get(t.of.key)?.factor === factor * by * t.factor)) continue;
-    into.terms.delete(of.key);
+    if (!parts.every((t) => into.factorOf(t.of.key) === factor * by * t.factor)) continue;
+    into.delete(of.key);
     addScaled(into, quotient, -factor * by);
     addScaled(into, xor(e, of.b), factor);
     return true;
@@ -250,70 +154,20 @@ function rejoinXor(into: Linear): boolean {
 
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
 
-function finish(into: Linear): IndexExpr {
+function finish(into: Terms): IndexExpr {
   while (
-    into.terms.size > 1 &&
+    into.list.length > 1 &&
     ((into.hasMod && rejoin(into)) || (into.hasXor && rejoinXor(into)))
   );
-  if (into.terms.size === 0) return constant(into.constant);
-  const terms = [...into.terms.values()];
-  const first = terms[0] as IndexTerm;
-  if (terms.length === 1 && first.factor === 1 && into.constant === 0) return first.of;
-  terms.sort((p, q) => (p.of.key < q.of.key ? -1 : 1));
-  return sumNode(terms, into.constant);
-}
-
-// ── Nodes as they are ───────────────────────────────────────────────────────────────────────
-// Bounded but not simplified: for constructors, and for readers that check the form themselves.
-
-/** Σ factor·atom + constantPart; terms ascend by key, and there is more to it than one bare atom. */
-export function sumNode(terms: readonly IndexTerm[], constantPart: number): IndexSum {
-  let lo = constantPart;
-  let hi = constantPart;
-  let key = "(";
-  for (const { factor, of } of terms) {
-    lo += factor * (factor > 0 ? of.lo : of.hi);
-    hi += factor * (factor > 0 ? of.hi : of.lo);
-    key += `${factor}*${of.key}+`;
-  }
-  return { k: "sum", terms, constant: constantPart, lo, hi, key: `${key}${constantPart})` };
-}
-
-export function divisionNode(k: "floordiv" | "mod", of: IndexExpr, by: number): IndexDivision {
-  return k === "mod"
-    ? { k, of, by, lo: 0, hi: by - 1, key: `m(${of.key},${by})` }
-    : {
-        k,
-        of,
-        by,
-        lo: Math.floor(of.lo / by),
-        hi: Math.floor(of.hi / by),
-        key: `d(${of.key},${by})`,
-      };
-}
-
-const binaryPrefix = { min: "min(", max: "max(", xor: "x(", and: "&(" } as const;
-
-export function binaryNode(k: IndexBinary["k"], a: IndexExpr, b: IndexExpr): IndexBinary {
-  const key = `${binaryPrefix[k]}${a.key},${b.key})`;
-  switch (k) {
-    case "min":
-      return { k, a, b, lo: Math.min(a.lo, b.lo), hi: Math.min(a.hi, b.hi), key };
-    case "max":
-      return { k, a, b, lo: Math.max(a.lo, b.lo), hi: Math.max(a.hi, b.hi), key };
-    case "xor":
-      if (b.k === "const") return { k, a, b, ...flippedRange(a.lo, a.hi, b.value), key };
-      return { k, a, b, lo: 0, hi: allOnes(Math.max(a.hi, b.hi)), key };
-    case "and":
-      return { k, a, b, lo: 0, hi: Math.min(a.hi, b.hi), key };
-    default:
-      return k satisfies never;
-  }
+  if (into.list.length === 0) return constant(into.constant);
+  const first = into.list[0] as IndexTerm;
+  if (into.list.length === 1 && first.factor === 1 && into.constant === 0) return first.of;
+  return sumNode(into.sorted(), into.constant);
 }
 
 export function add(...parts: readonly IndexExpr[]): IndexExpr {
-  const into = newLinear(0);
-  for (const part of parts) addScaled(into, part, 1);
+  const into = new Terms(0);
+  for (let i = 0; i < parts.length; i += 1) addScaled(into, parts[i] as IndexExpr, 1);
   return finish(into);
 }
 
@@ -323,7 +177,7 @@ export function mul(e: IndexExpr, factor: number): IndexExpr {
   if (factor === 0) return zero;
   if (e.k === "const") return constant(factor * e.value);
   if (e.k !== "sum") return sumNode([{ factor, of: e }], 0);
-  const into = newLinear(0);
+  const into = new Terms(0);
   addScaled(into, e, factor);
   return finish(into);
 }
@@ -335,18 +189,20 @@ export const sub = (a: IndexExpr, b: IndexExpr): IndexExpr => add(a, mul(b, -1))
 export function gcd(a: number, b: number): number {
   let x = Math.abs(a);
   let y = Math.abs(b);
-  while (y !== 0) [x, y] = [y, x % y];
+  while (y !== 0) {
+    const rest = x % y;
+    x = y;
+    y = rest;
+  }
   return x;
 }
 
-const termsOf = (e: IndexExpr): readonly IndexTerm[] =>
-  e.k === "const" ? [] : e.k === "sum" ? e.terms : [{ factor: 1, of: e }];
-const constantOf = (e: IndexExpr): number =>
-  e.k === "const" ? e.value : e.k === "sum" ? e.constant : 0;
-
 function sum(terms: readonly IndexTerm[], constantPart: number): IndexExpr {
-  const into = newLinear(constantPart);
-  for (const { factor, of } of terms) addTerm(into, of, factor);
+  const into = new Terms(constantPart);
+  for (let i = 0; i < terms.length; i += 1) {
+    const { factor, of } = terms[i] as IndexTerm;
+    into.add(of, factor);
+  }
   return finish(into);
 }
 
@@ -355,20 +211,22 @@ function splitByUnit(
   e: IndexExpr,
   by: number,
 ): { unit: number; high: IndexExpr; low: IndexExpr } | undefined {
-  const terms = termsOf(e);
-  const units = new Set<number>();
-  for (const { factor } of terms) {
-    const unit = gcd(factor, by);
-    if (unit > 1) units.add(unit);
+  // An atom, or several that share nothing with `by`, cannot be split.
+  if (e.k !== "sum") return undefined;
+  const { terms } = e;
+  const units: number[] = [];
+  for (let i = 0; i < terms.length; i += 1) {
+    const unit = gcd((terms[i] as IndexTerm).factor, by);
+    if (unit > 1 && !units.includes(unit)) units.push(unit);
   }
-  for (const unit of [...units].sort((p, q) => q - p)) {
+  for (const unit of units.sort((p, q) => q - p)) {
     const high: IndexTerm[] = [];
     const low: IndexTerm[] = [];
     for (const term of terms) {
       if (term.factor % unit === 0) high.push({ factor: term.factor / unit, of: term.of });
       else low.push(term);
     }
-    const rest = constantOf(e);
+    const rest = e.constant;
     const lowConstant = ((rest % unit) + unit) % unit;
     const lowPart = sum(low, lowConstant);
     if (lowPart.lo < 0 || lowPart.hi >= unit) continue;
@@ -379,16 +237,18 @@ function splitByUnit(
 
 /** Takes the multiples of `by` out of e: e = by·whole + rest. */
 function takeMultiples(e: IndexExpr, by: number): { whole: IndexExpr; rest: IndexExpr } {
+  if (e.k !== "sum") return { whole: zero, rest: e };
   const whole: IndexTerm[] = [];
   const rest: IndexTerm[] = [];
-  for (const term of termsOf(e)) {
+  for (let i = 0; i < e.terms.length; i += 1) {
+    const term = e.terms[i] as IndexTerm;
     if (term.factor % by === 0) whole.push({ factor: term.factor / by, of: term.of });
     else rest.push(term);
   }
-  const quotient = Math.floor(constantOf(e) / by);
+  const quotient = Math.floor(e.constant / by);
   return {
     whole: sum(whole, quotient),
-    rest: sum(rest, constantOf(e) - quotient * by),
+    rest: sum(rest, e.constant - quotient * by),
   };
 }
 
@@ -440,31 +300,6 @@ export function max(a: IndexExpr, b: IndexExpr): IndexExpr {
 
 export const clamp = (e: IndexExpr, lo: number, hi: number): IndexExpr =>
   min(max(e, constant(lo)), constant(hi));
-
-/** The smallest 2^k − 1 that is not below n; a logarithm would round beyond 2^47. */
-function allOnes(n: number): number {
-  let power = 1;
-  while (power <= n) power *= 2;
-  return power - 1;
-}
-
-/** Least and greatest x xor `flips` for lo ≤ x ≤ hi: each bit as wished where the range has such an x. */
-function flippedRange(lo: number, hi: number, flips: number): { lo: number; hi: number } {
-  const reach = (wish: 0 | 1): number => {
-    let chosen = 0;
-    let result = 0;
-    for (let unit = (allOnes(Math.max(hi, flips)) + 1) / 2; unit >= 1; unit /= 2) {
-      const flip = Math.floor(flips / unit) % 2;
-      const first = chosen + (flip === wish ? 0 : unit);
-      const possible = first <= hi && first + unit - 1 >= lo;
-      const taken = possible ? first : chosen + (first === chosen ? unit : 0);
-      if (possible === (wish === 1)) result += unit;
-      chosen = taken;
-    }
-    return result;
-  };
-  return { lo: reach(0), hi: reach(1) };
-}
 
 /** The bits above the lowest `unit` that all numbers of the range share. */
 function fixedBits({ lo, hi }: IndexExpr): { base: number; unit: number } {
@@ -542,8 +377,12 @@ export function substitute(e: IndexExpr, leaf: (leaf: IndexLeaf) => IndexExpr): 
     case "value":
       return leaf(e);
     case "sum": {
-      const into = newLinear(e.constant);
-      for (const { factor, of } of e.terms) addScaled(into, substitute(of, leaf), factor);
+      const into = new Terms(e.constant);
+      const { terms } = e;
+      for (let i = 0; i < terms.length; i += 1) {
+        const { factor, of } = terms[i] as IndexTerm;
+        addScaled(into, substitute(of, leaf), factor);
+      }
       return finish(into);
     }
     case "floordiv":

@@ -1,7 +1,7 @@
 /**
  * Reading index expressions: their leaves, the integer they stand for, and their text.
  */
-import type { IndexExpr, IndexLeaf } from "./expr.ts";
+import type { IndexExpr, IndexLeaf, IndexTerm } from "./nodes.ts";
 
 export function forEachLeaf(e: IndexExpr, visit: (leaf: IndexLeaf) => void): void {
   switch (e.k) {
@@ -13,7 +13,7 @@ export function forEachLeaf(e: IndexExpr, visit: (leaf: IndexLeaf) => void): voi
       visit(e);
       return;
     case "sum":
-      for (const term of e.terms) forEachLeaf(term.of, visit);
+      for (let i = 0; i < e.terms.length; i += 1) forEachLeaf((e.terms[i] as IndexTerm).of, visit);
       return;
     case "floordiv":
     case "mod":
@@ -46,7 +46,10 @@ export function evaluate(e: IndexExpr, env: IndexEnvironment): number {
       return env.value(e.node);
     case "sum": {
       let total = e.constant;
-      for (const { factor, of } of e.terms) total += factor * evaluate(of, env);
+      for (let i = 0; i < e.terms.length; i += 1) {
+        const { factor, of } = e.terms[i] as IndexTerm;
+        total += factor * evaluate(of, env);
+      }
       return total;
     }
     case "floordiv":
