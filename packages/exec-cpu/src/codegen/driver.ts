@@ -119,7 +119,7 @@ class Driver {
   readonly #uses = new Map<string, number>();
   /** Kernels of which some have results where their operands lie. */
   readonly #inPlace = new Set<string>();
-  readonly #shared = new Map<string, StepFunction | undefined>();
+  readonly #shared = new Map<string, readonly StepFunction[]>();
   readonly printSteps: PrintStep[] = [];
   readonly whileSteps: WhileStep[] = [];
   readonly reports: { name: string; kind: string; how: string }[] = [];
@@ -219,16 +219,14 @@ class Driver {
     const key = this.#keys.get(step) as KernelKey;
     const isSafe = !this.#inPlace.has(key.text);
     if ((this.#uses.get(key.text) as number) === 1) {
-      this.#call(step, emitKernel(this.#context, step, isSafe));
+      this.#callAll(step, emitKernel(this.#context, step, isSafe));
       return;
     }
-    let fn = this.#shared.get(key.text);
-    if (fn === undefined && !this.#shared.has(key.text)) {
-      fn = emitKernel(this.#context, step, isSafe, key.buffers);
-      this.#shared.set(key.text, fn);
-    }
+    const known = this.#shared.get(key.text);
+    const fns = known ?? emitKernel(this.#context, step, isSafe, key.buffers);
+    this.#shared.set(key.text, fns);
     const addresses = key.buffers.map((buffer) => this.#context.addresses[buffer] as number);
-    this.#call(step, fn, addresses);
+    this.#callAll(step, fns, addresses);
   }
 
   #report({ name, kind }: Step, how: string): void {
@@ -373,11 +371,10 @@ export function compilePlan(plan: Plan, options: CompileOptions = {}): CompiledP
   let scratch = 0;
   let shared = 0;
   forEachStep(plan.steps, (step) => {
-    if (step.kind === "kernel") scratch = Math.max(scratch, kernelScratch(step));
     if (step.kind === "sort" || step.kind === "topk")
       scratch = Math.max(scratch, sortScratch(step));
-    if (step.kind !== "dot") return;
-    const bytes = dotScratch(step, isWide);
+    if (step.kind !== "dot" && step.kind !== "kernel") return;
+    const bytes = step.kind === "dot" ? dotScratch(step, isWide) : kernelScratch(step);
     scratch = Math.max(scratch, bytes.own);
     shared = Math.max(shared, bytes.shared);
   });

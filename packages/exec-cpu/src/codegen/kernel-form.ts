@@ -57,7 +57,11 @@ export function rewriteNode(node: ScalarNode, rewrite: Rewrite): ScalarNode {
   }
 }
 
-function rewriteStage(stage: StageForm, inner: readonly LoopAxis[], rewrite: Rewrite): StageForm {
+export function rewriteStage(
+  stage: StageForm,
+  inner: readonly LoopAxis[],
+  rewrite: Rewrite,
+): StageForm {
   return {
     inner,
     reductions: stage.reductions,

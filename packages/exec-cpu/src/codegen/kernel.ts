@@ -8,6 +8,7 @@ import { withoutRares } from "./kernel-late.ts";
 import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
 import { togetherOf } from "./kernel-rows.ts";
 import { withStash } from "./kernel-stash.ts";
+import { wholeOf } from "./kernel-whole.ts";
 import { type Address, Nest } from "./nest.ts";
 import { slotBytes } from "./slot-fold.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
@@ -26,23 +27,39 @@ interface Prepared extends Kept {
   readonly together: (Kept & { readonly count: number }) | undefined;
 }
 
-const prepared = new WeakMap<KernelStep, Prepared>();
+/** The kernels that a step is made of, one after the other, and the memory between them. */
+interface Parts {
+  readonly kernels: readonly Prepared[];
+  /** Bytes of each buffer, which all threads see. */
+  readonly common: readonly number[];
+}
 
-/** Rows that are kept are buffers beyond all others. */
+const prepared = new WeakMap<KernelStep, Parts>();
+
+/** Rows that are kept are buffers beyond all others, and so are those between the kernels of a step. */
 const firstRow = 1_000_000;
+const firstCommon = 2_000_000;
 
-function prepare(step: KernelStep): Prepared {
+function partsOf(step: KernelStep): Parts {
   let known = prepared.get(step);
   if (known === undefined) {
     const form = formOf(step);
-    const mode = modeOf(form);
-    const keep = (of: KernelForm): Kept =>
-      mode === "inner" && of.stages.length > 1 ? withStash(of, firstRow) : { form: of, rows: [] };
-    const together = mode === "inner" && reduces(form) ? togetherOf(form) : undefined;
-    known = { mode, ...keep(form), together: together && { ...together, ...keep(together.form) } };
+    const whole = wholeOf(form, firstCommon);
+    known =
+      whole === undefined
+        ? { kernels: [prepare(form)], common: [] }
+        : { kernels: whole.forms.map(prepare), common: whole.bytes };
     prepared.set(step, known);
   }
   return known;
+}
+
+function prepare(form: KernelForm): Prepared {
+  const mode = modeOf(form);
+  const keep = (of: KernelForm): Kept =>
+    mode === "inner" && of.stages.length > 1 ? withStash(of, firstRow) : { form: of, rows: [] };
+  const together = mode === "inner" && reduces(form) ? togetherOf(form) : undefined;
+  return { mode, ...keep(form), together: together && { ...together, ...keep(together.form) } };
 }
 
 /** Bytes of the accumulators that stages keep in scratch memory. */
@@ -53,15 +70,18 @@ const foldScratch = ({ stages }: Pick<KernelStep, "stages">): number =>
 const rowScratch = (rows: readonly number[]): number =>
   rows.reduce((total, bytes) => total + Math.ceil(bytes / 16) * 16 + 16, 0);
 
-/** Bytes of scratch memory that a kernel may use. */
-export function kernelScratch(step: KernelStep): number {
-  if (step.axes.includes(0)) return 0;
-  const { rows, together } = prepare(step);
-  return foldScratch(step) + Math.max(rowScratch(rows), rowScratch(together?.rows ?? []));
+/** Bytes of scratch memory that a kernel may use, by itself and together with others. */
+export function kernelScratch(step: KernelStep): { readonly own: number; readonly shared: number } {
+  if (step.axes.includes(0)) return { own: 0, shared: 0 };
+  const { kernels, common } = partsOf(step);
+  const rows = kernels.map(({ rows: alone, together }) =>
+    Math.max(rowScratch(alone), rowScratch(together?.rows ?? [])),
+  );
+  return { own: foldScratch(step) + Math.max(...rows), shared: rowScratch(common) };
 }
 
 /**
- * Emits a kernel; undefined where it has no points.
+ * Emits a kernel: functions each of which is done before the next begins.
  *
  * @param isSafe whether points may be done over: no result lies where an operand lay
  * @param parameters buffers whose addresses are arguments of the function, after lo and hi
@@ -71,22 +91,46 @@ export function emitKernel(
   step: KernelStep,
   isSafe: boolean,
   parameters: readonly number[] = [],
-): StepFunction | undefined {
-  if (step.axes.includes(0)) return undefined;
-  const writer = new KernelWriter(context, step, isSafe, parameters);
-  const { mode, form } = prepare(step);
-  const { index, grain, how } = writer.write();
-  const work = form.stages.reduce(
-    (total, { inner, nodes }) => total + product(inner) * (nodes.length + 1),
-    0,
-  );
-  return {
-    index,
-    extent: form.outer[0]?.extent ?? 1,
-    grain,
-    how: mode === "scalar" ? "scalar" : how,
-    work: work * product(form.outer),
-  };
+): readonly StepFunction[] {
+  if (step.axes.includes(0)) return [];
+  const { kernels, common } = partsOf(step);
+  const more: [number, Address][] = [
+    ...parameters.map((buffer, i): [number, Address] => [buffer, { local: 2 + i }]),
+    ...common.map((_, i): [number, Address] => [
+      firstCommon + i,
+      context.shared + rowScratch(common.slice(0, i)),
+    ]),
+  ];
+  const addresses = withAddresses(context.addresses, more);
+  const rowsFrom = context.scratch + foldScratch(step);
+  return kernels.map((kernel) => {
+    const { form } = kernel;
+    const count = parameters.length;
+    const writer = new KernelWriter(context, addresses, kernel, isSafe, count, rowsFrom);
+    const { index, grain, how } = writer.write();
+    const work = form.stages.reduce(
+      (total, { inner, nodes }) => total + product(inner) * (nodes.length + 1),
+      0,
+    );
+    return {
+      index,
+      extent: form.outer[0]?.extent ?? 1,
+      grain,
+      how: common.length > 0 ? `${how}, in parts` : how,
+      work: work * product(form.outer),
+    };
+  });
+}
+
+/** The same with some more, whose numbers may be far from those of the others. */
+function withAddresses(
+  known: readonly Address[],
+  more: readonly (readonly [number, Address])[],
+): readonly Address[] {
+  if (more.length === 0) return known;
+  const addresses: Address[] = Object.assign([], known);
+  for (const [buffer, address] of more) addresses[buffer] = address;
+  return addresses;
 }
 
 type Written = Pick<StepFunction, "index" | "grain" | "how">;
@@ -94,26 +138,30 @@ type Written = Pick<StepFunction, "index" | "grain" | "how">;
 /** The functions of one kernel. */
 class KernelWriter {
   readonly #context: CodegenContext;
-  readonly #step: KernelStep;
+  readonly #addresses: readonly Address[];
   readonly #isSafe: boolean;
-  readonly #parameters: readonly number[];
+  readonly #parameters: number;
   readonly #params: readonly ValueType[];
   readonly #prepared: Prepared;
   readonly #form: KernelForm;
+  readonly #rowsFrom: number;
 
   constructor(
     context: CodegenContext,
-    step: KernelStep,
+    addresses: readonly Address[],
+    kernel: Prepared,
     isSafe: boolean,
-    parameters: readonly number[],
+    parameters: number,
+    rowsFrom: number,
   ) {
     this.#context = context;
-    this.#step = step;
+    this.#addresses = addresses;
     this.#isSafe = isSafe;
     this.#parameters = parameters;
-    this.#params = ["i32", "i32", ...parameters.map(() => "i32" as const)];
-    this.#prepared = prepare(step);
-    this.#form = this.#contracted(this.#prepared.form);
+    this.#params = ["i32", "i32", ...new Array<ValueType>(parameters).fill("i32")];
+    this.#prepared = kernel;
+    this.#rowsFrom = rowsFrom;
+    this.#form = this.#contracted(kernel.form);
   }
 
   #contracted(form: KernelForm): KernelForm {
@@ -176,10 +224,10 @@ class KernelWriter {
     isFallback: boolean,
   ): number {
     const context = this.#context;
-    const addresses: Address[] = [...context.addresses];
-    for (const [i, buffer] of this.#parameters.entries()) addresses[buffer] = { local: 2 + i };
-    const start = context.scratch + foldScratch(this.#step);
-    for (const i of rows.keys()) addresses[firstRow + i] = start + rowScratch(rows.slice(0, i));
+    const addresses = withAddresses(
+      this.#addresses,
+      rows.map((_, i) => [firstRow + i, this.#rowsFrom + rowScratch(rows.slice(0, i))]),
+    );
     const fn = context.module.define(this.#params, results);
     const nest = new Nest(fn, context.helpers, context.loopGlobals, context.isWide);
     const { mode } = this.#prepared;
@@ -188,7 +236,7 @@ class KernelWriter {
   }
 
   #pushParameters(code: Code): void {
-    for (const i of this.#parameters.keys()) code.get(2 + i);
+    for (let i = 0; i < this.#parameters; i++) code.get(2 + i);
   }
 
   /** `(lo, hi, …)` in rows: groups of `count`, of which lo is a multiple, and what is left. */
