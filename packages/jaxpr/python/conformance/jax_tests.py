@@ -1,7 +1,8 @@
 """Makes JAX's own test files importable where only the wheel of JAX is installed, and keeps a journal of them.
 
-A pytest plug-in, used by `run.py`. The tests import `jax._src.pallas.pallas_test_util`, which the wheel leaves out: it
-is taken from the source tree that GRIDFUSE_JAX_SOURCE names, the same one that the tests are from.
+A pytest plug-in, used by `run.py`. The tests import `jax._src.pallas.pallas_test_util`, and in later versions
+`jax._src.hypothesis_test_util`, which the wheel leaves out: they are taken from the source tree that
+GRIDFUSE_JAX_SOURCE names, the same one that the tests are from.
 
 GRIDFUSE_JOURNAL names a file to which every test adds a line when it begins and one when it ends, so that nothing is lost
 with a process that does not end; GRIDFUSE_TESTS one with the ids of the tests to run.
@@ -19,23 +20,29 @@ from typing import Any
 
 import pytest
 
-_NAME = "jax._src.pallas.pallas_test_util"
+_LEFT_OUT = ("jax._src.pallas.pallas_test_util", "jax._src.hypothesis_test_util")
 
 
 def pytest_configure() -> None:
     source = os.environ.get("GRIDFUSE_JAX_SOURCE")
-    if source is None or importlib.util.find_spec(_NAME) is not None:
-        return
-    path = Path(source, *_NAME.split(".")).with_suffix(".py")
-    if not path.exists():
+    if source is None:
         return
     import jax.experimental.pallas  # noqa: F401
 
-    spec = importlib.util.spec_from_file_location(_NAME, path)
+    for name in _LEFT_OUT:
+        path = Path(source, *name.split(".")).with_suffix(".py")
+        if path.exists() and importlib.util.find_spec(name) is None:
+            _import_from(path, name)
+
+
+def _import_from(path: Path, name: str) -> None:
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_NAME] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
+    package, _, attribute = name.rpartition(".")
+    setattr(sys.modules[package], attribute, module)
 
 
 def _note(line: dict[str, Any]) -> None:
