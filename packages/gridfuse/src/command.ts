@@ -64,14 +64,18 @@ export function parseLine(name: string, command: Command, args: readonly string[
     options[option] = { type, ...(short && { short }), ...(multiple && { multiple }) };
   }
   const help = `gridfuse ${name} --help lists what it takes`;
+  let given: readonly string[];
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
     const line = new CommandLine(positionals, values);
     if (line.flag("help") || positionals.length === command.arguments.length) return line;
+    given = positionals;
   } catch (error) {
     throw new UsageError((error as Error).message, help);
   }
-  throw new UsageError(`${name} takes ${command.arguments.join(" ") || "no arguments"}`, help);
+  const taken = command.arguments.join(" ") || "no arguments";
+  const but = given.length === 0 ? "" : `, and was given ${given.join(" ")}`;
+  throw new UsageError(`${name} takes ${taken}${but}`, help);
 }
 
 /** Splits NAME=VALUE. */

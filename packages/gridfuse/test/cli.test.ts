@@ -77,6 +77,11 @@ describe("gridfuse", () => {
     expect(await run(...args)).toMatchObject({ code: 2, err: expect.stringContaining("GF6001") });
   });
 
+  it("says what it was given too much of", async () => {
+    const { err } = await run("run", "a.plan", "x=a.npy");
+    expect(err).toContain("run takes PLAN, and was given a.plan x=a.npy");
+  });
+
   it("runs as a process: output, errors and exit codes", async () => {
     const good = await gridfuse(["inspect", at("small.plan")]);
     expect(good).toMatchObject({ code: 0, stderr: "" });
