@@ -33,36 +33,40 @@ interface Placed {
   readonly life: Life;
   readonly offset: number;
   readonly end: number;
+  /** The last question that it was found by. */
+  asked: number;
 }
 
 /** What was placed, by spans of time: most temporaries live for a few steps of a long program. */
 class Timeline {
   static readonly #span = 64;
-  readonly #spans = new Map<number, Placed[]>();
+  readonly #placed: Placed[][] = [];
+  #questions = 0;
 
   add(placed: Placed): void {
-    this.#eachSpan(placed.life, (span) => {
-      const list = this.#spans.get(span);
-      if (list === undefined) this.#spans.set(span, [placed]);
-      else list.push(placed);
-    });
+    const end = Math.floor(placed.life.last / Timeline.#span);
+    while (this.#placed.length <= end) this.#placed.push([]);
+    for (let span = Math.floor(placed.life.first / Timeline.#span); span <= end; span += 1) {
+      this.#placed[span]?.push(placed);
+    }
   }
 
-  /** What lives at some time of `life`. */
-  during(life: Life): Placed[] {
-    const found = new Set<Placed>();
-    this.#eachSpan(life, (span) => {
-      for (const placed of this.#spans.get(span) ?? []) {
-        const other = placed.life;
-        if (other.first <= life.last && life.first <= other.last) found.add(placed);
-      }
-    });
-    return [...found];
-  }
-
-  #eachSpan({ first, last }: Life, visit: (span: number) => void): void {
+  /** What lives at some time from `first` to `last`. */
+  during({ first, last }: Life): Placed[] {
+    const found: Placed[] = [];
+    this.#questions += 1;
     const end = Math.floor(last / Timeline.#span);
-    for (let span = Math.floor(first / Timeline.#span); span <= end; span += 1) visit(span);
+    for (let span = Math.floor(first / Timeline.#span); span <= end; span += 1) {
+      const list = this.#placed[span] ?? [];
+      for (let i = 0; i < list.length; i += 1) {
+        const placed = list[i] as Placed;
+        if (placed.asked === this.#questions) continue;
+        if (placed.life.first > last || placed.life.last < first) continue;
+        placed.asked = this.#questions;
+        found.push(placed);
+      }
+    }
+    return found;
   }
 }
 
@@ -88,7 +92,7 @@ function placeTemporaries(steps: readonly Step[], buffers: readonly PlanBuffer[]
       if (offset + size <= rival.offset) break;
       offset = Math.max(offset, rival.end);
     }
-    placed.add({ life, offset, end: offset + size });
+    placed.add({ life, offset, end: offset + size, asked: 0 });
     offsets.set(life.buffer, offset);
     arenaBytes = Math.max(arenaBytes, offset + size);
   }
