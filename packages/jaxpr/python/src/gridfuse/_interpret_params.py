@@ -222,6 +222,7 @@ def _check_body(
 ) -> dict[str | None, set[str]]:
     """Where some index is not known to be in bounds, and what it is for. Raises where one is known not to be."""
     watched: dict[str | None, set[str]] = {}
+    padded = getattr(interpret, "buffer_bounds", "logical") == "padded"
     mapping = params["grid_mapping"]
     own = [d for d in range(len(mapping.grid)) if d not in mapping.vmapped_dims]
     # A computed extent is unknown, and so are its coordinates: no index may depend on them.
@@ -236,6 +237,9 @@ def _check_body(
         name = eqn.primitive.name
         if name == "run_scoped":
             around = location(eqn.source_info)
+            if happens(env):
+                scope = eqn.params["jaxpr"]
+                certain.extend([*scope.constvars, *scope.invars][:1])
         if name in ("get", "swap", "addupdate"):
             ref, *rest = eqn.invars
             leaves = rest if name == "get" else rest[1:]
@@ -265,8 +269,8 @@ def _check_body(
 
     def check_view(ref: Any, transforms: Any, kind: str, eqn: Any, env: Env) -> None:
         _, outer = _unwrap(ref)
-        # What stands under a condition may never happen, and what a mask leaves out does not.
-        happens = (raises or kind == "write") and bool(inputs) and inputs[0] in env
+        # What a mask leaves out does not happen.
+        raised = (raises or kind == "write") and kind != "masked swap" and happens(env)
         for transform in (*outer, *_flat(transforms)):
             if type(transform).__name__ != "NDIndexer":
                 continue
@@ -275,12 +279,25 @@ def _check_body(
                 if found is None:
                     continue
                 place = location(eqn.source_info) or around
-                if found and happens and kind != "masked swap":
+                if padded and _space(_unwrap(ref)[0].aval) == "vmem":
+                    if kind == "write" or raises:
+                        raise Unsupported(
+                            f'InterpretParams(buffer_bounds="padded") is not supported where a {kind} may reach '
+                            "into the padding",
+                            source=place,
+                        )
+                    continue
+                if found and raised:
                     raise OutOfBounds(f"Out-of-bounds {kind}: {found}\n  at {place}")
                 watched.setdefault(place, set()).add(kind)
 
+    def happens(env: Env) -> bool:
+        """Whether an equation happens for sure: what stands under a condition may not."""
+        return any(variable in env for variable in certain)
+
     body = params["jaxpr"]
     inputs = _versions.closed(body)[0].invars
+    certain = [*inputs[:1]]
     refs: list[Interval | None] = [None] * len(inputs)
     intervals(body, refs, grid, visit)
     return watched
