@@ -26,7 +26,8 @@ from jax._src.interpreters import mlir
 from gridfuse import _calls, _client
 from gridfuse._interpret_params import OutOfBounds, TpuMode
 from gridfuse._pallas_params import call_fields, kernel_name
-from gridfuse._writer import Exporter, Scope
+from gridfuse._scope import Scope
+from gridfuse._writer import Exporter
 from gridfuse.errors import GridfuseError
 
 
