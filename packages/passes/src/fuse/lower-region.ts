@@ -32,7 +32,9 @@ import {
   lowerTopK,
 } from "./library-steps.ts";
 import { isFusable, kindOf } from "./op-kinds.ts";
-import { findOrbits, type Orbit, pointsOf } from "./orbits.ts";
+import type { Orbit } from "./orbit-growth.ts";
+import { pointsOf } from "./orbit-points.ts";
+import { findOrbits } from "./orbits.ts";
 import { OrbitBroken, Puller, type Surroundings } from "./pull.ts";
 import { decideRoots, type Roots } from "./roots.ts";
 import { KernelBuilder } from "./stage.ts";
