@@ -10,6 +10,7 @@
  *
  *   --rounds N           turns of each subject (default 15)
  *   --quiet              on a machine with others: turns in which a subject waited for a processor are done over
+ *   --cpu                time on processors, of all threads together, in place of the clock on the wall
  *   --subjects a,b       only these
  *   --sizes 8x128,…      only these
  *   --json FILE          [{ work, size, subject, threads, medianUs, spread, firstUs }, …]
@@ -47,12 +48,15 @@ const { values: options, positionals } = parseArgs({
     svg: { type: "string" },
     rounds: { type: "string", default: "15" },
     quiet: { type: "boolean", default: false },
+    cpu: { type: "boolean", default: false },
     subjects: { type: "string" },
     sizes: { type: "string" },
     "install-peers": { type: "boolean", default: false },
   },
 });
 const rounds = Number(options.rounds);
+// Subjects are processes of their own.
+if (options.cpu) process.env.GRIDFUSE_BENCH_CLOCK = "cpu";
 const all = positionals.length === 0;
 const wants = (name: string): boolean => all || positionals.includes(name);
 const ms = (value: number): string => value.toFixed(value < 0.1 ? 4 : value < 10 ? 3 : 1);
