@@ -1,6 +1,7 @@
 """JAX's interpret modes, the drop-in, and a saved plan, side by side in one run.
 
-    python side_by_side.py [--json FILE] [--tallax DIR] [--only REGEX] [--by jax,gridfuse,plan] [--budget SECONDS]
+    python side_by_side.py [--json FILE] [--into PAGE] [--tallax DIR] [--only REGEX] [--by jax,gridfuse,plan]
+        [--limit SECONDS] [--patience SECONDS] [--budget SECONDS]
 
 Every figure comes from a fresh process; who goes first takes turns. What is known is printed and written to FILE after
 each of them. `--tallax` (or GRIDFUSE_TALLAX) is a checkout of tallax, whose sorts are left out without one. JAX is
@@ -255,6 +256,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--into", type=Path, help="a page whose table, between marks, is replaced")
     parser.add_argument("--tallax", default=os.environ.get("GRIDFUSE_TALLAX"))
     parser.add_argument("--limit", type=float, default=75, help="seconds for each process")
     parser.add_argument(
@@ -281,8 +283,21 @@ def main() -> int:
     ]
     with tempfile.TemporaryDirectory() as scratch:
         rows = Run(options, Path(scratch)).rows(names)
-    print(_table(rows))
+    table = _table(rows)
+    print(table)
+    if options.into is not None:
+        page = options.into.read_text(encoding="utf-8")
+        before, _, rest = page.partition(_MARKS[0])
+        after = rest.partition(_MARKS[1])[2]
+        if not after:
+            print(f"{options.into} has no {_MARKS[0]} … {_MARKS[1]}", file=sys.stderr)
+            return 1
+        told = f"{before}{_MARKS[0]}\n\n{table}\n\n{_MARKS[1]}{after}"
+        options.into.write_text(told, encoding="utf-8")
     return 0
+
+
+_MARKS = ("<!-- side by side -->", "<!-- end of side by side -->")
 
 
 class Run:
@@ -384,34 +399,46 @@ def _plan(program: Path, limit: float) -> dict[str, Any]:
     return _last_line(["node", "--stack-size=4000", script, str(program)], limit)
 
 
-COLUMNS = (
+# Title, who, key.
+Column = tuple[str, str, str]
+SIDES: tuple[Column, ...] = (
     ("JAX, first call", "jax", "cold_ms"),
-    ("JAX, later calls", "jax", "warm_ms"),
+    ("later", "jax", "warm_ms"),
     ("trace", "gridfuse", "trace_ms"),
     ("gridfuse, first call", "gridfuse", "ours_ms"),
-    ("of it export", "gridfuse", "export_ms"),
+    ("of a kept plan", "gridfuse", "disk_ms"),
+    ("later", "gridfuse", "warm_ms"),
+    ("empty callback", "gridfuse", "empty_ms"),
+    ("saved plan, first run", "plan", "cold_ms"),
+    ("later", "plan", "warm_ms"),
+)
+PARTS: tuple[Column, ...] = (
+    ("equations", "gridfuse", "equations"),
+    ("export", "gridfuse", "export_ms"),
     ("import", "gridfuse", "import_ms"),
     ("compile", "gridfuse", "compile_ms"),
+    ("prepare", "gridfuse", "prepare_ms"),
     ("first run", "gridfuse", "first_run_ms"),
-    ("in a warm engine", "gridfuse", "again_ms"),
-    ("of a kept plan", "gridfuse", "disk_ms"),
-    ("later calls", "gridfuse", "warm_ms"),
-    ("empty callback", "gridfuse", "empty_ms"),
-    ("saved plan: start", "plan", "cold_ms"),
-    ("runs", "plan", "warm_ms"),
+    ("import … prepare in a warm engine", "gridfuse", "again_ms"),
+    ("kept plan: export", "gridfuse", "disk_export_ms"),
+    ("first run", "gridfuse", "disk_run_ms"),
 )
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    """A line for each case, in milliseconds."""
+    """A line for each case, in milliseconds: who takes how long, and what gridfuse's part is made of."""
+    return "\n\n".join([_lines(rows, SIDES), _lines(rows, PARTS)])
+
+
+def _lines(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> str:
     by = {(row["case"], row["by"]): row for row in rows}
     lines = [
-        f"| ms | {' | '.join(title for title, _, _ in COLUMNS)} |",
-        "| --- " + "| ---: " * len(COLUMNS) + "|",
+        f"| ms | {' | '.join(title for title, _, _ in columns)} |",
+        "| --- " + "| ---: " * len(columns) + "|",
     ]
     for case in dict.fromkeys(row["case"] for row in rows):
         cells = []
-        for _, who, key in COLUMNS:
+        for _, who, key in columns:
             row = by.get((case, who), {})
             if "error" in row:
                 cells.append(row["error"] if key in ("cold_ms", "ours_ms") else "")
@@ -424,7 +451,10 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _ms(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.3f}" if value < 10 else f"{value:,.0f}"
+    digits = 0 if value >= 100 or isinstance(value, int) else 1 if value >= 10 else 2
+    if value < 0.1:
+        digits = 3
+    return f"{value:,.{digits}f}"
 
 
 if __name__ == "__main__":
