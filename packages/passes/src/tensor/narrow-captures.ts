@@ -19,6 +19,8 @@ import {
 import { copyNode, rewriteRegion } from "./rebuild.ts";
 
 export function narrowCaptures(table: Table, region: Region): Region {
+  const hasRegions = (id: number): boolean => (table.nodes[id] as Node).regions.length > 0;
+  if (!region.nodes.some(hasRegions)) return region;
   return rewriteRegion(table, region, (node, inputs, e) => {
     if (node.regions.length === 0) return undefined;
     const regions = node.regions.map((inner) => narrowCaptures(table, inner));

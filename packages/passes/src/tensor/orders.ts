@@ -33,6 +33,7 @@ interface Laid {
 export function settleOrders(table: Table, region: Region): Region {
   const { ops } = censusOf(table, region);
   if (!ops.has("view") && !ops.has("transpose")) return region;
+  if (!region.nodes.some((id) => mayTurn(table, table.nodes[id] as Node))) return region;
   const laid = new Map<ValueId, Laid>();
   const settled = rewriteRegion(table, region, (node, inputs, e) => {
     if (node.regions.length > 0) {
@@ -40,20 +41,27 @@ export function settleOrders(table: Table, region: Region): Region {
       const isSame = regions.every((inner, i) => inner === node.regions[i]);
       return isSame ? undefined : copyNode(e, node, inputs, regions);
     }
-    if (node.op === "view" || node.op === "transpose") {
+    if (isMove(node)) {
       const outputs = inputs === node.inputs ? node.outputs : copyNode(e, node, inputs);
       const [value] = outputs as readonly [ValueId];
       const found = laidOut(table, value);
       if (found !== undefined) laid.set(value, found);
       return inputs === node.inputs ? undefined : outputs;
     }
-    if (!isOrderless(table, node)) return undefined;
+    if (laid.size === 0 || !isOrderless(table, node)) return undefined;
     return turned(e, node, inputs, laid);
   });
   if (settled === region) return region;
   // Views of results that were turned again have no readers.
   return { ...settled, nodes: liveNodes(table, settled).map(({ id }) => id) };
 }
+
+const isMove = ({ op }: Node): boolean => op === "view" || op === "transpose";
+
+/** Whether the node, or one inside it, may be a reason to turn others. */
+const mayTurn = (table: Table, node: Node): boolean =>
+  node.regions.length > 0 ||
+  (isMove(node) && laidOut(table, node.outputs[0] as ValueId) !== undefined);
 
 /** Whether the op means the same in any order of all axes but the last. */
 function isOrderless(table: Table, { op, params, inputs, outputs }: Node): boolean {
