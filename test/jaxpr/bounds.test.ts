@@ -38,6 +38,28 @@ async function faultsOf(
 
 const x = Float32Array.from({ length: 32 }, (_, i) => i);
 
+describe("what lies outside", () => {
+  test("is what nobody wrote where it is read, and lost where it is written", () => {
+    const { program } = recorded("dynamic_slices_are_clamped");
+    const rows = (first: number): readonly number[] =>
+      Array.from({ length: 8 }, (_, i) => first + i);
+    const given = { x: Float32Array.from({ length: 64 }, (_, i) => i), i: Int32Array.of(6, 5) };
+    const graph = importJaxpr(program, { reads: "fill", writes: "drop" });
+    const { inputs } = graph.program;
+    const { out0 } = interpret(graph.program, {
+      [inputs[0] as string]: given.x,
+      [inputs[1] as string]: given.i,
+    });
+    // Rows 5 to 8 of eight go to places 6 to 9.
+    const wanted = [...Array(6 * 8).fill(0), ...rows(40), ...rows(48)];
+    expect(Array.from(out0?.data as Float32Array)).toEqual(wanted);
+    const high = { [inputs[0] as string]: given.x, [inputs[1] as string]: Int32Array.of(0, 6) };
+    const read = interpret(graph.program, high).out0?.data as Float32Array;
+    expect(Array.from(read.subarray(0, 16))).toEqual([...rows(48), ...rows(56)]);
+    expect(Array.from(read.subarray(16, 32)).every(Number.isNaN)).toBe(true);
+  });
+});
+
 describe("bounds: report", () => {
   test("is one more output, without faults for what is inside", async () => {
     const { faults, names } = await faultsOf("row_at_a_computed_index", [x, Int32Array.of(1, 6)]);

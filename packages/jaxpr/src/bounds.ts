@@ -15,8 +15,8 @@ import {
 import type { Body } from "./body.ts";
 import type { Eqn } from "./format.ts";
 import type { KernelRegion } from "./kernel-region.ts";
+import type { OpenWindow } from "./open-window.ts";
 import type { Scope } from "./scope.ts";
-import type { OpenWindow } from "./views.ts";
 
 export const FAULTS = "faults";
 

@@ -31,6 +31,8 @@ export interface ImportOptions {
    * the window inside, "fill" gives what nobody wrote there.
    */
   readonly reads?: "clamp" | "fill";
+  /** The same for writes: "drop" leaves out what lies outside. */
+  readonly writes?: "clamp" | "drop";
   /**
    * "report": the program has one more output, "faults", with a number for each grid point of its kernel: 0, or 1 + the
    * index into the program's source lines of the first access at a computed index that is outside. Default "clamp".

@@ -84,6 +84,7 @@ export interface Prepared {
 export interface ImportModes {
   readonly fill?: FillMode;
   readonly reads?: "clamp" | "fill";
+  readonly writes?: "clamp" | "drop";
   readonly bounds?: "clamp" | "report";
 }
 
@@ -93,6 +94,7 @@ export class Importing {
   readonly table: Table;
   readonly fill: FillMode;
   readonly reads: "clamp" | "fill";
+  readonly writes: "clamp" | "drop";
   /** Whether indices that lie outside are reported. */
   readonly reports: boolean;
   /** What kernels report, in the order of their calls. */
@@ -112,10 +114,11 @@ export class Importing {
   constructor(
     container: Container,
     table: Table,
-    { fill = "hlo", reads = "clamp", bounds = "clamp" }: ImportModes,
+    { fill = "hlo", reads = "clamp", writes = "clamp", bounds = "clamp" }: ImportModes,
     ruleOf: RuleOf,
   ) {
     this.reads = reads;
+    this.writes = writes;
     this.reports = bounds === "report";
     this.#ruleOf = ruleOf;
     this.#container = container;

@@ -18,7 +18,7 @@ import { dtypeOf } from "./dtypes.ts";
 import { malformed } from "./errors.ts";
 import type { Atom, IndexEntry, Transform, View } from "./format.ts";
 import { staticInt } from "./literal.ts";
-import { uninitialised } from "./memory.ts";
+import { openWindow, padWhole, readOpen, windowOf, writeOpen } from "./open-window.ts";
 import { NOTHING } from "./scope.ts";
 
 /** A view of one ref, ready to be read and written. */
@@ -108,7 +108,8 @@ export function indexersOf(
 }
 
 /** Indices are int32 in the graph; wider ones are clamped by whoever reads with them. */
-const indexValue = (body: Body, atom: Atom): ValueId => body.e.convert(body.atom(atom), "int32");
+export const indexValue = (body: Body, atom: Atom): ValueId =>
+  body.e.convert(body.atom(atom), "int32");
 
 /** A number where it is known and inside; else a value, which gets clamped. */
 function sourceOf(
@@ -143,7 +144,7 @@ function withoutRepeats(
   return { view: { ref: view.ref, t: [...view.t.slice(0, -1), { ...last, ix }] }, shape };
 }
 
-function readWhole(body: Body, view: View): ValueId {
+export function readWhole(body: Body, view: View): ValueId {
   const target = targetOf(body, view);
   if ("place" in target) return readPlace(body, target.place);
   const { which, views } = target.choice;
@@ -157,6 +158,13 @@ export function writeRef(
   value: ValueId,
   wantsOld = false,
 ): ValueId | undefined {
+  const window = body.importing.writes === "drop" ? openWindow(body, view) : undefined;
+  if (window !== undefined) {
+    const padded = padWhole(body, window);
+    const old = wantsOld ? windowOf(body, window, padded) : undefined;
+    writeOpen(body, window, padded, value);
+    return old;
+  }
   const target = targetOf(body, view);
   if ("place" in target) {
     const old = wantsOld ? readPlace(body, target.place) : undefined;
@@ -272,60 +280,3 @@ export function repacked(body: Body, value: ValueId, dtype: DType): ValueId {
   const apart = e.reshape(value, [...lead, rows / ratio, ratio, columns]);
   return e.emit("bitcast_convert_type", [e.transpose(apart, swapped)], { dtype });
 }
-
-// ── Windows that may overhang ───────────────────────────────────────────────────────────────
-
-/** The last link of a view as a window whose start may lie anywhere. */
-export interface OpenWindow {
-  /** The view without its last link. */
-  readonly outer: View;
-  readonly shape: readonly number[];
-  readonly starts: readonly ValueId[];
-  /** 1 along dimensions that an int drops. */
-  readonly sizes: readonly number[];
-  /** Shape of what is read. */
-  readonly result: readonly number[];
-}
-
-/** Undefined where the window surely fits, or is none. */
-export function openWindow(body: Body, view: View): OpenWindow | undefined {
-  const last = view.t.at(-1);
-  if (last?.k !== "idx") return undefined;
-  if (last.ix.some((entry) => entry.k === "arr" || (entry.k === "s" && (entry.stride ?? 1) > 1)))
-    return undefined;
-  const sizes = last.ix.map((entry) => (entry.k === "s" ? entry.size : 1));
-  const atoms = last.ix.map((entry) => (entry.k === "s" ? entry.start : (entry as { a: Atom }).a));
-  const fits = atoms.every((atom, d) => {
-    const start = staticInt(atom);
-    return (
-      start !== undefined && start >= 0 && start + (sizes[d] as number) <= (last.shape[d] as number)
-    );
-  });
-  if (fits) return undefined;
-  return {
-    outer: { ref: view.ref, t: view.t.slice(0, -1) },
-    shape: last.shape,
-    starts: atoms.map((atom) => indexValue(body, atom)),
-    sizes,
-    result: last.ix.flatMap((entry) => (entry.k === "s" ? [entry.size] : [])),
-  };
-}
-
-/** What the window is cut from, with room for it to overhang. */
-export function padWhole(body: Body, { outer, sizes }: OpenWindow): ValueId {
-  const whole = readWhole(body, outer);
-  const config = sizes.map((size) => ({ lo: 0, hi: size, interior: 0 }));
-  return body.e.emit("pad", [whole, uninitialised(body, body.dtype(whole), [])], { config });
-}
-
-export function windowOf(
-  body: Body,
-  { starts, sizes, result }: OpenWindow,
-  padded: ValueId,
-): ValueId {
-  return body.e.reshape(body.e.emit("dynamic_slice", [padded, ...starts], { sizes }), result);
-}
-
-/** What the window shows; where it leaves the ref, what nobody wrote. */
-export const readOpen = (body: Body, window: OpenWindow): ValueId =>
-  windowOf(body, window, padWhole(body, window));

@@ -238,3 +238,31 @@ def test_parallel_axes_are_of_known_size(gridfused: None) -> None:
 
     with pytest.raises(jax.errors.ConcretizationTypeError):
         run(jnp.int32(3))
+
+
+@pytest.mark.skipif(
+    not hasattr(pltpu.InterpretParams(), "buffer_bounds"), reason="of later versions of JAX"
+)
+def test_padding_of_buffers_is_no_memory(gridfused: None) -> None:
+    """Ten rows are held in two tiles of eight: what is written beyond the tenth is lost."""
+
+    def kernel(x_ref: Any, o_ref: Any, buffer: Any) -> None:
+        pltpu.sync_copy(x_ref, buffer.at[pl.ds(jnp.int32(4), 8)])
+        o_ref[...] = buffer[pl.ds(jnp.int32(4), 8)]
+
+    @jax.jit
+    def run(x: jax.Array) -> jax.Array:
+        return pl.pallas_call(
+            kernel,
+            out_shape=x,
+            in_specs=[ANY],
+            scratch_shapes=[pltpu.VMEM((10, 128), jnp.float32)],
+            interpret=pltpu.InterpretParams(buffer_bounds="padded"),
+        )(x)
+
+    device = jax.sharding.AbstractDevice("TPU v6e", 1, "tpu")
+    mesh = jax.sharding.AbstractMesh((), (), abstract_device=device)
+    with jax.sharding.use_abstract_mesh(mesh):
+        given = np.asarray(run(X))
+    np.testing.assert_array_equal(given[:6], X[:6])
+    assert np.isnan(given[6:]).all()

@@ -4,7 +4,8 @@ import type { Body } from "../body.ts";
 import { reportOverhang } from "../bounds.ts";
 import type { Atom, View } from "../format.ts";
 import type { Rule } from "../importing.ts";
-import { addToRef, openWindow, padWhole, readOpen, readRef, windowOf, writeRef } from "../views.ts";
+import { openWindow, padWhole, readOpen, windowOf, writeOpen } from "../open-window.ts";
+import { addToRef, readRef, writeRef } from "../views.ts";
 import type { Rules } from "./table.ts";
 
 interface Access {
@@ -43,15 +44,7 @@ const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
   const padded = padWhole(body, window);
   const old = windowOf(body, window, padded);
   const written = mask === undefined ? value : chosen(body, body.atom(mask), old, value, true);
-  const update = body.e.reshape(written, window.sizes);
-  const whole = body.e.emit("dynamic_update_slice", [padded, update, ...window.starts], {});
-  const { shape } = window;
-  const cropped = body.e.emit("slice", [whole], {
-    start: shape.map(() => 0),
-    limit: shape,
-    strides: shape.map(() => 1),
-  });
-  writeRef(body, window.outer, cropped);
+  writeOpen(body, window, padded, written);
   return mask === undefined ? old : chosen(body, body.atom(mask), old, value);
 };
 

@@ -36,11 +36,13 @@ class Mode(NamedTuple):
     Attributes:
       fill: what it holds that nobody wrote: `hlo`, `tpu` or `zero`.
       reads: what is read at a computed index that lies outside: `clamp` moves the window, `fill` gives what nobody wrote.
+      writes: what happens to what is written there: `clamp` or `drop`.
       bounds: `report` gives one more result, where such accesses are.
     """
 
     fill: str = "hlo"
     reads: str = "clamp"
+    writes: str = "clamp"
     bounds: str = "clamp"
 
 

@@ -54,10 +54,11 @@ class TpuMode:
         mapping = params["grid_mapping"]
         _refuse(interpret, params)
         _check_parallel(params)
-        self.watched = _check_body(params, interpret, raises=self._raises)
+        self.watched, overhangs = _check_body(params, interpret, raises=self._raises)
         self.mode = Mode(
             fill="zero" if interpret.uninitialized_memory == "zero" else "tpu",
-            reads="clamp" if self._raises else "fill",
+            reads="clamp" if self._raises and not overhangs else "fill",
+            writes="drop" if overhangs else "clamp",
             bounds="report" if self.watched else "clamp",
         )
         if getattr(interpret, "dma_execution_mode", "on_wait") == "on_wait":
@@ -219,9 +220,11 @@ def _check_parallel(params: dict[str, Any]) -> None:
 
 def _check_body(
     params: dict[str, Any], interpret: Any, *, raises: bool
-) -> dict[str | None, set[str]]:
-    """Where some index is not known to be in bounds, and what it is for. Raises where one is known not to be."""
+) -> tuple[dict[str | None, set[str]], bool]:
+    """Where some index is not known to be in bounds, and what it is for; whether some access reaches into padding.
+    Raises where an index is known not to be in bounds."""
     watched: dict[str | None, set[str]] = {}
+    overhang: list[Any] = []
     padded = getattr(interpret, "buffer_bounds", "logical") == "padded"
     mapping = params["grid_mapping"]
     own = [d for d in range(len(mapping.grid)) if d not in mapping.vmapped_dims]
@@ -268,25 +271,24 @@ def _check_body(
                     raise ValueError("Cannot allocate HBM in `run_scoped`.")
 
     def check_view(ref: Any, transforms: Any, kind: str, eqn: Any, env: Env) -> None:
-        _, outer = _unwrap(ref)
+        inner, outer = _unwrap(ref)
+        room = _room(inner.aval) if padded else inner.aval.shape
         # What a mask leaves out does not happen.
         raised = (raises or kind == "write") and kind != "masked swap" and happens(env)
         for transform in (*outer, *_flat(transforms)):
             if type(transform).__name__ != "NDIndexer":
                 continue
-            for index, extent in zip(transform.indices, transform.shape, strict=True):
-                found = _fault(index, int(extent), env)
+            own = room if transform.shape == getattr(inner.aval, "shape", None) else transform.shape
+            for index, extent, end in zip(transform.indices, transform.shape, own, strict=True):
+                if _fault(index, int(extent), env) is None:
+                    continue
+                found = _fault(index, int(end), env)
                 if found is None:
+                    overhang.append(eqn)
+                if found is None or (padded and not found and not raises and kind != "write"):
+                    # Reads and masked stores in the padding do the same as those beyond.
                     continue
                 place = location(eqn.source_info) or around
-                if padded and _space(_unwrap(ref)[0].aval) == "vmem":
-                    if kind == "write" or raises:
-                        raise Unsupported(
-                            f'InterpretParams(buffer_bounds="padded") is not supported where a {kind} may reach '
-                            "into the padding",
-                            source=place,
-                        )
-                    continue
                 if found and raised:
                     raise OutOfBounds(f"Out-of-bounds {kind}: {found}\n  at {place}")
                 watched.setdefault(place, set()).add(kind)
@@ -300,7 +302,13 @@ def _check_body(
     certain = [*inputs[:1]]
     refs: list[Interval | None] = [None] * len(inputs)
     intervals(body, refs, grid, visit)
-    return watched
+    if overhang and watched:
+        raise Unsupported(
+            'InterpretParams(buffer_bounds="padded") is not supported where some accesses reach into the padding '
+            "and others at computed indices might reach beyond",
+            source=location(overhang[0].source_info),
+        )
+    return watched, bool(overhang)
 
 
 def _fault(index: Any, extent: int, env: Env) -> str | None:
@@ -316,6 +324,14 @@ def _fault(index: Any, extent: int, env: Env) -> str | None:
     if known is not None and (known[0] + reach > extent or known[1] < 0):
         return f"index {known[0]} of a window of {reach} in a dimension of {extent}"
     return ""
+
+
+def _room(aval: Any) -> tuple[int, ...]:
+    """The shape of the memory that an array is kept in."""
+    space = _space(aval)
+    if space == "smem" or "sem" in space:
+        return tuple(aval.shape)
+    return _versions.padded_shape(aval.shape, aval.dtype)
 
 
 def _space(aval: Any) -> str:

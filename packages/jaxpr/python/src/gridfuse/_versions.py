@@ -77,6 +77,18 @@ def dimension_semantics(params: dict[str, Any]) -> list[str | None] | None:
     return [None if one is None else str(getattr(one, "value", one)) for one in semantics]
 
 
+def padded_shape(shape: tuple[int, ...], dtype: Any) -> tuple[int, ...]:
+    """In tiles of the TPU that a mesh says is simulated; from 0.10 on."""
+    from jax._src.pallas.mosaic import tpu_info
+
+    if not shape:
+        return shape
+    tiles = tpu_info.infer_tiling(core.ShapedArray(shape, dtype)) or shape
+    return tuple(
+        -(-size // tile) * tile if tile else size for size, tile in zip(shape, tiles, strict=True)
+    )
+
+
 @functools.cache
 def _namespace_of_module(module: str) -> str:
     while module:

@@ -1,0 +1,78 @@
+/**
+ * Windows whose start may lie anywhere: what is read outside of the ref is what nobody wrote there, and what is
+ * written there is lost. They are cut from a copy of the ref that has room for them.
+ */
+import type { ValueId } from "@gridfuse/graph";
+import type { Body } from "./body.ts";
+import type { Atom, View } from "./format.ts";
+import { staticInt } from "./literal.ts";
+import { uninitialised } from "./memory.ts";
+import { indexValue, readWhole, writeRef } from "./views.ts";
+
+/** The last link of a view as a window whose start may lie anywhere. */
+export interface OpenWindow {
+  /** The view without its last link. */
+  readonly outer: View;
+  readonly shape: readonly number[];
+  readonly starts: readonly ValueId[];
+  /** 1 along dimensions that an int drops. */
+  readonly sizes: readonly number[];
+  /** Shape of what is read. */
+  readonly result: readonly number[];
+}
+
+/** Undefined where the window surely fits, or is none. */
+export function openWindow(body: Body, view: View): OpenWindow | undefined {
+  const last = view.t.at(-1);
+  if (last?.k !== "idx") return undefined;
+  if (last.ix.some((entry) => entry.k === "arr" || (entry.k === "s" && (entry.stride ?? 1) > 1)))
+    return undefined;
+  const sizes = last.ix.map((entry) => (entry.k === "s" ? entry.size : 1));
+  const atoms = last.ix.map((entry) => (entry.k === "s" ? entry.start : (entry as { a: Atom }).a));
+  const fits = atoms.every((atom, d) => {
+    const start = staticInt(atom);
+    return (
+      start !== undefined && start >= 0 && start + (sizes[d] as number) <= (last.shape[d] as number)
+    );
+  });
+  if (fits) return undefined;
+  return {
+    outer: { ref: view.ref, t: view.t.slice(0, -1) },
+    shape: last.shape,
+    starts: atoms.map((atom) => indexValue(body, atom)),
+    sizes,
+    result: last.ix.flatMap((entry) => (entry.k === "s" ? [entry.size] : [])),
+  };
+}
+
+/** What the window is cut from, with room for it to overhang. */
+export function padWhole(body: Body, { outer, sizes }: OpenWindow): ValueId {
+  const whole = readWhole(body, outer);
+  const config = sizes.map((size) => ({ lo: 0, hi: size, interior: 0 }));
+  return body.e.emit("pad", [whole, uninitialised(body, body.dtype(whole), [])], { config });
+}
+
+export function windowOf(
+  body: Body,
+  { starts, sizes, result }: OpenWindow,
+  padded: ValueId,
+): ValueId {
+  return body.e.reshape(body.e.emit("dynamic_slice", [padded, ...starts], { sizes }), result);
+}
+
+/** What the window shows; where it leaves the ref, what nobody wrote. */
+export const readOpen = (body: Body, window: OpenWindow): ValueId =>
+  windowOf(body, window, padWhole(body, window));
+
+/** Writes the part of `value` that lies inside; `padded` is what `padWhole` gave. */
+export function writeOpen(body: Body, window: OpenWindow, padded: ValueId, value: ValueId): void {
+  const update = body.e.reshape(value, window.sizes);
+  const whole = body.e.emit("dynamic_update_slice", [padded, update, ...window.starts], {});
+  const { shape } = window;
+  const cropped = body.e.emit("slice", [whole], {
+    start: shape.map(() => 0),
+    limit: shape,
+    strides: shape.map(() => 1),
+  });
+  writeRef(body, window.outer, cropped);
+}
