@@ -6,14 +6,7 @@
  * Values to be folded are first computed for a block of 256 points, so that the loop that computes them and the one
  * that folds them are both simple; the block stays in the nearest cache.
  */
-import {
-  accumulators,
-  isArg,
-  isOrdered,
-  type KernelStep,
-  type Reduction,
-  segmentLength,
-} from "@gridfuse/plan";
+import { isOrdered, type KernelStep, type Reduction, segmentLength } from "@gridfuse/plan";
 import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { type Contractions, contractionsOf } from "../codegen/contract.ts";
 import {
@@ -27,31 +20,17 @@ import { isInPlace, withoutRares } from "../codegen/kernel-late.ts";
 import { withStash } from "../codegen/kernel-stash.ts";
 import { valuesIn } from "../codegen/program-facts.ts";
 import { cType } from "./c-types.ts";
-import {
-  combine,
-  extremeSearch,
-  identity,
-  isBeyond,
-  type Library,
-  plainFold,
-  segmentFold,
-} from "./folds.ts";
+import { identity, type Library } from "./folds.ts";
+import { acrossFold, blockFold, eachPoint, pointsAtOnce, valueType } from "./kernel-folds.ts";
+import { type Around, LaneLoops, nowhere } from "./kernel-lanes.ts";
 import { bestAxis, isNextAlong, lanesAcross, product } from "./loops.ts";
-import { axesRead, Body, type BodyContext, type Memory, missingReduction } from "./program.ts";
+import { axesRead, type Memory, missingReduction } from "./program.ts";
 
-/** Outer points that are worked on at once where lanes run across them. */
-const pointsAtOnce = 64;
-/** Slow sides of so many nodes are computed for all lanes, rather than asking whether any needs them. */
-const smallSide = 4;
-/** Where some lane needs one, those of so many are computed for its neighbours too. */
-const branchlessSide = 48;
 /** Patches of axes that are read across each other. */
 const patchRows = 16;
 const patchColumns = 16;
 /** Values that are folded at once where they lie and their order does not show. */
 const longBlock = 4096;
-/** Points after which it is known whether they needed a slow side. */
-const checkedAtOnce = 512;
 
 /** `static void name(uint8_t *m, const long *L, long batch, long from, long to, long member)`: some of the points along one axis. */
 export interface StepSource {
@@ -74,17 +53,9 @@ export function kernelSource(name: string, step: KernelStep, options: KernelOpti
   return new KernelWriter(step, options).source(name);
 }
 
-/** Where the values of a reduction go, and where those of earlier ones come from. */
-interface Around {
-  readonly reducedVaries: boolean;
-  reduced(stage: number, reduction: number): string;
-  /** An lvalue for the value of reduction k at a lane; undefined where it is read where it lies. */
-  value(k: number): string | undefined;
-}
-
 class KernelWriter {
   readonly #form: KernelForm;
-  readonly #late: KernelForm | undefined;
+  readonly #lanes: LaneLoops;
   readonly #isInPlace: boolean;
   readonly #options: KernelOptions;
   readonly #parallel: LoopAxis | undefined;
@@ -121,8 +92,9 @@ class KernelWriter {
           };
     this.#form = contracted(form);
     const late = withoutRares(form);
-    this.#late = late && contracted(late);
     this.#isInPlace = isInPlace(step, options.addresses, options.memory.buffers);
+    const { memory } = options;
+    this.#lanes = new LaneLoops(memory, this.#form, late && contracted(late), this.#isInPlace);
     const { outer } = this.#form;
     this.#parallel = outer.find(({ extent, axis }) => extent >= 16 && axis !== this.#across?.axis);
     this.#parallel ??= outer.toSorted((p, q) => q.extent - p.extent)[0];
@@ -179,7 +151,7 @@ class KernelWriter {
     const others = this.#form.outer.filter(({ axis }) => axis !== lane?.axis);
     const crossing = lane && this.#crossing(lane, others);
     if (lane === undefined || crossing === undefined) {
-      return this.#loopOver(others, this.#lanes(0, lane, ...this.#rangeOf(lane), nowhere));
+      return this.#loopOver(others, this.#lanes.lanes(0, lane, ...this.#rangeOf(lane), nowhere));
     }
     // Patches of both axes, so that what one of them reads of a cache line is there when the other wants the rest.
     const [first, end] = this.#range(lane);
@@ -188,7 +160,7 @@ class KernelWriter {
     const patch = `for (long row = ${from}; row < ${to}; row += ${patchRows})
 for (long column = ${first}; column < ${end}; column += ${patchColumns})
 for (long ${a} = row; ${a} < gf_min(row + ${patchRows}, ${to}); ${a}++) {
-${this.#lanes(0, lane, "column", `gf_min(column + ${patchColumns}, ${end})`, nowhere)}}
+${this.#lanes.lanes(0, lane, "column", `gf_min(column + ${patchColumns}, ${end})`, nowhere)}}
 `;
     return this.#loopOver(
       others.filter(({ axis }) => axis !== crossing.axis),
@@ -225,7 +197,7 @@ ${this.#lanes(0, lane, "column", `gf_min(column + ${patchColumns}, ${end})`, now
       const lane = bestAxis(stage.inner, [stage]);
       const others = stage.inner.filter(({ axis }) => axis !== lane?.axis);
       const around = { ...nowhere, reduced };
-      return this.#loopOver(others, this.#lanes(s, lane, ...this.#rangeOf(lane), around));
+      return this.#loopOver(others, this.#lanes.lanes(s, lane, ...this.#rangeOf(lane), around));
     }
     const [axis] = stage.inner;
     const n = axis?.extent ?? 1;
@@ -234,7 +206,9 @@ ${this.#lanes(0, lane, "column", `gf_min(column + ${patchColumns}, ${end})`, now
         .map((of, k) => `const ${cType(of.dtype)} r${s}_${k} = ${identity(of)};\n`)
         .join("");
     }
-    const folds = stage.reductions.map((of, k) => this.#fold(stage, s, of, k, n));
+    const folds = stage.reductions.map((of, k) =>
+      blockFold(this.#options.library, stage, s, of, k, n),
+    );
     const inPlace = stage.reductions.map(({ value }) => this.#neighbours(stage, value, axis));
     const isLong =
       stage.writes.length === 0 &&
@@ -262,7 +236,7 @@ ${this.#lanes(0, lane, "column", `gf_min(column + ${patchColumns}, ${end})`, now
       [
         values,
         `enum { n = ${points} };\n`,
-        this.#lanes(s, axis, "s", `s + ${points}L`, around),
+        this.#lanes.lanes(s, axis, "s", `s + ${points}L`, around),
         ...folds.map(({ segment }) => segment),
       ].join("");
     const [whole, rest] = [Math.floor(n / blockLength), n % blockLength];
@@ -284,59 +258,9 @@ ${this.#lanes(0, lane, "column", `gf_min(column + ${patchColumns}, ${end})`, now
     if (valuesIn(node.index).length > 0) return undefined;
     // What the stage writes could lie where this is read.
     if (this.#isInPlace && stage.writes.length > 0) return undefined;
-    return this.#body({ ...stage, reductions: [], writes: [] }, undefined, nowhere).element(
-      node.buffer,
-      node.dtype,
-      node.index,
-    );
-  }
-
-  /** What surrounds the blocks of one reduction at one point. */
-  #fold(
-    stage: StageForm,
-    s: number,
-    of: Reduction,
-    k: number,
-    n: number,
-  ): { begin: string; segment: string; end: string } {
-    const { library } = this.#options;
-    const [type, r, w] = [cType(of.dtype), `r${s}_${k}`, `w${s}_${k}`];
-    if (isArg(of.op)) {
-      const from = valueType(stage, of);
-      const search = extremeSearch(library, of.op, from);
-      return {
-        begin: `${cType(from)} b${s}_${k} = 0; long p${s}_${k} = -1;\n`,
-        segment: `${search}(&b${s}_${k}, &p${s}_${k}, ${w}, n, s);\n`,
-        end: `const ${type} ${r} = ${fromPlace(of, `p${s}_${k}`)};\n`,
-      };
-    }
-    if (!isOrdered(of)) {
-      const fold = plainFold(library, of.op, of.dtype);
-      return {
-        begin: `${type} ${r} = ${identity(of)};\n`,
-        segment: `${r} = ${fold}(${r}, ${w}, n);\n`,
-        end: "",
-      };
-    }
-    const fold = segmentFold(library, of.op as "add", of.dtype);
-    const segments = Math.ceil(n / segmentLength);
-    if (segments === 1) {
-      return { begin: `${type} ${r};\n`, segment: `${r} = ${fold}(${w}, n);\n`, end: "" };
-    }
-    const t = `t${s}_${k}`;
-    return {
-      begin: `${type} ${r}; ${type} ${t}[${treeDepth(segments)}];\n`,
-      segment: `{ ${type} x = ${fold}(${w}, n); long level = 0;
-for (long before = s / ${segmentLength}; before & 1; before >>= 1, level++) x = ${combine(of.op, of.dtype, `${t}[level]`, "x")};
-${t}[level] = x; }\n`,
-      end: fullLevels(segments)
-        .map((level, i) =>
-          i === 0
-            ? `${r} = ${t}[${level}];\n`
-            : `${r} = ${combine(of.op as "add", of.dtype, `${t}[${level}]`, r)};\n`,
-        )
-        .join(""),
-    };
+    return this.#lanes
+      .body({ ...stage, reductions: [], writes: [] }, undefined, nowhere)
+      .element(node.buffer, node.dtype, node.index);
   }
 
   // ── Lanes across outer points ───────────────────────────────────────────────────────────────
@@ -361,7 +285,7 @@ ${body}}\n`,
     const around: Around = { reducedVaries: true, reduced, value: (k) => `w${s}_${k}${at}` };
     if (stage.reductions.length === 0) {
       if (product(stage.inner) === 0) return "";
-      return this.#loopOver(stage.inner, this.#lanes(s, lane, "p", "q", around));
+      return this.#loopOver(stage.inner, this.#lanes.lanes(s, lane, "p", "q", around));
     }
     const [axis] = stage.inner;
     const n = axis?.extent ?? 1;
@@ -382,7 +306,7 @@ ${body}}\n`,
     const points = [
       `const long at = ${a};\n`,
       ...values,
-      this.#lanes(s, lane, "p", "q", around),
+      this.#lanes.lanes(s, lane, "p", "q", around),
       ...folds.map(({ each }) => each),
     ].join("");
     const loop =
@@ -395,99 +319,6 @@ const long n = gf_min(${segmentLength}L, ${n}L - s);
 ${folds.map(({ beginSegment }) => beginSegment).join("")}${loop}${folds.map(({ endSegment }) => endSegment).join("")}}\n`,
       ...folds.map(({ end }) => end),
     ].join("");
-  }
-
-  // ── The loop over lanes ─────────────────────────────────────────────────────────────────────
-
-  /** Computes one stage for lanes [first, end) of an axis; undefined for the one point there is. */
-  #lanes(
-    s: number,
-    lane: LoopAxis | undefined,
-    first: string,
-    end: string,
-    around: Around,
-  ): string {
-    const stage = this.#form.stages[s] as StageForm;
-    const hasValues = stage.reductions.some((_, k) => around.value(k) !== undefined);
-    if (!hasValues && stage.writes.length === 0) return "";
-    const late = this.#late?.stages[s];
-    const simple = this.#body(stage, lane, around, smallSide);
-    if (late === undefined || lane === undefined || !simple.hasBranches) {
-      return `{\n${this.#loop(simple, stage, lane, first, end, around)}}\n`;
-    }
-    const whole = this.#body(stage, lane, around);
-    const quick = this.#body(late, lane, around);
-    const conditions = late.late ?? [];
-    const tests = (body: Body): string =>
-      conditions.map((i) => `slow |= ${body.value(i)};\n`).join("");
-    const slow = this.#loop(whole, stage, lane, "b", "e", around);
-    let check: string;
-    if (this.#isInPlace) {
-      // Nothing may be written before it is known to be right.
-      const tested = this.#body({ ...late, reductions: [], writes: [] }, lane, around);
-      const nothing = { ...late, reductions: [], writes: [] };
-      const only = this.#loop(tested, nothing, lane, "b", "e", around, tests(tested));
-      check = `${only}if (slow) {\n${slow}} else {\n${this.#loop(quick, late, lane, "b", "e", around)}}\n`;
-    } else {
-      check = `${this.#loop(quick, late, lane, "b", "e", around, tests(quick))}if (slow) {\n${slow}}\n`;
-    }
-    return `for (long b = ${first}; b < ${end}; b += ${checkedAtOnce}) {
-const long e = gf_min(b + ${checkedAtOnce}, ${end});
-uint32_t slow = 0;
-${check}}\n`;
-  }
-
-  #loop(
-    body: Body,
-    stage: StageForm,
-    lane: LoopAxis | undefined,
-    first: string,
-    end: string,
-    around: Around,
-    also = "",
-  ): string {
-    const writes = stage.writes.map(({ buffer, dtype, index, guard, value }) => {
-      const holds = body.guard(guard);
-      const store = `${body.element(buffer, dtype, index)} = ${body.value(value)};\n`;
-      if (guard.some(({ index: at, lo, hi }) => at.hi < lo || at.lo >= hi)) return "";
-      return holds === undefined ? store : `if (${holds}) ${store}`;
-    });
-    const values = stage.reductions.map(({ value }, k) => {
-      const target = around.value(k);
-      return target === undefined ? "" : `${target} = ${body.value(value)};\n`;
-    });
-    const inside = [body.inside, "\n", ...writes, ...values, also].join("");
-    if (lane === undefined) return `${body.before}\n${inside}`;
-    const a = `a${lane.axis}`;
-    const mark = body.hasBranches ? "" : "GF_LANES\n";
-    return `${body.before}\n${mark}for (long ${a} = ${first}; ${a} < ${end}; ${a}++) {\n${inside}}\n`;
-  }
-
-  #body(
-    stage: StageForm,
-    lane: LoopAxis | undefined,
-    around: Around,
-    largestSide: number = branchlessSide,
-  ): Body {
-    const roots = [
-      ...stage.reductions.flatMap(({ value }, k) => (around.value(k) === undefined ? [] : [value])),
-      ...(stage.late ?? []),
-      ...stage.writes.flatMap(({ value, index, guard }) => [
-        value,
-        ...[index, ...guard.map((range) => range.index)].flatMap(valuesIn),
-      ]),
-    ];
-    const context: BodyContext = {
-      memory: this.#options.memory,
-      nodes: stage.nodes,
-      roots,
-      laneAxis: lane?.axis,
-      contractions: stage.contractions,
-      largestSide,
-      reducedVaries: around.reducedVaries,
-      reduced: around.reduced,
-    };
-    return new Body(context);
   }
 
   #requireReduction(stage: number, reduction: number, name: string): string {
@@ -504,100 +335,5 @@ const withRows = (memory: Memory, first: number): Memory => ({
   address: (buffer) => (buffer < first ? memory.address(buffer) : `(uint8_t *)k${buffer - first}`),
 });
 
-const nowhere: Around = {
-  reducedVaries: false,
-  reduced: (stage, reduction) => {
-    throw missingReduction(stage, reduction);
-  },
-  value: () => undefined,
-};
-
 const reduces = (stages: readonly StageForm[]): boolean =>
   stages.some(({ reductions }) => reductions.length > 0);
-
-const valueType = ({ nodes }: StageForm, { value }: Reduction): ScalarNode["dtype"] =>
-  (nodes[value] as ScalarNode).dtype;
-
-const fromPlace = ({ dtype }: Reduction, place: string): string =>
-  dtype === "float16" || dtype === "bfloat16"
-    ? `gf_to_${dtype}((float)${place})`
-    : `(${cType(dtype)})${place}`;
-
-const treeDepth = (segments: number): number => Math.floor(Math.log2(segments)) + 1;
-
-/** Levels of the tree that hold something after so many segments, the lowest first. */
-const fullLevels = (segments: number): number[] =>
-  Array.from({ length: treeDepth(segments) }, (_, level) => level).filter(
-    (level) => Math.floor(segments / 2 ** level) % 2 === 1,
-  );
-
-const eachPoint = (statement: string): string =>
-  `GF_LANES\nfor (long i = 0; i < q - p; i++) { ${statement} }\n`;
-
-/** What surrounds the points of one reduction for many outer points at once. */
-function acrossFold(
-  stage: StageForm,
-  s: number,
-  of: Reduction,
-  k: number,
-  n: number,
-): { begin: string; beginSegment: string; each: string; endSegment: string; end: string } {
-  const [type, r, w] = [cType(of.dtype), `r${s}_${k}`, `w${s}_${k}`];
-  const nothing = { begin: "", beginSegment: "", each: "", endSegment: "", end: "" };
-  if (isArg(of.op)) {
-    const from = valueType(stage, of);
-    const [best, place] = [`b${s}_${k}`, `p${s}_${k}`];
-    return {
-      ...nothing,
-      begin: `${cType(from)} ${best}[${pointsAtOnce}]; int32_t ${place}[${pointsAtOnce}];\n`,
-      each: `if (at == 0) {
-${eachPoint(`${best}[i] = ${w}[i]; ${place}[i] = 0;`)}} else {
-${eachPoint(`const _Bool beyond = ${isBeyond(of.op, from, `${w}[i]`, `${best}[i]`)}; ${best}[i] = beyond ? ${w}[i] : ${best}[i]; ${place}[i] = beyond ? (int32_t)at : ${place}[i];`)}}\n`,
-      end: eachPoint(`${r}[i] = ${fromPlace(of, `${place}[i]`)};`),
-    };
-  }
-  const op = of.op;
-  const step = (a: string, b: string): string => combine(op, of.dtype, a, b);
-  if (!isOrdered(of)) {
-    return {
-      ...nothing,
-      begin: eachPoint(`${r}[i] = ${identity(of)};`),
-      each: eachPoint(`${r}[i] = ${step(`${r}[i]`, `${w}[i]`)};`),
-    };
-  }
-  const segments = Math.ceil(n / segmentLength);
-  const [acc, t] = [`c${s}_${k}`, `t${s}_${k}`];
-  const halves = Array.from({ length: Math.log2(accumulators) }, (_, i) => accumulators >> (i + 1));
-  const folded = halves
-    .map(
-      (half) =>
-        `for (long l = 0; l < ${half}; l++) {\n${eachPoint(`${acc}[l][i] = ${step(`${acc}[l][i]`, `${acc}[l + ${half}][i]`)};`)}}\n`,
-    )
-    .join("");
-  const isTree = segments > 1;
-  return {
-    begin: `${type} ${acc}[${accumulators}][${pointsAtOnce}];
-${isTree ? `${type} ${t}[${treeDepth(segments)}][${pointsAtOnce}];\n` : ""}`,
-    beginSegment: `for (long l = 0; l < ${accumulators}; l++) {\n${eachPoint(`${acc}[l][i] = ${identity(of)};`)}}\n`,
-    each: eachPoint(
-      `${acc}[at & ${accumulators - 1}][i] = ${step(`${acc}[at & ${accumulators - 1}][i]`, `${w}[i]`)};`,
-    ),
-    endSegment: isTree
-      ? `${folded}{ long level = 0;
-for (long before = s / ${segmentLength}; before & 1; before >>= 1, level++) {
-${eachPoint(`${acc}[0][i] = ${step(`${t}[level][i]`, `${acc}[0][i]`)};`)}}
-${eachPoint(`${t}[level][i] = ${acc}[0][i];`)}}\n`
-      : `${folded}${eachPoint(`${r}[i] = ${acc}[0][i];`)}`,
-    end: isTree
-      ? fullLevels(segments)
-          .map((level, i) =>
-            eachPoint(
-              i === 0
-                ? `${r}[i] = ${t}[${level}][i];`
-                : `${r}[i] = ${step(`${t}[${level}][i]`, `${r}[i]`)};`,
-            ),
-          )
-          .join("")
-      : "",
-  };
-}
