@@ -100,8 +100,8 @@ class Merger {
 }
 
 function meet(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
-  const [few, many] = a.size < b.size ? [a, b] : [b, a];
-  for (const each of few) if (many.has(each)) return true;
+  if (b.size < a.size) return meet(b, a);
+  for (const each of a) if (b.has(each)) return true;
   return false;
 }
 

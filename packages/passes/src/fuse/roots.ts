@@ -51,11 +51,11 @@ class Decision implements Roots {
   readonly #table: Table;
   readonly #readings: Readings;
   /** Scalar operations of each node. */
-  readonly #operations: Float64Array;
+  readonly #operations: Int32Array;
   /** The same as `roots`, by number. */
   readonly #isRoot: Uint8Array;
   /** Scalar operations to compute one element, all producers inlined. */
-  readonly #costs: Float64Array;
+  readonly #costs: Int32Array;
   /** Contains a reduction: such values are hoisted per row and never worth a kernel of their own. */
   readonly #reduces: Uint8Array;
   /** Elements of a reader per element of the value, at most. */
@@ -71,12 +71,12 @@ class Decision implements Roots {
     const { values, operands } = numbers;
     this.numbers = numbers;
     const count = values.length;
-    this.#operations = new Float64Array(numbers.nodes.length);
+    this.#operations = new Int32Array(numbers.nodes.length);
     for (let i = 0; i < numbers.nodes.length; i += 1) {
       this.#operations[i] = operationsOf((numbers.nodes[i] as Node).op);
     }
     this.#isRoot = new Uint8Array(count);
-    this.#costs = new Float64Array(count);
+    this.#costs = new Int32Array(count);
     this.#reduces = new Uint8Array(count);
     this.#repeats = new Float64Array(count);
     this.#sinks = new Int32Array(count * mostSinks).fill(-1);
@@ -268,7 +268,7 @@ class Decision implements Roots {
   /** Adds a root wherever operations that weigh `longestChain` follow each other without one. */
   cutLongChains(): void {
     const { nodes, kinds, operands, starts, results, values } = this.numbers;
-    const weights = new Float64Array(values.length);
+    const weights = new Int32Array(values.length);
     for (let at = 0; at < nodes.length; at += 1) {
       const number = results[at] as number;
       const kind = kinds[at];
