@@ -22,7 +22,6 @@ saved plan            in Node: load, prepare and first run; median of later runs
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import re
@@ -38,125 +37,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
-Case = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-# ── The cases ───────────────────────────────────────────────────────────────────────────────
-
-
-def sort(shape: tuple[int, int], operands: int) -> Callable[[], Case]:
-    def make() -> Case:
-        import jax.numpy as jnp
-        import numpy as np
-        from tallax import tax
-
-        rng = np.random.default_rng(0)
-        words = [rng.integers(0, 2**32, shape, np.uint32) for _ in range(operands)]
-        arrays = [jnp.asarray(word.view(np.float32)) for word in words]
-
-        def run(*arrays: Any) -> Any:
-            given = arrays[0] if operands == 1 else list(arrays)
-            return tax.sort(given, num_keys=1, interpret=True)
-
-        return run, tuple(arrays)
-
-    return make
-
-
-def elementwise(points: int, *, tpu: bool) -> Callable[[], Case]:
-    def make() -> Case:
-        import jax
-        import jax.numpy as jnp
-        from jax.experimental import pallas as pl
-        from jax.experimental.pallas import tpu as pltpu
-
-        def kernel(x_ref: Any, y_ref: Any, o_ref: Any) -> None:
-            o_ref[...] = jnp.sin((x_ref[...] + y_ref[...]) * 2)
-
-        spec = pl.BlockSpec((1,), lambda i: (i,))
-
-        def run(x: Any, y: Any) -> Any:
-            return pl.pallas_call(
-                kernel,
-                out_shape=jax.ShapeDtypeStruct((points,), jnp.float32),
-                grid=(points,),
-                in_specs=[spec, spec],
-                out_specs=spec,
-                interpret=pltpu.InterpretParams() if tpu else True,
-            )(x, y)
-
-        x = jnp.arange(points, dtype=jnp.float32) / points
-        return run, (x, x + 1)
-
-    return make
-
-
-def identity(points: int) -> Callable[[], Case]:
-    """What the door itself costs: the same arrays, copied."""
-
-    def make() -> Case:
-        import jax.numpy as jnp
-        from jax.experimental import pallas as pl
-
-        def kernel(x_ref: Any, y_ref: Any, o_ref: Any) -> None:
-            o_ref[...] = x_ref[...]
-
-        def run(x: Any, y: Any) -> Any:
-            return pl.pallas_call(kernel, out_shape=x, interpret=True)(x, y)
-
-        x = jnp.arange(points, dtype=jnp.float32)
-        return run, (x, x + 1)
-
-    return make
-
-
-def flash_attention(length: int) -> Callable[[], Case]:
-    def make() -> Case:
-        sys.path.insert(0, str(HERE.parent / "tests"))
-        import jax.numpy as jnp
-        import numpy as np
-        from kernels import attention
-
-        rng = np.random.default_rng(0)
-        return attention, tuple(
-            jnp.asarray(rng.standard_normal((length, 64)), jnp.float32) for _ in range(3)
-        )
-
-    return make
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """A case.
-
-    Attributes:
-      hopeless: JAX does not end in a time that a benchmark has; what is known of it.
-      late: how long it takes, as an order: what takes longest comes last, and may be left out.
-    """
-
-    make: Callable[[], Case]
-    hopeless: str | None = None
-    late: int = 0
-
-
-CASES: dict[str, Work] = {
-    "sort (8, 128)": Work(sort((8, 128), 1), late=1),
-    "sort (8, 128), two operands": Work(sort((8, 128), 2), "556 s with JAX 0.8.0", late=2),
-    "sort (16, 256)": Work(sort((16, 256), 1), late=3),
-    "sort (8, 8192)": Work(sort((8, 8192), 1), "210 s with JAX 0.8.0", late=2),
-    "sort (16, 131072)": Work(sort((16, 131072), 1), "more equations than (8, 8192) has", late=2),
-    "grid of 512": Work(elementwise(512, tpu=False)),
-    "grid of 512, TPU": Work(elementwise(512, tpu=True)),
-    "grid of 16,384": Work(elementwise(16_384, tpu=False)),
-    "grid of 16,384, TPU": Work(elementwise(16_384, tpu=True), "80 s, from 10 s for 2,048"),
-    "grid of 2,097,152": Work(
-        elementwise(2_097_152, tpu=False), "36 min, as it grows by the square"
-    ),
-    "grid of 2,097,152, TPU": Work(elementwise(2_097_152, tpu=True), "3 h, from 10 s for 2,048"),
-    "identity of 2,097,152": Work(identity(2_097_152)),
-    "flash attention 512 × 64": Work(flash_attention(512)),
-}
-
+from cases import CASES  # noqa: E402
+from tables import ms, table_of  # noqa: E402
 
 # ── One measurement, in a process of its own ────────────────────────────────────────────────
 
@@ -206,8 +88,8 @@ def _by_gridfuse(
     row["first_run_ms"] = sum(call.run_ms for call in calls)
     row["origin"] = calls[0].origin
     for call in calls:
-        for part, ms in call.parts.items():
-            row[f"{part}_ms"] = row.get(f"{part}_ms", 0) + ms
+        for part, took in call.parts.items():
+            row[f"{part}_ms"] = row.get(f"{part}_ms", 0) + took
     if export_to is None:
         return row
     row["warm_ms"] = _median(lambda: jax.block_until_ready(run(*args)))
@@ -289,7 +171,7 @@ def main() -> int:
     ]
     with tempfile.TemporaryDirectory() as scratch:
         rows = Run(options, Path(scratch)).rows(names)
-    table = _table(rows)
+    table = table_of(rows)
     print(table)
     if options.into is not None:
         page = options.into.read_text(encoding="utf-8")
@@ -332,7 +214,7 @@ class Run:
 
     def _add(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        told = [f"{key} {_ms(value)}" for key, value in row.items() if isinstance(value, float)]
+        told = [f"{key} {ms(value)}" for key, value in row.items() if isinstance(value, float)]
         about = row.get("error") or ", ".join(told)
         print(f"{row['case']} by {row['by']}: {about}", file=sys.stderr, flush=True)
         if self._options.json is not None:
@@ -403,65 +285,6 @@ def _plan(program: Path, limit: float) -> dict[str, Any]:
     if script is None:
         return {"error": "start it with `npm run bench -- jax`"}
     return _last_line(["node", "--stack-size=4000", script, str(program)], limit)
-
-
-# Title, who, key.
-Column = tuple[str, str, str]
-SIDES: tuple[Column, ...] = (
-    ("JAX, first call", "jax", "cold_ms"),
-    ("later", "jax", "warm_ms"),
-    ("trace", "gridfuse", "trace_ms"),
-    ("gridfuse, first call", "gridfuse", "ours_ms"),
-    ("of a kept plan", "gridfuse", "disk_ms"),
-    ("later", "gridfuse", "warm_ms"),
-    ("empty callback", "gridfuse", "empty_ms"),
-    ("saved plan, first run", "plan", "cold_ms"),
-    ("later", "plan", "warm_ms"),
-)
-PARTS: tuple[Column, ...] = (
-    ("equations", "gridfuse", "equations"),
-    ("export", "gridfuse", "export_ms"),
-    ("import", "gridfuse", "import_ms"),
-    ("compile", "gridfuse", "compile_ms"),
-    ("prepare", "gridfuse", "prepare_ms"),
-    ("first run", "gridfuse", "first_run_ms"),
-    ("import … prepare in a warm engine", "gridfuse", "again_ms"),
-    ("kept plan: export", "gridfuse", "disk_export_ms"),
-    ("first run", "gridfuse", "disk_run_ms"),
-)
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    """A line for each case, in milliseconds: who takes how long, and what gridfuse's part is made of."""
-    return "\n\n".join([_lines(rows, SIDES), _lines(rows, PARTS)])
-
-
-def _lines(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> str:
-    by = {(row["case"], row["by"]): row for row in rows}
-    lines = [
-        f"| ms | {' | '.join(title for title, _, _ in columns)} |",
-        "| --- " + "| ---: " * len(columns) + "|",
-    ]
-    told = {row["case"] for row in rows}
-    for case in [name for name in CASES if name in told]:
-        cells = []
-        for _, who, key in columns:
-            row = by.get((case, who), {})
-            if "error" in row:
-                cells.append(row["error"] if key in ("cold_ms", "ours_ms") else "")
-            else:
-                cells.append(_ms(row.get(key)))
-        lines.append(f"| {case} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _ms(value: float | None) -> str:
-    if value is None:
-        return ""
-    digits = 0 if value >= 100 or isinstance(value, int) else 1 if value >= 10 else 2
-    if value < 0.1:
-        digits = 3
-    return f"{value:,.{digits}f}"
 
 
 if __name__ == "__main__":
