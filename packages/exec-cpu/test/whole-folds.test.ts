@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { DType, Plan, ReduceOp, StorageArray } from "@gridfuse/plan";
 import { axis, constant } from "@gridfuse/plan/index-expr";
 import { expect, test } from "vitest";
-import { cpuSync } from "../src/index.ts";
+import { cpu, cpuSync } from "../src/index.ts";
 import { compareBackends, randomWords, sampleArray } from "./compare.ts";
 import { PlanBuilder, stage, write, zeroBits } from "./plan-builder.ts";
 
@@ -44,6 +44,11 @@ const numbers = (length: number): Float32Array => {
   return Float32Array.from({ length }, () => (next() | 0) / 2 ** 31);
 };
 
+const digestOf = (results: Record<string, StorageArray>): readonly string[] =>
+  Object.values(results).map((array) =>
+    createHash("sha256").update(new Uint8Array(array.buffer)).digest("hex"),
+  );
+
 const cases = [
   ["float32", 131_072, ["add", "add"]],
   ["float32", 131_073, ["add", "max"]],
@@ -71,10 +76,6 @@ test("two threads share them", async () => {
   const x = numbers(500_000);
   using one = cpuSync({ backend: "wasm" }).prepareSync(plan);
   using two = cpuSync({ backend: "wasm", threads: 2 }).prepareSync(plan);
-  const digestOf = (results: Record<string, StorageArray>): readonly string[] =>
-    Object.values(results).map((array) =>
-      createHash("sha256").update(new Uint8Array(array.buffer)).digest("hex"),
-    );
   const expected = digestOf(one.runSync({ x }));
   for (let run = 0; run < 10; run++) {
     expect(digestOf(two.runSync({ x }))).toEqual(expected);
@@ -82,3 +83,15 @@ test("two threads share them", async () => {
   }
   expect(two.report().steps[0]?.how).toContain("shared");
 });
+
+test("the native backend shares them, too", async () => {
+  const executor = await cpu({ backend: "native", threads: 2 }).catch(() => undefined);
+  // No C compiler.
+  if (executor === undefined) return;
+  const plan = folded("float32", 400_001, ["add", "max"]);
+  const x = numbers(400_001);
+  using native = await executor.prepare(plan);
+  using wasm = cpuSync({ backend: "wasm" }).prepareSync(plan);
+  expect(native.report().steps[0]?.how).toContain("in parts");
+  expect(digestOf(native.runSync({ x }))).toEqual(digestOf(wasm.runSync({ x })));
+}, 120_000);

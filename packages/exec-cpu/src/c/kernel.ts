@@ -10,7 +10,6 @@ import { isOrdered, type KernelStep, type Reduction, segmentLength } from "@grid
 import type { ScalarNode } from "@gridfuse/plan/scalar";
 import { type Contractions, contractionsOf } from "../codegen/contract.ts";
 import {
-  formOf,
   indicesOf,
   type KernelForm,
   type LoopAxis,
@@ -49,11 +48,7 @@ export interface KernelOptions {
   readonly isFast: boolean;
 }
 
-export function kernelSource(name: string, step: KernelStep, options: KernelOptions): StepSource {
-  return new KernelWriter(step, options).source(name);
-}
-
-class KernelWriter {
+export class KernelWriter {
   readonly #form: KernelForm;
   readonly #lanes: LaneLoops;
   readonly #isInPlace: boolean;
@@ -64,8 +59,8 @@ class KernelWriter {
   /** Bytes of the rows that one stage leaves for later ones. */
   readonly #rows: readonly number[];
 
-  constructor(step: KernelStep, given: KernelOptions) {
-    const plain = formOf(step);
+  /** @param step what the form is of, or a part of */
+  constructor(plain: KernelForm, step: KernelStep, given: KernelOptions) {
     this.#folds =
       plain.stages.length > 1 ||
       plain.stages.some(({ inner }) => inner.length > 0) ||

@@ -6,6 +6,7 @@ import {
   type BranchStep,
   type DType,
   itemSize,
+  type KernelStep,
   type Plan,
   type PrintStep,
   type Step,
@@ -15,7 +16,8 @@ import { compilePlan, pagesOf } from "../codegen/driver.ts";
 import { layoutOf, type MemoryLayout } from "../layout.ts";
 import { type DotSource, dotScratch, dotSource } from "./dot.ts";
 import { Library } from "./folds.ts";
-import { type KernelOptions, kernelSource, type StepSource } from "./kernel.ts";
+import type { KernelOptions, StepSource } from "./kernel.ts";
+import { kernelScratch, kernelSource } from "./kernel-parts.ts";
 import { nodeText } from "./node-c.ts";
 import { prelude } from "./prelude.ts";
 import type { Memory } from "./program.ts";
@@ -147,7 +149,7 @@ ${nodeText(this.#threads)}`,
     switch (step.kind) {
       case "kernel":
         if (step.axes.includes(0)) return "";
-        return this.#call(step, name, kernelSource(name, step, this.#options));
+        return this.#kernel(step, name);
       case "dot":
         return this.#dot(step, dotSource(name, step, this.#options, this.#scratch));
       case "sort":
@@ -176,6 +178,13 @@ ${nodeText(this.#threads)}`,
       default:
         return step satisfies never;
     }
+  }
+
+  #kernel(step: KernelStep, name: string): string {
+    const { scratch } = this.#layout;
+    return kernelSource(name, step, this.#options, scratch)
+      .map((source, i, all) => this.#call(step, all.length > 1 ? `${name}_${i}` : name, source))
+      .join("");
   }
 
   #call(step: Step, name: string, { text, extent, work, how }: StepSource): string {
@@ -242,6 +251,8 @@ function scratchOf(step: Step, threads: number): number {
       return sortScratch(step) * threads;
     case "topk":
       return topKScratch(step) * threads;
+    case "kernel":
+      return kernelScratch(step);
     default:
       return 0;
   }
