@@ -10,8 +10,9 @@ import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { FourRows, lanes } from "./four-rows.ts";
 import { emitPadding, Network, networkBytes, vectorBytes } from "./network.ts";
+import { radixScratch } from "./radix-form.ts";
 import { emitFloatKeys } from "./sort-places.ts";
-import { emitRadixSort, radixScratch } from "./sort-radix.ts";
+import { emitRadixSort } from "./sort-radix.ts";
 import { dtypeOf, emitResults, emitRow, isWord, type RowSort, rowsBytes } from "./sort-rows.ts";
 import { largestKey, wordOrder } from "./sort-words.ts";
 

@@ -7,97 +7,30 @@
  * until the digits that are still to come and the place fit into 32 bits together; the last pass writes places
  * alone, into the result itself where it can.
  */
-import { type DType, itemSize } from "@gridfuse/plan";
+import { itemSize } from "@gridfuse/plan";
 import type { Code } from "../wasm/code.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
-import { OrderWords, wordCount } from "./order-words.ts";
-import { emitRepair } from "./sort-repair.ts";
+import { OrderWords } from "./order-words.ts";
+import { Entries } from "./radix-entries.ts";
 import {
-  dtypeOf,
-  emitResults,
-  emitRow,
-  isWord,
-  pushElementAt,
-  type RowSort,
-  rowsBytes,
-} from "./sort-rows.ts";
-
-const wideDigitLimit = 1024;
-const vectorBytes = 16;
-/** Entries to a round of a loop. */
-const unroll = 4;
-
-interface Pass {
-  readonly shift: number;
-  readonly bits: number;
-  /** Bytes from the first histogram. */
-  readonly at: number;
-}
-
-function passesOf(extent: number): readonly Pass[] {
-  const widths = extent < wideDigitLimit ? [8, 8, 8, 8] : [11, 11, 10];
-  const passes: Pass[] = [];
-  let [shift, at] = [0, 0];
-  for (const bits of widths) {
-    passes.push({ shift, bits, at });
-    shift += bits;
-    at += 4 * 2 ** bits;
-  }
-  return passes;
-}
-
-const histogramBytes = ({ bits }: Pass): number => 4 * 2 ** bits;
-const allHistogramBytes = (passes: readonly Pass[]): number =>
-  passes.reduce((total, pass) => total + histogramBytes(pass), 0);
-
-/**
- * What an entry is: a word; a word above a place, of 64 bits; digits that are still to come above a place, of 32 bits;
- * a place.
- */
-type Entry = "word" | "pair" | "packed" | "place";
-const entryBytes = (entry: Entry): number => (entry === "pair" ? 8 : 4);
-
-/** Whether words are all there is to sort. */
-const isAlone = (sort: RowSort): boolean =>
-  !sort.descending &&
-  sort.operands.length === 1 &&
-  isWord(dtypeOf(sort, 0)) &&
-  sort.sinks.every((sink) => sink.kind === "operand");
-
-const placeBitsOf = ({ extent }: RowSort): number => Math.ceil(Math.log2(extent));
-
-/** What each pass writes. */
-function entriesOf(sort: RowSort, passes: readonly Pass[]): readonly Entry[] {
-  return passes.map(({ shift, bits }, i): Entry => {
-    if (isAlone(sort)) return "word";
-    if (i === passes.length - 1) return "place";
-    return placeBitsOf(sort) <= shift + bits ? "packed" : "pair";
-  });
-}
-
-const rowBytes = ({ extent }: RowSort, bytes: number): number =>
-  Math.ceil((extent * bytes) / vectorBytes) * vectorBytes;
-
-/** Bytes of each of the two rows of entries. */
-function entryRowBytes(sort: RowSort): number {
-  const widest = Math.max(...entriesOf(sort, passesOf(sort.extent)).map(entryBytes));
-  return rowBytes(sort, widest);
-}
-
-export const fitsRadix = (sort: RowSort): boolean =>
-  sort.keys === 1 && wordCount(dtypeOf(sort, 0)) === 1 && sort.extent >= 2 * unroll;
-
-export const radixScratch = (sort: RowSort): number =>
-  2 * entryRowBytes(sort) + allHistogramBytes(passesOf(sort.extent)) + resultBytes(sort);
-
-/** Where places are the only result, and lie together, they are written there at once. */
-const isDirect = ({ sinks, inner, extent, taken }: RowSort): boolean =>
-  sinks.length === 1 && sinks[0]?.kind === "places" && inner === 1 && taken === extent;
-
-function resultBytes(sort: RowSort): number {
-  if (isAlone(sort) || isDirect(sort)) return 0;
-  return rowBytes(sort, 4) + rowsBytes(sort);
-}
+  allHistogramBytes,
+  type Entry,
+  entriesOf,
+  entryBytes,
+  entryRowBytes,
+  histogramBytes,
+  isAlone,
+  isDirect,
+  type Pass,
+  passesOf,
+  placeBitsOf,
+  rowBytes,
+  unroll,
+  vectorBytes,
+} from "./radix-form.ts";
+import { emitRepair } from "./sort-repair.ts";
+import { dtypeOf, emitResults, emitRow, isWord, pushElementAt, type RowSort } from "./sort-rows.ts";
+import { emitElements, WordVectors } from "./word-vectors.ts";
 
 /** A function `(first element, first element of the results)` that sorts a row; scratch memory from `scratch`. */
 export const emitRadixSort = (module: ModuleBuilder, scratch: number, sort: RowSort): number =>
@@ -107,7 +40,9 @@ class RadixEmitter {
   readonly #sort: RowSort;
   readonly #fn: FunctionBuilder;
   readonly #passes: readonly Pass[];
-  readonly #entries: readonly Entry[];
+  /** What each pass writes. */
+  readonly #written: readonly Entry[];
+  readonly #entries: Entries;
   readonly #placeBits: number;
   /** Digits that are gone once entries are packed. */
   readonly #dropped: number;
@@ -125,9 +60,7 @@ class RadixEmitter {
   readonly #first: number;
   readonly #entry: number;
   readonly #end: number;
-  readonly #place: number;
   readonly #word: number;
-  readonly #pair: number;
   readonly #digit: number;
   readonly #target: number;
   readonly #special: number;
@@ -135,9 +68,9 @@ class RadixEmitter {
   constructor(module: ModuleBuilder, scratch: number, sort: RowSort) {
     this.#sort = sort;
     this.#passes = passesOf(sort.extent);
-    this.#entries = entriesOf(sort, this.#passes);
+    this.#written = entriesOf(sort, this.#passes);
     this.#placeBits = placeBitsOf(sort);
-    const packing = this.#passes[this.#entries.indexOf("packed")];
+    const packing = this.#passes[this.#written.indexOf("packed")];
     this.#dropped = packing === undefined ? 0 : packing.shift + packing.bits;
     this.#repair =
       isAlone(sort) && dtypeOf(sort, 0) === "float32"
@@ -149,9 +82,10 @@ class RadixEmitter {
     this.#places = this.#histograms + allHistogramBytes(this.#passes);
     const local = (): number => this.#fn.local("i32");
     [this.#from, this.#to, this.#out, this.#moved] = [local(), local(), local(), local()];
-    [this.#first, this.#entry, this.#end, this.#place] = [local(), local(), local(), local()];
-    [this.#word, this.#digit, this.#target] = [local(), local(), local()];
-    this.#pair = this.#fn.local("i64");
+    [this.#first, this.#end, this.#digit, this.#target] = [local(), local(), local(), local()];
+    this.#entries = new Entries(this.#fn, this.#placeBits, this.#dropped);
+    this.#entry = this.#entries.entry;
+    this.#word = this.#entries.word;
     this.#special = this.#fn.local("v128");
     this.#code.i32(scratch).set(this.#from);
     this.#code.i32(scratch + row).set(this.#to);
@@ -282,7 +216,7 @@ class RadixEmitter {
   #pass(number: number): void {
     const code = this.#code;
     const pass = this.#passes[number] as Pass;
-    const [before, after] = [this.#entries[number - 1], this.#entries[number] as Entry];
+    const [before, after] = [this.#written[number - 1], this.#written[number] as Entry];
     const base = this.#histograms + pass.at;
     code.block();
     code.get(this.#first).set(this.#word);
@@ -312,9 +246,9 @@ class RadixEmitter {
     const write = (source: Entry, target: number): void => {
       code.get(target).set(this.#target);
       this.#sweep(source, (i) => {
-        this.#read1(source, i);
+        this.#entries.read(source, i);
         code.get(this.#target);
-        this.#pushEntry(source, after, i);
+        this.#entries.push(source, after, i);
         code.memory("i32.store", 4 * i);
         if (i === unroll - 1) {
           code
@@ -380,12 +314,12 @@ class RadixEmitter {
     const packed = source === "packed";
     const shift = packed ? pass.shift - this.#dropped + this.#placeBits : pass.shift;
     this.#sweep(source, (i) => {
-      this.#read1(source, i);
+      this.#entries.read(source, i);
       this.#pushDigit(pass, shift);
       code.tee(this.#digit).get(this.#digit).memory("i32.load", base).tee(this.#target);
       code.i32(entryBytes(target)).op("i32.add").memory("i32.store", base);
       code.get(this.#target);
-      this.#pushEntry(source, target, i);
+      this.#entries.push(source, target, i);
       code.memory(target === "pair" ? "i64.store" : "i32.store", 0);
     });
   }
@@ -396,14 +330,15 @@ class RadixEmitter {
     const { extent } = this.#sort;
     const bytes = entryBytes(source);
     const inRounds = extent - (extent % unroll);
-    code.i32(0).set(this.#place).get(this.#from).tee(this.#entry);
+    const { place } = this.#entries;
+    code.i32(0).set(place).get(this.#from).tee(this.#entry);
     code
       .i32(inRounds * bytes)
       .op("i32.add")
       .set(this.#end);
     code.loop();
     for (let i = 0; i < unroll; i++) body(i);
-    code.get(this.#place).i32(unroll).op("i32.add").set(this.#place);
+    code.get(place).i32(unroll).op("i32.add").set(place);
     code
       .get(this.#entry)
       .i32(unroll * bytes)
@@ -411,50 +346,6 @@ class RadixEmitter {
       .tee(this.#entry);
     code.get(this.#end).op("i32.lt_u").brIf(0).end();
     for (let i = 0; i < extent - inRounds; i++) body(i);
-  }
-
-  /** An entry into `#word` (what has the digits) and, where it is one, `#pair`. */
-  #read1(source: Entry, i: number): void {
-    const code = this.#code.get(this.#entry);
-    if (source !== "pair") {
-      code.memory("i32.load", 4 * i).set(this.#word);
-      return;
-    }
-    code.memory("i64.load", 8 * i).tee(this.#pair);
-    code.i64(32n).op("i64.shr_u").op("i32.wrap_i64").set(this.#word);
-  }
-
-  /** Pushes what was read in another form. */
-  #pushEntry(source: Entry, target: Entry, i: number): void {
-    const code = this.#code;
-    if (source === target) {
-      code.get(source === "pair" ? this.#pair : this.#word);
-      return;
-    }
-    if (target === "pair") {
-      code.get(this.#word).op("i64.extend_i32_u").i64(32n).op("i64.shl");
-      this.#pushPlace(source, i);
-      code.op("i64.extend_i32_u").op("i64.or");
-      return;
-    }
-    this.#pushPlace(source, i);
-    if (target !== "packed") return;
-    code.get(this.#word).i32(this.#dropped).op("i32.shr_u");
-    code.i32(this.#placeBits).op("i32.shl").op("i32.or");
-  }
-
-  #pushPlace(source: Entry, i: number): void {
-    const code = this.#code;
-    if (source === "pair") code.get(this.#pair).op("i32.wrap_i64");
-    else if (source === "packed") {
-      code
-        .get(this.#word)
-        .i32(2 ** this.#placeBits - 1)
-        .op("i32.and");
-    } else {
-      code.get(this.#place);
-      if (i > 0) code.i32(i).op("i32.add");
-    }
   }
 
   // ── Results ───────────────────────────────────────────────────────────────────────────────
@@ -503,7 +394,13 @@ class RadixEmitter {
     } else {
       code.get(this.#from).set(this.#target);
     }
-    this.#convertWords();
+    emitElements(this.#fn, dtypeOf(this.#sort, 0), extent, {
+      from: this.#from,
+      target: this.#target,
+      entry: this.#entry,
+      end: this.#end,
+      word: this.#word,
+    });
     if (this.#repair !== undefined) {
       pushSpecial().if();
       pushElementAt(code, { ...this.#sort, inner: 1 }, 4, () => code.i32(0));
@@ -524,84 +421,5 @@ class RadixEmitter {
     }
     if (direct) return;
     for (const each of sinks) emitRow(this.#fn, this.#sort, each, () => code.get(this.#from));
-  }
-
-  /** The words at `#from` as elements at `#target`. */
-  #convertWords(): void {
-    const code = this.#code;
-    const { extent } = this.#sort;
-    const dtype = dtypeOf(this.#sort, 0);
-    const inQuads = extent - (extent % unroll);
-    const words = this.#fn.local("v128");
-    const sign = this.#fn.local("v128");
-    code.i32(-0x80000000).op("i32x4.splat").set(sign);
-    code
-      .get(this.#from)
-      .tee(this.#entry)
-      .i32(4 * inQuads)
-      .op("i32.add")
-      .set(this.#end);
-    code.loop();
-    code.get(this.#target).get(this.#entry).memory("v128.load", 0);
-    if (dtype === "int32") code.get(sign).op("v128.xor");
-    if (dtype === "float32") {
-      code.tee(words).get(words).op("v128.not").i32(31).op("i32x4.shr_s");
-      code.get(sign).op("v128.or").op("v128.xor");
-    }
-    code.memory("v128.store", 0);
-    code.get(this.#target).i32(vectorBytes).op("i32.add").set(this.#target);
-    code.get(this.#entry).i32(vectorBytes).op("i32.add").tee(this.#entry);
-    code.get(this.#end).op("i32.lt_u").brIf(0).end();
-    for (let i = 0; i < extent - inQuads; i++) {
-      code
-        .get(this.#target)
-        .get(this.#entry)
-        .memory("i32.load", 4 * i);
-      if (dtype === "int32") code.i32(-0x80000000).op("i32.xor");
-      if (dtype === "float32") {
-        code.tee(this.#word).get(this.#word).i32(-1).op("i32.xor").i32(31).op("i32.shr_s");
-        code.i32(-0x80000000).op("i32.or").op("i32.xor");
-      }
-      code.memory("i32.store", 4 * i);
-    }
-  }
-}
-
-/** Four elements as the words of `OrderWords`. */
-class WordVectors {
-  readonly #fn: FunctionBuilder;
-  readonly #descending: boolean;
-  readonly #bits: number;
-  readonly #nan: number;
-  readonly #zero: number;
-  readonly #sign: number;
-
-  constructor(fn: FunctionBuilder, descending: boolean) {
-    this.#fn = fn;
-    this.#descending = descending;
-    const vector = (): number => fn.local("v128");
-    [this.#bits, this.#nan, this.#zero, this.#sign] = [vector(), vector(), vector(), vector()];
-  }
-
-  /** Before the loop. */
-  prepare(): void {
-    this.#fn.code.i32(-0x80000000).op("i32x4.splat").set(this.#sign);
-  }
-
-  /** Replaces elements on the stack; notes −0 and NaN in `special`. */
-  convert(dtype: DType, special: number | undefined): void {
-    const { code } = this.#fn;
-    if (dtype === "int32") code.get(this.#sign).op("v128.xor");
-    if (dtype === "float32") {
-      code.tee(this.#bits).get(this.#bits).op("f32x4.ne").set(this.#nan);
-      code.get(this.#bits).get(this.#sign).op("i32x4.eq").set(this.#zero);
-      if (special !== undefined) {
-        code.get(this.#nan).get(this.#zero).op("v128.or").get(special).op("v128.or").set(special);
-      }
-      code.get(this.#bits).get(this.#bits).i32(31).op("i32x4.shr_s");
-      code.get(this.#sign).op("v128.or").op("v128.xor");
-      code.get(this.#zero).op("i32x4.sub").get(this.#nan).op("v128.or");
-    }
-    if (this.#descending) code.op("v128.not");
   }
 }

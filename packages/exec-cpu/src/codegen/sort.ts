@@ -4,10 +4,11 @@
  */
 import type { DType, SortStep, TopKStep } from "@gridfuse/plan";
 import type { ModuleBuilder } from "../wasm/module.ts";
+import { fitsRadix, radixScratch } from "./radix-form.ts";
 import { digitScratch, emitDigitSort } from "./sort-digits.ts";
 import { emitPackedSort, fitsPacked, packedScratch } from "./sort-packed.ts";
 import { emitPlacesSort, fitsPlaces, placesScratch } from "./sort-places.ts";
-import { emitRadixSort, fitsRadix, radixScratch } from "./sort-radix.ts";
+import { emitRadixSort } from "./sort-radix.ts";
 import type { RowSort, Sink } from "./sort-rows.ts";
 import { emitWordSort, fitsWords, wordScratch } from "./sort-words.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
