@@ -13,11 +13,13 @@ import { itemSize } from "@gridfuse/plan/scalar";
 import type { PlanBuilder } from "../fuse/builder.ts";
 import { accessesOf } from "../plan/accesses.ts";
 import { peakBytesOf } from "../plan/place.ts";
-import { type CutContext, type CutStep, cutStep, otherWays } from "./cut.ts";
+import type { CutStep } from "./cut.ts";
 import { areFree, countLeaves, countMentions, forEachLeaf, localsInside } from "./mentions.ts";
+import { TileNotes } from "./notes.ts";
 import { copyParts, relocate } from "./relocate.ts";
 import { chooseTrips, coarser, defaultBudget, gcd, type TileBudget } from "./trips.ts";
-import { fromPart, Known, partLength, type Tiling, Uses, withinPart } from "./uses.ts";
+import { fromPart, partLength, type Tiling, Uses, withinPart } from "./uses.ts";
+import { crossing, type Lengths, Ways } from "./ways.ts";
 
 export interface TileContext {
   readonly plan: PlanBuilder;
@@ -29,9 +31,6 @@ export interface TileContext {
 export function tileSteps(steps: readonly Step[], context: TileContext): readonly Step[] {
   return new Tiler(context, steps).tile(steps, new Map());
 }
-
-/** Elements of buffers that are seen as a tile's part. */
-type Lengths = ReadonlyMap<number, number>;
 
 interface Run {
   readonly given: readonly Step[];
@@ -54,8 +53,6 @@ interface Candidate {
   readonly inOrder: boolean;
 }
 
-const mostNotes = 8;
-
 class Tiler {
   readonly #context: TileContext;
   readonly #budget: TileBudget;
@@ -65,13 +62,14 @@ class Tiler {
   readonly #targets = new Set<number>();
   /** Locals have the size of the innermost tile that they are local to. */
   readonly #settled = new Set<number>();
-  readonly #tilings = new Map<Lengths, Tiling[]>();
-  readonly #cuts = new Map<Tiling, Map<Step, CutStep | string>>();
-  readonly #others = new Map<CutStep | string, readonly CutStep[]>();
+  readonly #ways: Ways;
+  readonly #notes: TileNotes;
 
   constructor(context: TileContext, steps: readonly Step[]) {
     this.#context = context;
     this.#budget = context.budget ?? defaultBudget;
+    this.#ways = new Ways(context, this.#budget.smallElements);
+    this.#notes = new TileNotes(context.notes, this.#budget.bytes, steps);
     this.#mentions = countMentions(steps);
     forEachLeaf(steps, (step) => {
       if (step.kind === "scatter") this.#targets.add(step.write.buffer);
@@ -85,14 +83,9 @@ class Tiler {
     );
   }
 
-  #lengthOf(lengths: Lengths): (buffer: number) => number {
-    const { buffers } = this.#context.plan;
-    return (buffer) => lengths.get(buffer) ?? (buffers[buffer] as PlanBuffer).length;
-  }
-
   #bytesOf(buffer: number, lengths: Lengths): number {
     const { dtype } = this.#context.plan.buffers[buffer] as PlanBuffer;
-    return this.#lengthOf(lengths)(buffer) * itemSize(dtype);
+    return this.#ways.lengthOf(lengths)(buffer) * itemSize(dtype);
   }
 
   #peak(steps: readonly Step[], lengths: Lengths): number {
@@ -122,7 +115,7 @@ class Tiler {
   /** Neighbours whose results have lengths with a common divisor worth having. */
   #stretches(steps: readonly Step[], lengths: Lengths): Stretch[] {
     const found: Stretch[] = [];
-    const lengthOf = this.#lengthOf(lengths);
+    const lengthOf = this.#ways.lengthOf(lengths);
     for (const step of steps) {
       let own = 0;
       for (const buffer of accessesOf(step).writes) {
@@ -193,9 +186,9 @@ class Tiler {
           keep([]);
           found = this.#candidate(step, finest, made, lengths);
         }
-        if (open.length === 0) this.#note(step, reason, peak);
+        if (open.length === 0) this.#note(step, reason, peak, finest, lengths);
       } else if (open.length === 0 && typeof found === "string") {
-        this.#note(step, found, peak);
+        this.#note(step, found, peak, finest, lengths);
       }
       if (typeof found !== "string" && joins()) {
         open.push(found);
@@ -218,8 +211,10 @@ class Tiler {
     const large = steps.filter((step) => this.#addResults(step, new Set(), lengths).size > 0);
     let best = { trips: 1, count: -1 };
     for (const trips of choices) {
-      const tiling = this.#tiling(trips, lengths);
-      const count = large.filter((step) => typeof this.#cut(step, tiling) !== "string").length;
+      const tiling = this.#ways.tiling(trips, lengths);
+      const count = large.filter(
+        (step) => typeof this.#ways.usual(step, tiling) !== "string",
+      ).length;
       if (count > best.count) best = { trips, count };
       if (count === large.length) break;
     }
@@ -229,18 +224,14 @@ class Tiler {
   /** What the step reads across tiles, in the fewest tiles there might be. */
   #readAcross(step: Step, finest: number, lengths: Lengths): ReadonlySet<number> {
     const fewest = [...coarser(finest)].at(-1) as number;
-    const cut = this.#cut(step, this.#tiling(fewest, lengths));
+    const cut = this.#ways.usual(step, this.#ways.tiling(fewest, lengths));
     if (typeof cut === "string") return accessesOf(step).reads;
     return new Set([...cut.uses.byBuffer].flatMap(([buffer, { own }]) => (own ? [] : [buffer])));
   }
 
-  #note({ name }: Step, reason: string, bytes: number): void {
-    const { notes } = this.#context;
-    if (bytes <= this.#budget.bytes) return;
-    const own = notes.filter((note) => note.startsWith("tile: ")).length;
-    if (own >= mostNotes) return;
-    const size = `${(bytes / 1024).toFixed(0)} KiB`;
-    notes.push(`tile: "${name}" divides a chain with ${size} of temporaries: ${reason}`);
+  #note(step: Step, reason: string, bytes: number, trips: number, lengths: Lengths): void {
+    const tiling = this.#ways.tiling(trips, lengths);
+    this.#notes.add(step, reason, bytes, () => this.#ways.usual(step, tiling), tiling);
   }
 
   /** Whether what the step makes has no parts: all tiles may read it, if it is made before them. */
@@ -256,7 +247,7 @@ class Tiler {
 
   /** Adds what the step makes that is large enough to have parts. */
   #addResults(step: Step, made: Set<number>, lengths: Lengths): Set<number> {
-    const lengthOf = this.#lengthOf(lengths);
+    const lengthOf = this.#ways.lengthOf(lengths);
     for (const buffer of accessesOf(step).writes) {
       if (lengthOf(buffer) > this.#budget.smallElements || this.#targets.has(buffer)) {
         made.add(buffer);
@@ -282,7 +273,9 @@ class Tiler {
   ): Candidate | string {
     let reason = "";
     for (const trips of coarser(finest)) {
-      const cut = this.#cutThat(step, this.#tiling(trips, lengths), (cut) => crossing(cut, made));
+      const cut = this.#ways.that(step, this.#ways.tiling(trips, lengths), (cut) =>
+        crossing(cut, made),
+      );
       if (typeof cut !== "string") {
         const { kind } = step;
         const repeated = [...cut.uses.byBuffer.values()].some((use) => use.repeated);
@@ -296,52 +289,11 @@ class Tiler {
     return reason;
   }
 
-  #tiling(trips: number, lengths: Lengths): Tiling {
-    const { next: loop } = this.#context.loops;
-    const known = this.#tilings.get(lengths)?.find((t) => t.loop === loop && t.trips === trips);
-    if (known !== undefined) return known;
-    const lengthOf = this.#lengthOf(lengths);
-    const isPart = (buffer: number): boolean => lengths.has(buffer);
-    const made = { loop, trips, lengthOf, isPart, known: new Known() };
-    this.#tilings.set(lengths, [...(this.#tilings.get(lengths) ?? []), made]);
-    return made;
-  }
-
-  #cutContext(tiling: Tiling): CutContext {
-    const { buffers, laneLoops } = this.#context.plan;
-    return { ...tiling, buffers, laneLoops, small: this.#budget.smallElements };
-  }
-
-  #cut(step: Step, tiling: Tiling): CutStep | string {
-    const cuts = this.#cuts.get(tiling) ?? new Map<Step, CutStep | string>();
-    this.#cuts.set(tiling, cuts);
-    const cut = cuts.get(step) ?? cutStep(step, this.#cutContext(tiling));
-    cuts.set(step, cut);
-    return cut;
-  }
-
-  /** The first way to cut the step that suits; why the usual one does not, where none does. */
-  #cutThat(
-    step: Step,
-    tiling: Tiling,
-    unsuitable: (cut: CutStep) => string | undefined,
-  ): CutStep | string {
-    const usual = this.#cut(step, tiling);
-    const reason = typeof usual === "string" ? usual : unsuitable(usual);
-    if (reason === undefined) return usual;
-    let others = this.#others.get(usual);
-    if (others === undefined || typeof usual === "string") {
-      others = [...otherWays(step, this.#cutContext(tiling))];
-      if (typeof usual !== "string") this.#others.set(usual, others);
-    }
-    return others.find((cut) => unsuitable(cut) === undefined) ?? reason;
-  }
-
   // ── One tile step ─────────────────────────────────────────────────────────────────────────
 
   /** Tiles of steps each of which can be cut; where they do not fit together, several tile steps. */
   #tileRun(steps: readonly Step[], trips: number, lengths: Lengths): readonly Step[] {
-    const tiling = this.#tiling(trips, lengths);
+    const tiling = this.#ways.tiling(trips, lengths);
     const result: Step[] = [];
     let rest = steps;
     while (rest.length > 0) {
@@ -359,7 +311,7 @@ class Tiler {
     const cuts: CutStep[] = [];
     const uses = new Uses();
     for (const step of steps) {
-      const cut = this.#cutThat(step, tiling, (way) =>
+      const cut = this.#ways.that(step, tiling, (way) =>
         uses.conflictsWith(way.uses) ? "it does not fit what comes before" : undefined,
       );
       if (typeof cut === "string") break;
@@ -475,17 +427,6 @@ class Tiler {
     const name = plan.name("tile");
     return [{ kind: "tile", name, loop, trips, locals: [...locals].sort((p, q) => p - q), body }];
   }
-}
-
-/** Why the step would wait for what other tiles make, if it would. */
-function crossing({ step, uses }: CutStep, made: ReadonlySet<number>): string | undefined {
-  for (const [buffer, { own }] of uses.byBuffer) {
-    if (own || !made.has(buffer)) continue;
-    return step.kind === "dot" && step.rhs.buffer === buffer
-      ? "its right operand, which the chain makes, is wanted whole by every tile of its rows"
-      : "it reads across tiles what the chain makes";
-  }
-  return undefined;
 }
 
 /** The steps that make `wanted`, with what must run before them; and the others, which may run after them. */
