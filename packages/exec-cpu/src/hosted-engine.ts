@@ -57,12 +57,9 @@ export abstract class HostedEngine implements Engine {
   protected abstract execute(): void;
 
   view(buffer: number): StorageArray {
-    const known = this.#views[buffer];
-    if (known !== undefined) return known;
     const { dtype, length, address } = this.#program.place(buffer);
-    const view = storageArray(dtype, this.memory, address, length);
-    this.#views[buffer] = view;
-    return view;
+    this.#views[buffer] ??= storageArray(dtype, this.memory, address, length);
+    return this.#views[buffer];
   }
 
   /** Both lists are looked at only where they are others than before: an output that is not given is a fresh array of its own list. */
@@ -99,16 +96,13 @@ export abstract class HostedEngine implements Engine {
     for (const line of formatPrint(step, (buffer) => this.view(buffer))) onPrint(line, step);
   }
 
-  protected mostFuel({ fuel }: Pick<WhileStep, "fuel">): number {
-    return Math.min(fuel, this.#options.maxFuel ?? fuel);
-  }
-  protected outOfFuel(loop: Pick<WhileStep, "name" | "fuel">): KernelTimeoutError {
-    const fuel = this.mostFuel(loop);
+  protected outOfFuel({ name, fuel: own }: Pick<WhileStep, "name" | "fuel">): KernelTimeoutError {
+    const fuel = Math.min(own, this.#options.maxFuel ?? own);
     return new KernelTimeoutError(
       "GF5010",
-      `loop "${loop.name}" did not end within ${fuel} iterations`,
+      `loop "${name}" did not end within ${fuel} iterations`,
       {
-        path: loop.name,
+        path: name,
         expected: fuel,
         help: "Its condition never became false: check the loop, or compile it with more fuel.",
       },

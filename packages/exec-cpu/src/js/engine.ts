@@ -26,6 +26,7 @@ export function jsEngine(plan: Plan, options: EngineOptions): Engine {
 class JsEngine extends HostedEngine implements JsContext {
   readonly report: EngineReport;
   readonly #plan: Plan;
+  readonly #mostFuel: number;
   readonly #loops: number[] = [];
 
   constructor(plan: Plan, options: EngineOptions) {
@@ -36,6 +37,7 @@ class JsEngine extends HostedEngine implements JsContext {
       formatPrint: formatPrintLines,
     });
     this.#plan = plan;
+    this.#mostFuel = options.maxFuel ?? Number.POSITIVE_INFINITY;
     this.report = {
       backend: "js",
       notes: [],
@@ -120,7 +122,7 @@ class JsEngine extends HostedEngine implements JsContext {
   }
 
   #while(step: WhileStep): void {
-    const fuel = this.mostFuel(step);
+    const fuel = Math.min(step.fuel, this.#mostFuel);
     for (let round = 0; ; round++) {
       this.#steps(step.condition);
       if (Number(this.view(step.predicate)[0]) === 0) return;
