@@ -33,8 +33,8 @@ export interface Roots {
 export function decideRoots(table: Table, region: Region): Roots {
   const decision = new Decision(table, region);
   decision.store();
-  decision.release();
-  decision.cutLongChains();
+  if (decision.stored.size > 0) decision.release();
+  if (decision.mayChain()) decision.cutLongChains();
   return decision;
 }
 
@@ -49,7 +49,8 @@ class Decision implements Roots {
   readonly stored = new Map<ValueId, Stored>();
   readonly numbers: RegionNumbers;
   readonly #table: Table;
-  readonly #readings: Readings;
+  /** Undefined where every value that is worth a thought has one reader: then there is one way to read it. */
+  readonly #readings: Readings | undefined;
   /** Scalar operations of each node. */
   readonly #operations: Int32Array;
   /** The same as `roots`, by number. */
@@ -91,8 +92,29 @@ class Decision implements Roots {
       this.#isRoot[number] = 1;
     }
     this.#uses = uses;
-    this.#readings = new Readings(table, numbers);
     for (let i = 0; i < numbers.nodes.length; i += 1) this.#summarise(i);
+    this.#readings = this.#hasTurns() ? new Readings(table, numbers) : undefined;
+  }
+
+  /** Whether something that computes, or folds, is wanted more than once: only then can it be through several maps. */
+  #hasTurns(): boolean {
+    const uses = this.#uses;
+    for (let i = 0; i < uses.length; i += 1) {
+      if ((uses[i] as number) < 2) continue;
+      if ((this.#costs[i] as number) > memoryTrip || this.#reduces[i] === 1) return true;
+    }
+    return false;
+  }
+
+  /** Whether all nodes in a row would be a chain too long. */
+  mayChain(): boolean {
+    const { kinds } = this.numbers;
+    let weight = 0;
+    for (let i = 0; i < kinds.length && weight <= longestChain; i += 1) {
+      weight +=
+        kinds[i] === "reduction" ? reductionWeight : Math.max(1, this.#operations[i] as number);
+    }
+    return weight > longestChain;
   }
 
   #addRoot(number: number): void {
@@ -149,7 +171,7 @@ class Decision implements Roots {
         this.#storeWhereItPays(result);
       }
       const isStored = this.#isRoot[result] === 1;
-      this.#readings.passOn(at, isStored);
+      this.#readings?.passOn(at, isStored);
       this.#passOn(at, kind, isStored);
     }
   }
@@ -163,7 +185,7 @@ class Decision implements Roots {
     const readers: Readers = {
       cost: this.#costs[number] as number,
       reduces: this.#reduces[number] === 1,
-      maps: this.#readings.mapsOf(number),
+      maps: this.#readings?.mapsOf(number) ?? 1,
       repeat: Math.max(1, this.#repeats[number] as number),
       severalDomains: this.#severalDomains(number),
     };
