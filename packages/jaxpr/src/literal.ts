@@ -1,5 +1,6 @@
 /** Numbers as the wire spells them. */
-import type { ScalarValue } from "@gridfuse/graph";
+import type { ScalarValue, ValueId } from "@gridfuse/graph";
+import type { Body } from "./body.ts";
 import type { Atom, Literal } from "./format.ts";
 
 /** The number that a literal of the wire stands for. */
@@ -23,3 +24,7 @@ export function literalValue({ lit, d }: Literal): ScalarValue {
 export function staticInt(atom: Atom): number | undefined {
   return typeof atom === "object" && "lit" in atom ? Number(literalValue(atom)) : undefined;
 }
+
+/** Indices are int32 in the graph; wider ones are clamped by whoever reads with them. */
+export const indexValue = (body: Body, atom: Atom): ValueId =>
+  body.e.convert(body.atom(atom), "int32");

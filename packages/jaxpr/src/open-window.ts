@@ -5,9 +5,8 @@
 import type { ValueId } from "@gridfuse/graph";
 import type { Body } from "./body.ts";
 import type { Atom, View } from "./format.ts";
-import { staticInt } from "./literal.ts";
+import { indexValue, staticInt } from "./literal.ts";
 import { uninitialised } from "./memory.ts";
-import { indexValue, readWhole, writeRef } from "./views.ts";
 
 /** The last link of a view as a window whose start may lie anywhere. */
 export interface OpenWindow {
@@ -45,13 +44,13 @@ export function openWindow(body: Body, view: View): OpenWindow | undefined {
   };
 }
 
-/** What the window is cut from, with room for it to overhang. */
-export function padWhole(body: Body, { outer, sizes }: OpenWindow): ValueId {
-  const whole = readWhole(body, outer);
+/** What the window is cut from, the whole of its outer view, with room for it to overhang. */
+export function padWhole(body: Body, { sizes }: OpenWindow, whole: ValueId): ValueId {
   const config = sizes.map((size) => ({ lo: 0, hi: size, interior: 0 }));
   return body.e.emit("pad", [whole, uninitialised(body, body.dtype(whole), [])], { config });
 }
 
+/** What the window shows; where it leaves the ref, what nobody wrote. */
 export function windowOf(
   body: Body,
   { starts, sizes, result }: OpenWindow,
@@ -60,19 +59,19 @@ export function windowOf(
   return body.e.reshape(body.e.emit("dynamic_slice", [padded, ...starts], { sizes }), result);
 }
 
-/** What the window shows; where it leaves the ref, what nobody wrote. */
-export const readOpen = (body: Body, window: OpenWindow): ValueId =>
-  windowOf(body, window, padWhole(body, window));
-
-/** Writes the part of `value` that lies inside; `padded` is what `padWhole` gave. */
-export function writeOpen(body: Body, window: OpenWindow, padded: ValueId, value: ValueId): void {
+/** What the outer view holds with the part of `value` that lies inside; `padded` is what `padWhole` gave. */
+export function withWindow(
+  body: Body,
+  window: OpenWindow,
+  padded: ValueId,
+  value: ValueId,
+): ValueId {
   const update = body.e.reshape(value, window.sizes);
   const whole = body.e.emit("dynamic_update_slice", [padded, update, ...window.starts], {});
   const { shape } = window;
-  const cropped = body.e.emit("slice", [whole], {
+  return body.e.emit("slice", [whole], {
     start: shape.map(() => 0),
     limit: shape,
     strides: shape.map(() => 1),
   });
-  writeRef(body, window.outer, cropped);
 }

@@ -17,8 +17,8 @@ import type { Body } from "./body.ts";
 import { dtypeOf } from "./dtypes.ts";
 import { malformed } from "./errors.ts";
 import type { Atom, IndexEntry, Transform, View } from "./format.ts";
-import { staticInt } from "./literal.ts";
-import { openWindow, padWhole, readOpen, windowOf, writeOpen } from "./open-window.ts";
+import { indexValue, staticInt } from "./literal.ts";
+import { type OpenWindow, openWindow, padWhole, windowOf, withWindow } from "./open-window.ts";
 import { NOTHING } from "./scope.ts";
 
 /** A view of one ref, ready to be read and written. */
@@ -107,10 +107,6 @@ export function indexersOf(
   });
 }
 
-/** Indices are int32 in the graph; wider ones are clamped by whoever reads with them. */
-export const indexValue = (body: Body, atom: Atom): ValueId =>
-  body.e.convert(body.atom(atom), "int32");
-
 /** A number where it is known and inside; else a value, which gets clamped. */
 function sourceOf(
   atom: Atom,
@@ -144,7 +140,17 @@ function withoutRepeats(
   return { view: { ref: view.ref, t: [...view.t.slice(0, -1), { ...last, ix }] }, shape };
 }
 
-export function readWhole(body: Body, view: View): ValueId {
+export const readPadded = (body: Body, window: OpenWindow): ValueId =>
+  padWhole(body, window, readWhole(body, window.outer));
+
+export const readOpen = (body: Body, window: OpenWindow): ValueId =>
+  windowOf(body, window, readPadded(body, window));
+
+export function writeOpen(body: Body, window: OpenWindow, padded: ValueId, value: ValueId): void {
+  writeRef(body, window.outer, withWindow(body, window, padded, value));
+}
+
+function readWhole(body: Body, view: View): ValueId {
   const target = targetOf(body, view);
   if ("place" in target) return readPlace(body, target.place);
   const { which, views } = target.choice;
@@ -160,7 +166,7 @@ export function writeRef(
 ): ValueId | undefined {
   const window = body.importing.writes === "drop" ? openWindow(body, view) : undefined;
   if (window !== undefined) {
-    const padded = padWhole(body, window);
+    const padded = readPadded(body, window);
     const old = wantsOld ? windowOf(body, window, padded) : undefined;
     writeOpen(body, window, padded, value);
     return old;

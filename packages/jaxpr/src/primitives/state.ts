@@ -4,8 +4,8 @@ import type { Body } from "../body.ts";
 import { reportOverhang } from "../bounds.ts";
 import type { Atom, View } from "../format.ts";
 import type { Rule } from "../importing.ts";
-import { openWindow, padWhole, readOpen, windowOf, writeOpen } from "../open-window.ts";
-import { addToRef, readRef, writeRef } from "../views.ts";
+import { openWindow, windowOf } from "../open-window.ts";
+import { addToRef, readOpen, readPadded, readRef, writeOpen, writeRef } from "../views.ts";
 import type { Rules } from "./table.ts";
 
 interface Access {
@@ -41,7 +41,7 @@ const maskedStore: Rule = (body, _, { view, val, mask }: Access, eqn) => {
   const chooses =
     mask === undefined ? undefined : body.e.broadcastTo(body.atom(mask), window.result);
   reportOverhang(body, eqn, window, chooses);
-  const padded = padWhole(body, window);
+  const padded = readPadded(body, window);
   const old = windowOf(body, window, padded);
   const written = mask === undefined ? value : chosen(body, body.atom(mask), old, value, true);
   writeOpen(body, window, padded, written);

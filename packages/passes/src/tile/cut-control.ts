@@ -7,13 +7,13 @@ import { accessesOf } from "../plan/accesses.ts";
 import { cutAxes, mapStage, renumbering } from "./axes.ts";
 import {
   addLoads,
+  type Cut,
   type CutContext,
   type CutStep,
-  cutStep,
   isCut,
   repeated,
   type Uncut,
-} from "./cut.ts";
+} from "./cut-step.ts";
 import { Uses } from "./uses.ts";
 import { workOfAll } from "./work.ts";
 
@@ -25,10 +25,10 @@ interface CutSteps {
 /** What all tiles together do more than once may be so much of what they do at all. */
 const mostRepeated = 1 / 8;
 
-function cutAll(steps: readonly Step[], context: CutContext): CutSteps | Uncut {
+function cutAll(steps: readonly Step[], context: CutContext, cutStep: Cut): CutSteps | Uncut {
   const again = new Set<Step>();
   for (;;) {
-    const cut = cutEach(steps, context, again);
+    const cut = cutEach(steps, context, again, cutStep);
     if (typeof cut === "string") return cut;
     const shared = cut.uses.conflict();
     if (shared === undefined) return cut;
@@ -46,6 +46,7 @@ function cutEach(
   steps: readonly Step[],
   context: CutContext,
   again: ReadonlySet<Step>,
+  cutStep: Cut,
 ): CutSteps | Uncut {
   const uses = new Uses();
   const done: Step[] = [];
@@ -60,19 +61,19 @@ function cutEach(
   return { steps: done, uses };
 }
 
-export function cutLoop(step: LoopStep, context: CutContext): CutStep | Uncut {
-  const body = cutAll(step.body, context);
+export function cutLoop(step: LoopStep, context: CutContext, cutStep: Cut): CutStep | Uncut {
+  const body = cutAll(step.body, context, cutStep);
   if (typeof body === "string") return body;
   return { step: { ...step, body: body.steps }, uses: body.uses };
 }
 
 /** Branches of which all tiles take the same one. */
-export function cutBranch(step: BranchStep, context: CutContext): CutStep | Uncut {
+export function cutBranch(step: BranchStep, context: CutContext, cutStep: Cut): CutStep | Uncut {
   const uses = new Uses();
   uses.add(step.selector, { own: false, read: true });
   const branches: (readonly Step[])[] = [];
   for (const branch of step.branches) {
-    const cut = cutAll(branch, context);
+    const cut = cutAll(branch, context, cutStep);
     if (typeof cut === "string") return cut;
     uses.addAll(cut.uses);
     branches.push(cut.steps);
@@ -84,7 +85,7 @@ export function cutBranch(step: BranchStep, context: CutContext): CutStep | Uncu
  * All tiles may go on equally long, by a predicate that each computes for itself. Or the loop goes on while any lane
  * does: then a tile goes on while any lane of its own does, since finished lanes do not change.
  */
-export function cutWhile(step: WhileStep, context: CutContext): CutStep | Uncut {
+export function cutWhile(step: WhileStep, context: CutContext, cutStep: Cut): CutStep | Uncut {
   const uses = new Uses();
   uses.add(step.predicate, { own: false, read: true });
   const condition: Step[] = [];
@@ -99,7 +100,7 @@ export function cutWhile(step: WhileStep, context: CutContext): CutStep | Uncut 
     uses.addAll(cut.uses);
     condition.push(cut.step);
   }
-  const body = cutAll(step.body, context);
+  const body = cutAll(step.body, context, cutStep);
   if (typeof body === "string") return body;
   uses.addAll(body.uses);
   if (byLanes) {

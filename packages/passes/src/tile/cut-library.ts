@@ -14,7 +14,7 @@ import type {
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { type CutAxes, cutAxes } from "./axes.ts";
-import type { CutContext, CutStep, Uncut } from "./cut.ts";
+import type { CutContext, CutStep, Uncut } from "./cut-step.ts";
 import { partLength, type Reach, reachOf, tileIndex, type Use, Uses } from "./uses.ts";
 
 export function cutDot(step: DotStep, context: CutContext): CutStep | Uncut {

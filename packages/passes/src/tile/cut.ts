@@ -2,8 +2,7 @@
  * One step as one tile's part of it. What a step has outermost is cut: a kernel's leading axes, a product's batch and rows,
  * the rows of a sort, a stretch of a copy. Loops are cut by cutting what is in them, so the tile encloses the loop.
  */
-import type { KernelStep, PlanBuffer, ScatterStep, Stage, Step } from "@gridfuse/plan";
-import type { ScalarNode } from "@gridfuse/plan/scalar";
+import type { KernelStep, ScatterStep, Stage, Step } from "@gridfuse/plan";
 import { plainGuards } from "../fuse/stage.ts";
 import { accessesOf } from "../plan/accesses.ts";
 import {
@@ -17,27 +16,16 @@ import {
 } from "./axes.ts";
 import { cutBranch, cutLoop, cutWhile } from "./cut-control.ts";
 import { cutCopy, cutDot, cutDotAlongSum, cutRows } from "./cut-library.ts";
-import { areApart, partLength, reachOf, strideOfAxis, type Tiling, Uses } from "./uses.ts";
+import {
+  addLoads,
+  type CutContext,
+  type CutStep,
+  isCut,
+  repeated,
+  type Uncut,
+} from "./cut-step.ts";
+import { areApart, partLength, reachOf, strideOfAxis, Uses } from "./uses.ts";
 import { pointsOf } from "./work.ts";
-
-export interface CutContext extends Tiling {
-  readonly buffers: readonly PlanBuffer[];
-  /** Predicates of `while` steps that go on as long as any lane does, and leave finished lanes as they are. */
-  readonly laneLoops: ReadonlySet<number>;
-  /** Elements up to which every tile may compute for itself what all of them need. */
-  readonly small: number;
-}
-
-export interface CutStep {
-  readonly step: Step;
-  readonly uses: Uses;
-  /** What has to run once, before all tiles. */
-  readonly before?: Step;
-}
-/** Why a step cannot be cut. */
-export type Uncut = string;
-
-export const isCut = (result: CutStep | Uncut): result is CutStep => typeof result !== "string";
 
 export function cutStep(step: Step, context: CutContext): CutStep | Uncut {
   const cut = cutAlone(step, context);
@@ -96,11 +84,11 @@ function cutAlone(step: Step, context: CutContext): CutStep | Uncut {
     case "scan":
       return cutRows(step, [step.input], [step.output], context);
     case "loop":
-      return cutLoop(step, context);
+      return cutLoop(step, context, cutStep);
     case "while":
-      return cutWhile(step, context);
+      return cutWhile(step, context, cutStep);
     case "branch":
-      return cutBranch(step, context);
+      return cutBranch(step, context, cutStep);
     case "print":
       return "it prints";
     case "tile":
@@ -117,23 +105,6 @@ function repeat(step: Step, context: CutContext): CutStep | undefined {
     if (buffers[buffer]?.kind !== "temporary" || lengthOf(buffer) > small) return undefined;
   }
   return pointsOf(step) > small ** 2 ? undefined : repeated(step);
-}
-
-/** The whole step, as every tile's. */
-export function repeated(step: Step): CutStep | undefined {
-  if (step.kind !== "kernel" && step.kind !== "copy") return undefined;
-  const { reads, writes } = accessesOf(step);
-  const uses = new Uses();
-  for (const buffer of reads) uses.add(buffer, { own: false, read: true });
-  for (const buffer of writes) uses.add(buffer, { own: false, repeated: true });
-  return { step, uses };
-}
-
-export function addLoads(uses: Uses, nodes: readonly ScalarNode[], context: CutContext): void {
-  for (const node of nodes) {
-    if (node.op !== "load") continue;
-    uses.add(node.buffer, { ...reachOf(context, node.buffer, node), read: true });
-  }
 }
 
 function usesOfStages(stages: readonly Stage[], context: CutContext): Uses {

@@ -1,7 +1,7 @@
 /** What the report says of chains that were divided: by which step, and what it reads of what other tiles make. */
 import { guardedInterval, type Step } from "@gridfuse/plan";
 import { accessesOf } from "../plan/accesses.ts";
-import type { CutStep } from "./cut.ts";
+import type { CutStep } from "./cut-step.ts";
 import { forEachLeaf } from "./mentions.ts";
 import { partLength, type Tiling, withinPart } from "./uses.ts";
 

@@ -13,7 +13,7 @@ import { itemSize } from "@gridfuse/plan/scalar";
 import type { PlanBuilder } from "../fuse/builder.ts";
 import { accessesOf } from "../plan/accesses.ts";
 import { peakBytesOf } from "../plan/place.ts";
-import type { CutStep } from "./cut.ts";
+import type { CutStep } from "./cut-step.ts";
 import { areFree, countLeaves, countMentions, forEachLeaf, localsInside } from "./mentions.ts";
 import { TileNotes } from "./notes.ts";
 import { copyParts, relocate } from "./relocate.ts";

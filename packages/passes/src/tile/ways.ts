@@ -1,7 +1,8 @@
 /** How steps can be cut, found once: chains ask for the same steps in the same tiles again and again. */
 import type { PlanBuffer, Step } from "@gridfuse/plan";
 import type { PlanBuilder } from "../fuse/builder.ts";
-import { type CutContext, type CutStep, cutStep, otherWays } from "./cut.ts";
+import { cutStep, otherWays } from "./cut.ts";
+import type { CutContext, CutStep } from "./cut-step.ts";
 import { Known, type Tiling } from "./uses.ts";
 
 /** Elements of buffers that are seen as a tile's part. */
