@@ -47,21 +47,27 @@ export async function measureShippedSort(rounds: number): Promise<Production> {
     writeFileSync(rowsFile, x);
     const modules = fileURLToPath(new URL("production.js", import.meta.url));
     const bundle = await bundleApplication(modules, folder);
-    const runs = Array.from({ length: rounds }, () => ({
-      bareNodeMs: timedProcess(["-e", "0"]).ms,
-      trusted: shippedRun([bundle, planFile, rowsFile, "trusted"], x),
-      portable: shippedRun([bundle, planFile, rowsFile], x),
-      modules: shippedRun([modules, planFile, rowsFile, "trusted"], x),
-    }));
-    return {
-      ...middleOf(runs.map(({ trusted }) => trusted)),
-      portable: middleOf(runs.map(({ portable }) => portable)),
-      modules: middleOf(runs.map(({ modules }) => modules)),
-      bareNodeMs: median(runs.map(({ bareNodeMs }) => bareNodeMs)),
-    };
+    const [bare, trusted, portable, apart] = inTurns(rounds, [
+      () => bareStart(),
+      () => shippedRun([bundle, planFile, rowsFile, "trusted"], x),
+      () => shippedRun([bundle, planFile, rowsFile], x),
+      () => shippedRun([modules, planFile, rowsFile, "trusted"], x),
+    ]).map(middleOf) as [ColdStart, ColdStart, ColdStart, ColdStart];
+    return { ...trusted, portable, modules: apart, bareNodeMs: bare.processMs };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** What each of `subjects` gave, round by round, forwards and backwards: what a process costs depends on which ran before. */
+function inTurns<T>(rounds: number, subjects: readonly (() => T)[]): readonly (readonly T[])[] {
+  const given = subjects.map((): T[] => []);
+  const forwards = subjects.map((subject, i) => () => given[i]?.push(subject()));
+  const backwards = forwards.toReversed();
+  for (let round = 0; round < rounds; round++) {
+    for (const turn of round % 2 === 0 ? forwards : backwards) turn();
+  }
+  return given;
 }
 
 function middleOf(runs: readonly ColdStart[]): ColdStart {
@@ -73,6 +79,11 @@ function middleOf(runs: readonly ColdStart[]): ColdStart {
     processMs: middle("processMs"),
     ok: runs.every(({ ok }) => ok),
   };
+}
+
+function bareStart(): ColdStart {
+  const { ms, status } = timedProcess(["-e", "0"]);
+  return { loadMs: 0, prepareMs: 0, firstRunMs: 0, processMs: ms, ok: status === 0 };
 }
 
 function shippedRun(args: readonly string[], x: Float32Array): ColdStart {
