@@ -19,7 +19,11 @@ const policy = (...sources: readonly string[]) => ({
   "content-security-policy": `default-src 'self'; script-src 'self' ${sources.join(" ")}`,
 });
 
-describe.runIf(hasChromium())("in a browser", { timeout: 120_000 }, () => {
+const place = hasChromium()
+  ? "in a browser"
+  : `in a browser: the package has none for ${process.platform} on ${process.arch}`;
+
+describe.runIf(hasChromium())(place, { timeout: 120_000 }, () => {
   let pages: Files;
   beforeAll(async () => {
     await unpackChromium();
