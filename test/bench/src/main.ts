@@ -11,6 +11,8 @@
  *   --rounds N           turns of each subject (default 15)
  *   --quiet              on a machine with others: turns in which a subject waited for a processor are done over
  *   --cpu                time on processors, of all threads together, in place of the clock on the wall
+ *   --memory             watches memory: a process for each work and subject
+ *   --threads 1,2,4      numbers of threads that gridfuse runs with (default 1,2)
  *   --subjects a,b       only these
  *   --sizes 8x128,…      only these
  *   --json FILE          [{ work, size, subject, threads, medianUs, spread, firstUs }, …]
@@ -36,7 +38,10 @@ import {
   firstCallsTable,
   markdownTable,
   mediansTable,
+  memoryTable,
   ratiosTable,
+  rooflineTable,
+  scalingTable,
   targetsTable,
 } from "./suite/summary.ts";
 import { isWork, workNames } from "./suite/works.ts";
@@ -49,6 +54,8 @@ const { values: options, positionals } = parseArgs({
     rounds: { type: "string", default: "15" },
     quiet: { type: "boolean", default: false },
     cpu: { type: "boolean", default: false },
+    memory: { type: "boolean", default: false },
+    threads: { type: "string", default: "1,2" },
     subjects: { type: "string" },
     sizes: { type: "string" },
     "install-peers": { type: "boolean", default: false },
@@ -96,6 +103,13 @@ function subjectsWanted(): readonly SubjectName[] {
   return wanted.length === 0 ? allSubjects : allSubjects.filter((name) => wanted.includes(name));
 }
 
+function threadsWanted(): readonly number[] {
+  const counts = listOf(options.threads).map(Number);
+  const isGood = (count: number): boolean => Number.isInteger(count) && count > 0;
+  if (!counts.every(isGood)) throw new Error(`--threads takes numbers: 1,2,4`);
+  return counts;
+}
+
 if (positionals[0] === "jax") process.exit(compareWithJax(options.json));
 
 if (options["install-peers"]) {
@@ -116,6 +130,8 @@ if (chosenWorks.length > 0 || withCold) {
     sizes: listOf(options.sizes),
     rounds,
     quiet: options.quiet === true,
+    memory: options.memory === true,
+    threads: threadsWanted(),
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
   const { rows, absences } = suite;
@@ -124,6 +140,9 @@ if (chosenWorks.length > 0 || withCold) {
     ratiosTable(rows),
     targetsTable(rows),
     firstCallsTable(rows),
+    rooflineTable(rows),
+    scalingTable(rows),
+    memoryTable(rows),
     absencesText(absences),
   ]) {
     if (text !== "") console.log(text);

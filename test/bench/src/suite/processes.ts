@@ -5,15 +5,17 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { Job, Reply, Request, SubjectName } from "./subject.ts";
+import type { Contender, Job, Reply, Request } from "./subject.ts";
 
 export interface SubjectProcess {
-  readonly subject: SubjectName;
+  readonly subject: Contender;
   /** The first call, and a later one; or why there is none. */
   begin(job: Job): Promise<Reply>;
   time(calls: number): Promise<Reply>;
   /** Milliseconds that its threads have waited for a processor so far; 0 where the system does not say. */
   waitedMs(): number;
+  /** Resident memory at its height so far; undefined where the system does not say. */
+  peakBytes(): number | undefined;
   end(): void;
 }
 
@@ -58,6 +60,15 @@ class Answering {
       return 0;
     }
   }
+  peakBytes(): number | undefined {
+    try {
+      const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+      const [, kib] = /^VmHWM:\s*(\d+) kB$/m.exec(status) ?? [];
+      return kib === undefined ? undefined : Number(kib) * 1024;
+    } catch {
+      return undefined;
+    }
+  }
   get isOver(): boolean {
     return this.#over !== undefined;
   }
@@ -94,11 +105,11 @@ class Answering {
 }
 
 class Server implements SubjectProcess {
-  readonly subject: SubjectName;
+  readonly subject: Contender;
   readonly #spawn: () => Answering;
   #process: Answering | undefined;
 
-  constructor(subject: SubjectName, start: () => Answering) {
+  constructor(subject: Contender, start: () => Answering) {
     this.subject = subject;
     this.#spawn = start;
   }
@@ -114,6 +125,9 @@ class Server implements SubjectProcess {
   }
   waitedMs(): number {
     return this.#process?.waitedMs() ?? 0;
+  }
+  peakBytes(): number | undefined {
+    return this.#process?.peakBytes();
   }
   end(): void {
     this.#process?.end();
@@ -156,13 +170,16 @@ class Compiled implements SubjectProcess {
   waitedMs(): number {
     return this.#process?.waitedMs() ?? 0;
   }
+  peakBytes(): number | undefined {
+    return this.#process?.peakBytes();
+  }
   end(): void {
     this.#process?.end();
     this.#process = undefined;
   }
 }
 
-export function processOf(subject: SubjectName, folder: string): SubjectProcess {
+export function processOf(subject: Contender, folder: string): SubjectProcess {
   switch (subject) {
     case "numpy":
     case "xla":

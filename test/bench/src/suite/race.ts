@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median, quantile } from "@gridfuse/docs/examples";
 import { processOf, type SubjectProcess } from "./processes.ts";
-import type { Job, SubjectName } from "./subject.ts";
-import { makeInputs, type Result, shapeOfSize, type WorkName, works } from "./works.ts";
+import type { Contender, Job, SubjectName } from "./subject.ts";
+import { makeInputs, type Result, shapeOfSize, trafficOf, type WorkName, works } from "./works.ts";
 
 /** What the JSON file holds. */
 export interface Row {
@@ -21,6 +21,11 @@ export interface Row {
   readonly spread: number;
   /** The first call, with whatever tracing and compiling it takes. */
   readonly firstUs?: number;
+  /** Bytes that must be read and written at least, in 10⁹ a second; what a copy on one thread reached in the same turns. */
+  readonly gigabytesPerSecond?: number;
+  readonly copyGigabytesPerSecond?: number;
+  /** Resident memory of a process that did only this, at its height: runtime, data and all. */
+  readonly peakMiB?: number;
 }
 
 export interface Absence {
@@ -41,6 +46,14 @@ export interface Entry {
   readonly threads: number;
 }
 
+export interface RaceOptions {
+  readonly rounds: number;
+  /** Turns in which others had the processors are done over; the least disturbed one counts. */
+  readonly quiet: boolean;
+  /** Every job gets a process of its own, whose memory is watched. */
+  readonly memory: boolean;
+}
+
 /** What a subject measures in one turn; less where only undisturbed turns count, since short ones are more often that. */
 const turnMs = 20;
 const quietTurnMs = 6;
@@ -53,6 +66,7 @@ const mostTries = 12;
 export class RaceTrack {
   readonly #folder: string;
   readonly #entries: readonly (Entry & { readonly process: SubjectProcess })[];
+  readonly #copy: SubjectProcess;
 
   constructor(entries: readonly Entry[], folder: string) {
     this.#folder = folder;
@@ -60,14 +74,15 @@ export class RaceTrack {
       ...entry,
       process: processOf(entry.subject, folder),
     }));
+    this.#copy = processOf("copy", folder);
   }
 
   close(): void {
     for (const { process } of this.#entries) process.end();
+    this.#copy.end();
   }
 
-  /** @param quiet turns in which others had the processors are done over; the least disturbed one counts */
-  async race(work: WorkName, size: string, rounds: number, quiet: boolean): Promise<Race> {
+  async race(work: WorkName, size: string, { rounds, quiet, memory }: RaceOptions): Promise<Race> {
     const { shapeOf, resultShape, resultType } = works[work];
     const shape = shapeOfSize(size);
     const inputs = Object.entries(makeInputs(work, size)).map(([name, data], i) => {
@@ -75,13 +90,18 @@ export class RaceTrack {
       writeFileSync(file, data);
       return { name, shape: shapeOf(shape, i), file };
     });
-    const job = { work, shape, inputs, resultShape: resultShape(shape), resultType };
+    const traffic = trafficOf(work, size);
+    const job = { work, shape, inputs, resultShape: resultShape(shape), resultType, traffic };
+    const turnUs = (quiet ? quietTurnMs : turnMs) * 1000;
+    const callsOf = (callUs: number): number =>
+      Math.max(1, Math.round(turnUs / Math.max(callUs, 0.05)));
 
     const absences: Absence[] = [];
     const running: Running[] = [];
     let expected: Result | undefined;
     for (const [i, { subject, threads, process }] of this.#entries.entries()) {
       const resultFile = join(this.#folder, `result-${i}`);
+      if (memory) process.end();
       const reply = await process.begin({ ...job, threads, resultFile } satisfies Job);
       const missing = (why: string): void => {
         absences.push({ work, size, subject, threads, why });
@@ -97,38 +117,57 @@ export class RaceTrack {
         missing(`another result: off by ${difference.toExponential(1)} of the greatest`);
         continue;
       }
-      const { firstUs, callUs } = reply.ready;
-      const turnUs = (quiet ? quietTurnMs : turnMs) * 1000;
-      const calls = Math.max(1, Math.round(turnUs / Math.max(callUs, 0.05)));
-      running.push({ subject, threads, process, firstUs, calls, callUs, times: [] });
+      const calls = callsOf(reply.ready.callUs);
+      const peakBytes = memory ? process.peakBytes() : undefined;
+      running.push({ subject, threads, process, ...reply.ready, calls, peakBytes, times: [] });
     }
+    const copy: Running | undefined = await this.#startCopy(job, callsOf);
     for (let round = 0; round < rounds; round++) {
       // Whoever begins has the coldest machine: it is somebody else every time.
-      for (const each of rotated(running, round)) {
+      for (const each of rotated([...running, ...(copy === undefined ? [] : [copy])], round)) {
         const isSlow = each.callUs > 300_000;
         if (isSlow && each.times.length >= 3) continue;
         const us = await turn(each, quiet ? mostTries : 1);
         if (us !== undefined) each.times.push(us);
       }
     }
+    const rate = (times: readonly number[]): number => round(traffic / median(times) / 1000);
     const rows = running.map(
-      ({ subject, threads, firstUs, times }): Row => ({
+      ({ subject, threads, firstUs, peakBytes, times }): Row => ({
         work,
         size,
-        subject,
+        subject: subject as SubjectName,
         threads,
         medianUs: round(median(times)),
         spread: round(quantile(times, 0.9) / quantile(times, 0.1)),
         firstUs: round(firstUs),
+        gigabytesPerSecond: rate(times),
+        ...(copy !== undefined && { copyGigabytesPerSecond: rate(copy.times) }),
+        ...(peakBytes !== undefined && { peakMiB: round(peakBytes / 2 ** 20) }),
       }),
     );
     return { rows, absences };
   }
+
+  async #startCopy(
+    job: Omit<Job, "threads" | "resultFile">,
+    callsOf: (callUs: number) => number,
+  ): Promise<Running | undefined> {
+    const resultFile = join(this.#folder, "result-copy");
+    const reply = await this.#copy.begin({ ...job, inputs: [], threads: 1, resultFile });
+    if (!("ready" in reply)) return undefined;
+    const calls = callsOf(reply.ready.callUs);
+    const own = { process: this.#copy, ...reply.ready, calls, times: [] };
+    return { subject: "copy", threads: 1, ...own, peakBytes: undefined };
+  }
 }
 
-interface Running extends Entry {
+interface Running {
+  readonly subject: Contender;
+  readonly threads: number;
   readonly process: SubjectProcess;
   readonly firstUs: number;
+  readonly peakBytes: number | undefined;
   readonly callUs: number;
   readonly calls: number;
   readonly times: number[];

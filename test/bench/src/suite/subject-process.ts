@@ -20,6 +20,7 @@ const modules: Readonly<Record<string, () => Promise<{ readonly start: StartJob 
   "jax-js": () => import("./subjects/jax-js.ts"),
   "tfjs-wasm": () => import("./subjects/tfjs-wasm.ts"),
   js: () => import("./subjects/js.ts"),
+  copy: () => import("./subjects/copy.ts"),
 };
 
 const warmUpMs = 250;

@@ -18,6 +18,8 @@ export const subjectNames = [
   "c",
 ] as const;
 export type SubjectName = (typeof subjectNames)[number];
+/** Whoever takes turns: subjects, and a copy of as many bytes as the work must move. */
+export type Contender = SubjectName | "copy";
 
 export interface JobInput {
   readonly name: string;
@@ -33,14 +35,22 @@ export interface Job {
   readonly resultType: "float32" | "int32";
   readonly inputs: readonly JobInput[];
   readonly threads: number;
+  /** Bytes that must be read and written at least. */
+  readonly traffic: number;
   /** Where the subject writes its first result. */
   readonly resultFile: string;
 }
 
 export type Request = { readonly start: Job } | { readonly time: number };
 
+export interface Ready {
+  readonly firstUs: number;
+  /** A later call. */
+  readonly callUs: number;
+}
+
 export type Reply =
-  | { readonly ready: { readonly firstUs: number; readonly callUs: number } }
+  | { readonly ready: Ready }
   | { readonly us: number }
   | { readonly missing: string };
 

@@ -15,6 +15,9 @@ export interface SuiteOptions {
   readonly sizes: readonly string[];
   readonly rounds: number;
   readonly quiet: boolean;
+  readonly memory: boolean;
+  /** Numbers of threads that gridfuse runs with. */
+  readonly threads: readonly number[];
   readonly onProgress: (text: string) => void;
 }
 
@@ -23,21 +26,17 @@ export interface SuiteResult {
   readonly absences: readonly Absence[];
 }
 
-/** gridfuse runs with one thread and with two; peers as they come, with two where that is theirs to choose. */
-const entriesOf = (subjects: readonly SubjectName[]): readonly Entry[] =>
+/** gridfuse runs with every number of threads; peers as they come, with two where that is theirs to choose. */
+const entriesOf = ({ subjects, threads }: SuiteOptions): readonly Entry[] =>
   subjects.flatMap((subject): Entry[] => {
-    if (subject === "gridfuse")
-      return [
-        { subject, threads: 1 },
-        { subject, threads: 2 },
-      ];
+    if (subject === "gridfuse") return threads.map((count) => ({ subject, threads: count }));
     const single = ["jax-js", "tfjs-wasm", "js", "c"].includes(subject);
     return [{ subject, threads: single ? 1 : 2 }];
   });
 
 export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
   const folder = mkdtempSync(join(tmpdir(), "gridfuse-bench-"));
-  const track = new RaceTrack(entriesOf(options.subjects), folder);
+  const track = new RaceTrack(entriesOf(options), folder);
   const rows: Row[] = [];
   const absences: Absence[] = [];
   try {
@@ -45,7 +44,7 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
       for (const size of works[work].sizes) {
         if (options.sizes.length > 0 && !options.sizes.includes(size)) continue;
         options.onProgress(`${work} ${size}`);
-        const race = await track.race(work, size, options.rounds, options.quiet);
+        const race = await track.race(work, size, options);
         rows.push(...race.rows);
         absences.push(...race.absences);
       }

@@ -92,6 +92,75 @@ export function targetsTable(rows: readonly Row[]): string {
     : markdownTable(["figure", "against", "threads", "reached", "at least", "aim", "there"], lines);
 }
 
+/** Bytes that must be moved over the time taken, and how much of what a copy moves that is. */
+export function rooflineTable(rows: readonly Row[]): string {
+  const own = rows.filter(
+    ({ subject, gigabytesPerSecond }) => subject === "gridfuse" && gigabytesPerSecond !== undefined,
+  );
+  const threads = [...new Set(own.map((row) => row.threads))];
+  const rate = (value: number): string => value.toFixed(value < 1 ? 2 : 1);
+  const lines = worksOf(own).map((name) => {
+    const group = own.filter(({ work, size }) => `${work} ${size}` === name);
+    const copy = group[0]?.copyGigabytesPerSecond;
+    const cells = threads.map((count) => {
+      const reached = group.find((row) => row.threads === count)?.gigabytesPerSecond;
+      if (reached === undefined) return "";
+      return copy === undefined
+        ? rate(reached)
+        : `${rate(reached)} (${((reached / copy) * 100).toFixed(0)} %)`;
+    });
+    return [name, copy === undefined ? "" : rate(copy), ...cells];
+  });
+  const header = threads.map((count) => `gridfuse, ${count}T`);
+  return lines.length === 0
+    ? ""
+    : markdownTable(["GB/s (share of a copy's)", "a copy, 1T", ...header], lines);
+}
+
+/** How many times as fast as one thread several are. */
+export function scalingTable(rows: readonly Row[]): string {
+  const own = rows.filter(({ subject, work }) => subject === "gridfuse" && work !== "cold");
+  const threads = [...new Set(own.map((row) => row.threads))].filter((count) => count > 1);
+  const lines = worksOf(own).flatMap((name) => {
+    const of = (count: number): Row | undefined =>
+      own.find(({ work, size, threads }) => `${work} ${size}` === name && threads === count);
+    const one = of(1);
+    if (one === undefined) return [];
+    return [
+      [
+        name,
+        ...threads.map((count) => {
+          const row = of(count);
+          return row === undefined ? "" : times(one.medianUs / row.medianUs);
+        }),
+      ],
+    ];
+  });
+  return threads.length === 0 || lines.length === 0
+    ? ""
+    : markdownTable(["as fast as one thread … times", ...threads.map((n) => `${n}T`)], lines);
+}
+
+/** Memory of processes that did one work each. */
+export function memoryTable(rows: readonly Row[]): string {
+  const watched = rows.filter(({ peakMiB }) => peakMiB !== undefined);
+  const columns = [...new Set(watched.map(label))];
+  return watched.length === 0
+    ? ""
+    : markdownTable(
+        ["peak memory of a process, MiB", ...columns],
+        worksOf(watched).map((name) => [
+          name,
+          ...columns.map((column) => {
+            const row = watched.find(
+              (each) => `${each.work} ${each.size}` === name && label(each) === column,
+            );
+            return row?.peakMiB === undefined ? "" : row.peakMiB.toFixed(0);
+          }),
+        ]),
+      );
+}
+
 /** What a first call costs beyond a steady one, in process: tracing, compiling, the baseline's code. */
 export function firstCallsTable(rows: readonly Row[]): string {
   const lines = worksOf(rows).flatMap((name) => {
