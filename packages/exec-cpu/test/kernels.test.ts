@@ -222,6 +222,8 @@ const cases: readonly (readonly [string, Dtypes])[] = [
   ["lanes of 32 bits", ["float32", "int32", "bool"]],
   ["lanes of 32 bits, unsigned", ["uint32", "float32", "int32"]],
   ["64 bits", ["float64", "int64", "int32", "bool"]],
+  ["64 bits, unsigned, beside narrower ones", ["uint64", "float32", "int8", "float16", "bool"]],
+  ["64 bits between the other floats", ["float64", "bfloat16", "uint16", "float32"]],
   ["narrow", ["int8", "uint8", "uint16", "int32", "bool"]],
   ["short floats", ["float16", "bfloat16", "int32", "bool"]],
 ];

@@ -33,16 +33,21 @@ function fold(values: readonly number[], identity: number, combine: Combine): nu
   return level[0] ?? identity;
 }
 
-const sum: Combine = (x, y) => Math.fround(x + y);
-const product: Combine = (x, y) => Math.fround(x * y);
+type Float = "float32" | "float64";
+const rounded = (dtype: Float, x: number): number => (dtype === "float32" ? Math.fround(x) : x);
+const sum =
+  (dtype: Float): Combine =>
+  (x, y) =>
+    rounded(dtype, x + y);
+const product =
+  (dtype: Float): Combine =>
+  (x, y) =>
+    rounded(dtype, x * y);
 
-function reducePlan(rows: number, length: number, acrossRows: boolean) {
+function reducePlan(dtype: Float, rows: number, length: number, acrossRows: boolean) {
   const p = new PlanBuilder();
-  const x = p.input("x", "float32", [rows, length]);
-  const [sums, products] = [
-    p.output("sum", "float32", [rows]),
-    p.output("product", "float32", [rows]),
-  ];
+  const x = p.input("x", dtype, [rows, length]);
+  const [sums, products] = [p.output("sum", dtype, [rows]), p.output("product", dtype, [rows])];
   // Either rows are contiguous, or the reduced index strides over them.
   const index = acrossRows
     ? add(mul(axis(1, length), rows), axis(0, rows))
@@ -51,18 +56,18 @@ function reducePlan(rows: number, length: number, acrossRows: boolean) {
     [rows],
     [
       stage([length], (s) => {
-        const value = s.load("float32", x, index, [], zeroBits);
+        const value = s.load(dtype, x, index, [], zeroBits);
         return {
           reductions: [
-            { op: "add", dtype: "float32", value },
-            { op: "mul", dtype: "float32", value },
+            { op: "add", dtype: dtype, value },
+            { op: "mul", dtype: dtype, value },
           ],
         };
       }),
       stage([], (s) => ({
         writes: [
-          write(sums, "float32", axis(0, rows), s.reduced("float32", 0, 0)),
-          write(products, "float32", axis(0, rows), s.reduced("float32", 0, 1)),
+          write(sums, dtype, axis(0, rows), s.reduced(dtype, 0, 0)),
+          write(products, dtype, axis(0, rows), s.reduced(dtype, 0, 1)),
         ],
       })),
     ],
@@ -95,7 +100,9 @@ const lengths = [
 ];
 
 describe.each(["wasm", "js"] as const)("%s", (backend) => {
-  test.each(lengths)("folds %i values in the order of the specification", (length) => {
+  test.each(
+    lengths.flatMap((length) => [[length, "float32"] as const, [length, "float64"] as const]),
+  )("folds %i values of %s in the order of the specification", (length, dtype) => {
     for (const [rows, acrossRows] of [
       [1, false],
       [3, false],
@@ -105,19 +112,20 @@ describe.each(["wasm", "js"] as const)("%s", (backend) => {
       const next = randomWords(length + rows);
       const at = (row: number, i: number): number =>
         acrossRows ? i * rows + row : row * length + i;
-      const x = Float32Array.from({ length: rows * length }, () => 0.5 + next() / 2 ** 32);
-      const results = runOn(backend, reducePlan(rows, length, acrossRows), { x });
+      const numbers = Array.from({ length: rows * length }, () => 0.5 + next() / 2 ** 32);
+      const x = dtype === "float32" ? Float32Array.from(numbers) : Float64Array.from(numbers);
+      const results = runOn(backend, reducePlan(dtype, rows, length, acrossRows), { x });
       for (let row = 0; row < rows; row++) {
         const values = Array.from({ length }, (_, i) => x[at(row, i)] as number);
-        expect(results.sum?.[row]).toBe(fold(values, 0, sum));
-        expect(results.product?.[row]).toBe(fold(values, 1, product));
+        expect(results.sum?.[row]).toBe(fold(values, 0, sum(dtype)));
+        expect(results.product?.[row]).toBe(fold(values, 1, product(dtype)));
       }
     }
   });
 
   test("a sum of negative zeros is positive zero, as accumulators start there", () => {
     const x = Float32Array.of(-0, -0, -0);
-    const results = runOn(backend, reducePlan(1, 3, false), { x });
+    const results = runOn(backend, reducePlan("float32", 1, 3, false), { x });
     expect(results.sum?.[0]).toBe(0);
   });
 

@@ -6,9 +6,10 @@ import { type DType, extreme, isFloat, type Reduction } from "@gridfuse/plan";
 import { heldType, laneWord, pushConst } from "../wasm/held.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitCompare, emitConvert, type Push } from "../wasm/scalar-ops.ts";
+import { splat } from "../wasm/vector-lanes.ts";
 import { emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, pushSplat } from "./reductions.ts";
+import type { Accumulator } from "./reductions.ts";
 
 export class ArgFold implements Accumulator {
   readonly #nest: Nest;
@@ -52,8 +53,8 @@ export class ArgFold implements Accumulator {
     const worst = extreme(this.#dtype, this.#greatest ? -1 : 1);
     for (const [part, best] of this.#best.entries()) {
       if (this.#vector) {
-        pushSplat(code, laneWord(this.#dtype, worst)).set(best);
-        pushSplat(code, 0).set(this.#where[part] as number);
+        splat(code, laneWord(this.#dtype, worst)).set(best);
+        splat(code, 0).set(this.#where[part] as number);
       } else {
         pushConst(code, this.#dtype, worst);
         code

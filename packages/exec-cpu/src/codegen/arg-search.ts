@@ -16,9 +16,10 @@ import {
 import type { Code } from "../wasm/code.ts";
 import { heldType, isHalf, laneWord } from "../wasm/held.ts";
 import { emitConvert, type Push } from "../wasm/scalar-ops.ts";
+import { pushValid, splat } from "../wasm/vector-lanes.ts";
 import { emitVectorBinary, emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, pushSplat, pushValid } from "./reductions.ts";
+import type { Accumulator } from "./reductions.ts";
 
 /** Sets local `place` to the first index at or after local `from` whose lane `test` marks, or to −1. */
 export type Search = (from: number, test: (value: Push) => void, place: number) => void;
@@ -77,12 +78,12 @@ export class ArgSearch implements Accumulator {
 
   begin(): void {
     const { code } = this.#nest;
-    pushSplat(code, this.#worst).set(this.#best);
-    if (this.#hasSegments) pushSplat(code, 0).set(this.#where);
-    if (this.#sum !== undefined) pushSplat(code, 0).set(this.#sum);
+    splat(code, this.#worst).set(this.#best);
+    if (this.#hasSegments) splat(code, 0).set(this.#where);
+    if (this.#sum !== undefined) splat(code, 0).set(this.#sum);
   }
   beginSegment(): void {
-    for (const side of this.#sides) pushSplat(this.#nest.code, this.#worst).set(side);
+    for (const side of this.#sides) splat(this.#nest.code, this.#worst).set(side);
   }
 
   accumulate(values: readonly Push[], valid: number): void {
@@ -110,8 +111,8 @@ export class ArgSearch implements Accumulator {
     const { code } = this.#nest;
     const local = this.#nest.local("v128");
     value(code);
-    pushSplat(code, this.#worst);
-    pushValid(code, lanes);
+    splat(code, this.#worst);
+    pushValid(this.#nest, this.#held, lanes);
     code.op("v128.bitselect").set(local);
     return (into) => into.get(local);
   }
@@ -198,7 +199,7 @@ export class ArgSearch implements Accumulator {
       return;
     }
     code.get(this.#where);
-    pushSplat(code, 0xffffffff);
+    splat(code, 0xffffffff);
     this.#compare("eq", (into) => into.get(lanes));
     code.op("v128.bitselect").set(lanes);
     for (const order of turns) {

@@ -1,9 +1,10 @@
 /**
  * A reduction whose lanes run along the reduced index, in the order that plan.ts fixes: the 16 accumulators
- * of a segment are four v128, folded 8, 4, 2, 1, and segments combine in a balanced tree.
+ * of a segment are four v128, or eight, folded 8, 4, 2, 1, and segments combine in a balanced tree.
  */
 import {
   accumulators,
+  type Bits,
   type DType,
   identityOf,
   isOrdered,
@@ -11,32 +12,40 @@ import {
   type Reduction,
 } from "@gridfuse/plan";
 import type { BinaryOp } from "@gridfuse/plan/scalar";
-import { heldType, laneWord } from "../wasm/held.ts";
+import { heldType } from "../wasm/held.ts";
 import { emitBinary, type Push } from "../wasm/scalar-ops.ts";
+import { extractFirst, hasLanes, pushSplat, pushValid } from "../wasm/vector-lanes.ts";
 import { emitVectorBinary } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, extractFirst, pushSplat, pushValid } from "./reductions.ts";
+import type { Accumulator } from "./reductions.ts";
 import { SegmentTree } from "./segments.ts";
+
+/** The words of the upper half, and the second one. */
+const [upper, second] = [
+  [2, 3, 2, 3],
+  [1, 1, 1, 1],
+] as const;
 
 export class BlockFold implements Accumulator {
   readonly #nest: Nest;
   readonly #op: BinaryOp;
   readonly #dtype: DType;
-  readonly #identity: number;
+  readonly #identity: Bits;
   readonly #ordered: boolean;
   readonly #quads: readonly number[];
   readonly #value: number;
   readonly #tree: SegmentTree;
 
-  /** @param extent of the reduced index; only as many quads are used as it can fill */
+  /** @param extent of the reduced index; only as many vectors are used as it can fill */
   constructor(nest: Nest, reduction: Reduction, extent: number, segments: number) {
     const op = reduction.op as Exclude<ReduceOp, "argmax" | "argmin">;
     this.#nest = nest;
     this.#op = op;
     this.#dtype = reduction.dtype;
-    this.#identity = laneWord(reduction.dtype, identityOf(op, reduction.dtype));
+    this.#identity = identityOf(op, reduction.dtype);
     this.#ordered = isOrdered(reduction);
-    const quads = Math.min(Math.max(Math.ceil(extent / 4), 1), accumulators / 4);
+    const { lanes } = nest;
+    const quads = Math.min(Math.max(Math.ceil(extent / lanes), 1), accumulators / lanes);
     this.#quads = Array.from({ length: quads }, () => nest.local("v128"));
     this.#value = nest.local(heldType(reduction.dtype));
     this.#tree = new SegmentTree(nest, heldType(reduction.dtype), segments, (x, y) =>
@@ -45,7 +54,9 @@ export class BlockFold implements Accumulator {
   }
 
   #reset(): void {
-    for (const quad of this.#quads) pushSplat(this.#nest.code, this.#identity).set(quad);
+    for (const quad of this.#quads) {
+      pushSplat(this.#nest.code, this.#dtype, this.#identity).set(quad);
+    }
   }
   begin(): void {
     if (!this.#ordered) this.#reset();
@@ -58,12 +69,12 @@ export class BlockFold implements Accumulator {
     const { code } = this.#nest;
     for (const [part, value] of values.entries()) {
       const quad = this.#quads[part] as number;
-      const lanes = valid - 4 * part;
+      const counted = valid - this.#nest.lanes * part;
       const masked: Push = (into) => {
         value(into);
-        if (lanes >= 4) return;
-        pushSplat(into, this.#identity);
-        pushValid(into, lanes);
+        if (counted >= this.#nest.lanes) return;
+        pushSplat(into, this.#dtype, this.#identity);
+        pushValid(this.#nest, this.#dtype, counted);
         into.op("v128.bitselect");
       };
       emitVectorBinary(this.#nest, this.#op, this.#dtype, (into) => into.get(quad), masked);
@@ -92,25 +103,26 @@ export class BlockFold implements Accumulator {
     else this.#fold();
   }
 
-  /** Accumulator j with j + 8, then j + 4 (both whole quads), then j + 2 and j + 1 (lanes). */
+  /** Accumulator j with j + 8, then j + 4, j + 2 and j + 1: of other vectors first, then of other lanes. */
   #fold(): void {
     const { code } = this.#nest;
     const combine = (into: number, from: Push): void => {
       emitVectorBinary(this.#nest, this.#op, this.#dtype, (c) => c.get(into), from);
       code.set(into);
     };
-    const [a, b, c, d] = this.#quads;
-    if (a === undefined) return;
-    if (c !== undefined) combine(a, (into) => into.get(c));
-    if (b !== undefined && d !== undefined) combine(b, (into) => into.get(d));
-    if (b !== undefined) combine(a, (into) => into.get(b));
-    for (const order of [
-      [2, 3, 2, 3],
-      [1, 1, 1, 1],
-    ]) {
-      combine(a, (into) => into.get(a).get(a).shuffleLanes(order));
+    const { lanes } = this.#nest;
+    for (let half = accumulators / lanes / 2; half >= 1; half /= 2) {
+      for (const [i, other] of this.#quads.slice(half, 2 * half).entries()) {
+        combine(this.#quads[i] as number, (into) => into.get(other));
+      }
     }
-    code.get(a);
+    const first = this.#quads[0] as number;
+    const isWide = lanes === 2 && (!hasLanes(this.#dtype) || this.#dtype === "bool");
+    const orders = isWide ? [upper] : lanes === 2 ? [second] : [upper, second];
+    for (const order of orders) {
+      combine(first, (into) => into.get(first).get(first).shuffleLanes(order));
+    }
+    code.get(first);
     extractFirst(code, this.#dtype);
     code.set(this.#value);
   }

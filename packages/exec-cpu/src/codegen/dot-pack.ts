@@ -5,10 +5,12 @@
 import type { DType } from "@gridfuse/plan";
 import { heldType } from "../wasm/held.ts";
 import { emitConvert } from "../wasm/scalar-ops.ts";
-import { emitVectorConvert, hasLanes, laneShape } from "../wasm/vector-ops.ts";
-import { type LaneQuad, pushElement, pushLanes } from "./access.ts";
+import { hasLanes, laneShape } from "../wasm/vector-lanes.ts";
+import { emitVectorConvert } from "../wasm/vector-ops.ts";
+import { pushElement, pushLanes } from "./access.ts";
 import { isContiguousAlongK } from "./dot-tile.ts";
 import { K, type Operand } from "./flat-dot.ts";
+import type { LaneQuad } from "./lane-quad.ts";
 import { type Block, fullBlock, type LaneAxis, type LaneIndex, lanesOf, partsOf } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
 import type { Nest } from "./nest.ts";

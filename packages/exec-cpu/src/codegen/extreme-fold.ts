@@ -8,8 +8,9 @@
 import { identityOf, type Reduction } from "@gridfuse/plan";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
+import { pushValid, splat } from "../wasm/vector-lanes.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, pushSplat, pushValid } from "./reductions.ts";
+import type { Accumulator } from "./reductions.ts";
 
 const infinity = 0x7f800000;
 
@@ -44,7 +45,7 @@ export class ExtremeFold implements Accumulator {
   begin(): void {
     const { code } = this.#nest;
     for (const side of this.#sides) {
-      for (const local of side) pushSplat(code, this.#identity).set(local);
+      for (const local of side) splat(code, this.#identity).set(local);
     }
   }
   beginSegment(): void {}
@@ -70,8 +71,8 @@ export class ExtremeFold implements Accumulator {
     const { code } = this.#nest;
     const local = this.#nest.local("v128");
     value(code);
-    pushSplat(code, this.#identity);
-    pushValid(code, lanes);
+    splat(code, this.#identity);
+    pushValid(this.#nest, "float32", lanes);
     code.op("v128.bitselect").set(local);
     return (into) => into.get(local);
   }

@@ -70,6 +70,11 @@ export class KernelEmitter {
     this.#late = isOptimistic ? nest.local("v128") : undefined;
   }
 
+  /** A block of whole vectors. */
+  #full(width: number): Block {
+    return fullBlock(width, this.#nest.lanes);
+  }
+
   get #lanesAcross(): LaneAxis | undefined {
     return this.#mode === "outer" ? this.#form.outer.at(-1) : undefined;
   }
@@ -129,7 +134,7 @@ export class KernelEmitter {
     }
   }
 
-  /** The points of a lane axis: wide blocks, then one quad, then what is left of a quad. */
+  /** The points of a lane axis: wide blocks, then one vector, then what is left of one. */
   #laneLoops(
     lanes: LaneAxis,
     local: number,
@@ -138,6 +143,7 @@ export class KernelEmitter {
   ): void {
     const { extent } = lanes;
     const nest = this.#nest;
+    const narrow = nest.lanes;
     const run = (block: Block): void => {
       this.#placeBlocks(lanes, block);
       body(block);
@@ -145,26 +151,32 @@ export class KernelEmitter {
     const wide = this.#wideWidth();
     const rest = extent % wide;
     if (extent >= wide) {
-      blockLoop(nest, local, wide, end, "constant" in end, () => run(fullBlock(wide)));
+      blockLoop(nest, local, wide, end, "constant" in end, () => run(this.#full(wide)));
     }
-    if (wide > 4 && rest >= 4) blockLoop(nest, local, 4, end, false, () => run(fullBlock(4)));
-    const last = extent % 4;
+    if (wide > narrow && rest >= narrow) {
+      blockLoop(nest, local, narrow, end, false, () => run(this.#full(narrow)));
+    }
+    const last = extent % narrow;
     if (last === 0) return;
-    const tail = nest.nested(() => run(lastBlock(extent, last)));
+    const tail = nest.nested(() => run(lastBlock(extent, last, narrow)));
     nest.code.get(local);
     if ("constant" in end) nest.code.i32(end.constant);
     else nest.code.get(end.local);
     nest.code.op("i32.lt_u").if().append(tail).end();
   }
 
-  #wideWidth(): 4 | 8 | 16 {
+  /** Lanes of a block. */
+  #wideWidth(): number {
+    return this.#nest.lanes * this.#vectors();
+  }
+  #vectors(): 1 | 2 | 4 {
     const { stages, rows = 1 } = this.#form;
     const nodes = stages.reduce((total, stage) => total + countComputed(stage), 0) / rows;
     const crossing = this.#mode === "outer" && reduces(this.#form);
-    if (crossing) return nodes > crossingLimit ? 4 : 16;
+    if (crossing) return nodes > crossingLimit ? 1 : 4;
     const writes = Math.max(...this.#form.stages.map((stage) => stage.writes.length));
-    if (nodes > wideLimit || writes > wideWrites || this.#isFallback) return 4;
-    return nodes > widestLimit ? 8 : 16;
+    if (nodes > wideLimit || writes > wideWrites || this.#isFallback) return 1;
+    return nodes > widestLimit ? 2 : 4;
   }
 
   #stages(across: Block): void {

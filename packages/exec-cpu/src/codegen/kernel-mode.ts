@@ -4,22 +4,13 @@
  */
 import { isOrdered } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import { hasLanes } from "../wasm/vector-ops.ts";
 import { indicesOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
+import { lanesIn } from "./kernel-lanes.ts";
 
 export type Mode = "inner" | "outer" | "scalar";
 
 export const product = (axes: readonly LoopAxis[]): number =>
   axes.reduce((total, { extent }) => total * extent, 1);
-
-function fitsLanes({ stages }: KernelForm): boolean {
-  return stages.every(
-    ({ nodes, reductions, writes }) =>
-      nodes.every(({ dtype }) => hasLanes(dtype)) &&
-      reductions.every(({ dtype }) => hasLanes(dtype)) &&
-      writes.every(({ dtype }) => hasLanes(dtype)),
-  );
-}
 
 export const reduces = ({ stages }: KernelForm): boolean =>
   stages.some(({ reductions }) => reductions.length > 0);
@@ -39,7 +30,7 @@ function cost(stage: StageForm, along: LoopAxis | undefined): number {
 }
 
 export function modeOf(form: KernelForm): Mode {
-  if (!fitsLanes(form)) return "scalar";
+  if (lanesIn(form) === undefined) return "scalar";
   const across = form.outer.at(-1);
   if (!reduces(form) && form.stages.every(({ inner }) => inner.length === 0)) return "outer";
   if (across === undefined || across.extent < 4) return "inner";

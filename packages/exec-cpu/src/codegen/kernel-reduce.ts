@@ -96,7 +96,7 @@ export class Reducer {
 
   #accumulators(extent: number, segments: number): readonly Accumulator[] {
     const { nest, mode, across } = this.#around;
-    const parts = mode === "outer" ? across.width / 4 : 1;
+    const parts = mode === "outer" ? across.width / across.lanes : 1;
     let { scratch } = this.#around;
     return this.#stage.reductions.map((reduction): Accumulator => {
       const { op, dtype, value } = reduction;
@@ -110,7 +110,7 @@ export class Reducer {
         return new ArgFold(nest, reduction, of, mode === "outer" ? "quads" : "scalar", parts);
       }
       if (mode === "inner") {
-        return foldsExtremes(reduction)
+        return foldsExtremes(reduction) && nest.lanes === 4
           ? new ExtremeFold(nest, reduction, extent)
           : new BlockFold(nest, reduction, extent, segments);
       }
@@ -174,7 +174,7 @@ export class Reducer {
     const across = mode === "outer" ? this.#around.across : scalarBlock;
     const groups = Math.floor(length / group);
     if (groups > 0) {
-      const block = mode === "inner" ? fullBlock(group) : across;
+      const block = mode === "inner" ? fullBlock(group, nest.lanes) : across;
       const inner = nest.nested(() => {
         if (mode === "inner") this.#around.placeBlocks(loop, block);
         accumulate(block);
@@ -191,7 +191,9 @@ export class Reducer {
       }
     }
     if (length % group > 0) {
-      nest.code.append(nest.nested(() => accumulate(lastBlock(loop.extent, length % group))));
+      nest.code.append(
+        nest.nested(() => accumulate(lastBlock(loop.extent, length % group, nest.lanes))),
+      );
     }
   }
 

@@ -1,18 +1,12 @@
 /** What a stage writes, one block of lanes at a time. */
-import {
-  guardQuad,
-  openRanges,
-  pushGuard,
-  storeElement,
-  storeLane,
-  storeLanes,
-  storeNeighbours,
-} from "./access.ts";
+import { storeElement, storeLane, storeLanes } from "./access.ts";
+import { guardQuad, openRanges, pushGuard } from "./guards.ts";
 import type { StageForm } from "./kernel-form.ts";
 import { type Block, partsOf } from "./lanes.ts";
 import { neighbouringWrites } from "./neighbours.ts";
 import type { Address, Nest } from "./nest.ts";
 import type { Program } from "./program.ts";
+import { storeNeighbours } from "./shared-vectors.ts";
 
 type Writes = StageForm["writes"];
 
@@ -41,7 +35,7 @@ function writeTogether(
   block: Block,
 ): boolean {
   // Lanes lie alike in all quads of a whole block, so that the first tells for the others.
-  if (block.valid < block.width) return false;
+  if (block.valid < block.width || block.lanes < 4) return false;
   return partsOf(block).every((part) => {
     const stores = group.map(({ index, value }) => {
       const push = program.vector(value, part);

@@ -1,9 +1,11 @@
 /** A kernel step as one WebAssembly function `(lo, hi)`: points lo ≤ i < hi of its outermost loop. */
 import type { KernelStep } from "@gridfuse/plan";
 import type { Code, ValueType } from "../wasm/code.ts";
+import type { LaneCount } from "../wasm/vector-lanes.ts";
 import { contractionsOf, foldedProductsOf } from "./contract.ts";
 import { KernelEmitter } from "./kernel-emitter.ts";
 import { formOf, type KernelForm, type LoopAxis } from "./kernel-form.ts";
+import { lanesIn } from "./kernel-lanes.ts";
 import { withoutRares } from "./kernel-late.ts";
 import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
 import { togetherOf } from "./kernel-rows.ts";
@@ -23,6 +25,7 @@ interface Kept {
 /** A kernel that is made ready. */
 interface Prepared extends Kept {
   readonly mode: Mode;
+  readonly lanes: LaneCount;
   /** The same for several rows at once, where that pays. */
   readonly together: (Kept & { readonly count: number }) | undefined;
 }
@@ -59,7 +62,12 @@ function prepare(form: KernelForm): Prepared {
   const keep = (of: KernelForm): Kept =>
     mode === "inner" && of.stages.length > 1 ? withStash(of, firstRow) : { form: of, rows: [] };
   const together = mode === "inner" && reduces(form) ? togetherOf(form) : undefined;
-  return { mode, ...keep(form), together: together && { ...together, ...keep(together.form) } };
+  return {
+    mode,
+    lanes: lanesIn(form) ?? 4,
+    ...keep(form),
+    together: together && { ...together, ...keep(together.form) },
+  };
 }
 
 /** Bytes of the accumulators that stages keep in scratch memory. */
@@ -229,8 +237,8 @@ class KernelWriter {
       rows.map((_, i) => [firstRow + i, this.#rowsFrom + rowScratch(rows.slice(0, i))]),
     );
     const fn = context.module.define(this.#params, results);
-    const nest = new Nest(fn, context.helpers, context.loopGlobals, context.isWide);
-    const { mode } = this.#prepared;
+    const { mode, lanes } = this.#prepared;
+    const nest = new Nest(fn, context.helpers, context.loopGlobals, context.isWide, lanes);
     new KernelEmitter(context, addresses, form, mode, nest, isFallback).emit();
     return fn.index;
   }

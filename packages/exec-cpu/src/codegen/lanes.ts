@@ -17,6 +17,7 @@ import {
   sub,
   substituteAxes,
 } from "@gridfuse/plan/index-expr";
+import type { LaneCount } from "../wasm/vector-lanes.ts";
 
 /** The axis along the lanes. */
 export interface LaneAxis {
@@ -26,27 +27,36 @@ export interface LaneAxis {
 
 /** The lanes that are computed at once. */
 export interface Block {
-  /** 1 (no vectors) or a multiple of 4. */
+  /** 1 (no vectors) or a multiple of `lanes`. */
   readonly width: number;
+  /** Lanes of a vector. */
+  readonly lanes: LaneCount;
   /** The first `valid` lanes are points of the domain; the others hold anything and are not stored. */
   readonly valid: number;
   /** Coordinate of lane 0 where it is known; otherwise it is a multiple of `width`. */
   readonly from: number | undefined;
 }
 
-export const scalarBlock: Block = { width: 1, valid: 1, from: undefined };
-export const fullBlock = (width: number): Block => ({ width, valid: width, from: undefined });
+export const scalarBlock: Block = { width: 1, lanes: 4, valid: 1, from: undefined };
+export const fullBlock = (width: number, lanes: LaneCount = 4): Block => ({
+  width,
+  lanes,
+  valid: width,
+  from: undefined,
+});
 /** The last `count` points of a lane axis of `extent`. */
-export const lastBlock = (extent: number, count: number): Block => ({
-  width: Math.ceil(count / 4) * 4,
+export const lastBlock = (extent: number, count: number, lanes: LaneCount = 4): Block => ({
+  width: Math.ceil(count / lanes) * lanes,
+  lanes,
   valid: count,
   from: extent - count,
 });
-/** The numbers of the quads of a block. */
-export const partsOf = ({ width }: Block): number[] => (quads[width / 4] ??= countTo(width / 4));
+/** The numbers of the vectors of a block. */
+export const partsOf = ({ width, lanes }: Block): number[] =>
+  (vectors[width / lanes] ??= countTo(width / lanes));
 
 const countTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-const quads: number[][] = [];
+const vectors: number[][] = [];
 
 /** The number under which q = coordinate / width of a lane axis is known to index expressions. */
 export const blockAxis = (lanes: LaneAxis): number => lanes.axis + 1_000_000;

@@ -4,7 +4,7 @@
  */
 import { itemSize } from "@gridfuse/plan";
 import { add, constant, type IndexExpr, sub } from "@gridfuse/plan/index-expr";
-import { openRanges } from "./access.ts";
+import { openRanges } from "./guards.ts";
 import type { StageForm } from "./kernel-form.ts";
 import { valuesIn } from "./program-facts.ts";
 

@@ -21,6 +21,7 @@ import {
 import { Code, type ValueType } from "../wasm/code.ts";
 import type { HelperLibrary } from "../wasm/helpers.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+import type { LaneCount } from "../wasm/vector-lanes.ts";
 
 export type MemoKey = string | number;
 
@@ -66,6 +67,8 @@ const noValues: IndexValues = {
 export class Nest {
   readonly fn: FunctionBuilder;
   readonly helpers: HelperLibrary;
+  /** Lanes of a vector. */
+  readonly lanes: LaneCount;
   readonly axes: Map<number, AxisPlace> = new Map();
   /** Globals that hold the counters of enclosing loop steps. */
   readonly loopGlobals: readonly number[];
@@ -86,8 +89,10 @@ export class Nest {
     helpers: HelperLibrary,
     loopGlobals: readonly number[],
     keepsIndices = false,
+    lanes: LaneCount = 4,
   ) {
     this.#keepsIndices = keepsIndices;
+    this.lanes = lanes;
     this.fn = fn;
     this.helpers = helpers;
     this.loopGlobals = loopGlobals;

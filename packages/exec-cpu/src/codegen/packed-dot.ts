@@ -10,11 +10,13 @@ import { heldType } from "../wasm/held.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitConvert } from "../wasm/scalar-ops.ts";
-import { emitVectorConvert, hasLanes } from "../wasm/vector-ops.ts";
-import { type LaneQuad, pushLanes, storeElement, storeLanes } from "./access.ts";
+import { hasLanes } from "../wasm/vector-lanes.ts";
+import { emitVectorConvert } from "../wasm/vector-ops.ts";
+import { pushLanes, storeElement, storeLanes } from "./access.ts";
 import { emitPack } from "./dot-pack.ts";
 import { type Tile, tileOf } from "./dot-tile.ts";
 import { B, type FlatDot, K, M, N } from "./flat-dot.ts";
+import type { LaneQuad } from "./lane-quad.ts";
 import {
   type Block,
   blockAxis,
@@ -395,6 +397,7 @@ interface PanelFunctions {
 /** The last rows of a panel that is not full. */
 const lastRows = (extent: number, count: number): Block => ({
   width: count,
+  lanes: 4,
   valid: count,
   from: extent - count,
 });

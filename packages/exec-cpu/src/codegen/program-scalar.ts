@@ -1,5 +1,4 @@
 /** Nodes of a scalar program on single values. */
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import { argsOf, type IndexNode, type LoadNode, type ScalarNode } from "@gridfuse/plan/scalar";
 import { heldType, pushConst } from "../wasm/held.ts";
 import {
@@ -9,14 +8,12 @@ import {
   emitConvert,
   emitUnary,
 } from "../wasm/scalar-ops.ts";
-import { openRanges, pushElement, pushGuard } from "./access.ts";
+import { pushElement } from "./access.ts";
+import { openRanges, pushGuard } from "./guards.ts";
 import type { Address } from "./nest.ts";
 import { isBinaryOp, isCompareOp, isUnaryOp, meaningless } from "./node-kinds.ts";
 import type { ProgramView } from "./program.ts";
-
-/** Whether all values of e can be told apart in 32 bits, signed where e can be negative. */
-const fitsWord = ({ lo, hi }: IndexExpr): boolean =>
-  lo >= -(2 ** 31) && hi < (lo < 0 ? 2 ** 31 : 2 ** 32);
+import { pushIndex64 } from "./wide-index.ts";
 
 /** Pushes the value of node number `index`, which is the same in all lanes, or of which there is one lane. */
 export function pushScalarNode(view: ProgramView, index: number, node: ScalarNode): void {
@@ -72,8 +69,8 @@ function emitScalarOp(view: ProgramView, node: ScalarNode): void {
 /** Pushes an index as an integer value, wrapped to its dtype. */
 function pushIndexNode(view: ProgramView, { index, dtype }: IndexNode): void {
   const nest = view.nest;
-  if (heldType(dtype) === "i64" && !fitsWord(index)) {
-    pushWideIndex(view, index);
+  if (heldType(dtype) === "i64") {
+    pushIndex64(nest, index);
     return;
   }
   nest.pushIndex(index);
@@ -82,19 +79,6 @@ function pushIndexNode(view: ProgramView, { index, dtype }: IndexNode): void {
   const local = nest.local("i32");
   nest.code.set(local);
   emitConvert(nest.code, nest.helpers, from, dtype, (code) => code.get(local));
-}
-
-/** A sum that leaves 32 bits, though its parts do not. */
-function pushWideIndex(view: ProgramView, index: IndexExpr): void {
-  const { code } = view.nest;
-  const { terms, constant } =
-    index.k === "sum" ? index : { terms: [{ factor: 1, of: index }], constant: 0 };
-  code.i64(BigInt(constant));
-  for (const { factor, of } of terms) {
-    view.nest.pushIndex(of);
-    code.op(of.lo < 0 ? "i64.extend_i32_s" : "i64.extend_i32_u");
-    code.i64(BigInt(factor)).op("i64.mul").op("i64.add");
-  }
 }
 
 function pushLoad(view: ProgramView, node: LoadNode): void {

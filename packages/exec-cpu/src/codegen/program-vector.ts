@@ -1,5 +1,6 @@
-/** Nodes of a scalar program on four lanes. */
-import { itemSize } from "@gridfuse/plan";
+/** Nodes of a scalar program on the lanes of a vector. */
+import { type DType, itemSize } from "@gridfuse/plan";
+import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   argsOf,
   type BinaryOp,
@@ -8,24 +9,28 @@ import {
   type LoadNode,
   type ScalarNode,
 } from "@gridfuse/plan/scalar";
-import { laneWord } from "../wasm/held.ts";
+import { laneWords } from "../wasm/held.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
+import { hasLanes, normaliseLanes } from "../wasm/vector-lanes.ts";
 import {
+  emitShiftBy,
   emitVectorBinary,
   emitVectorBitcast,
   emitVectorCompare,
   emitVectorConvert,
+  emitVectorSelect,
   emitVectorShift,
   emitVectorUnary,
-  normaliseLanes,
   type ShiftOp,
 } from "../wasm/vector-ops.ts";
-import { guardQuad, openRanges, pushElement, pushLanes } from "./access.ts";
+import { pushElement, pushLanes } from "./access.ts";
+import { guardQuad, openRanges } from "./guards.ts";
 import type { Address, Nest } from "./nest.ts";
 import { isBinaryOp, isCompareOp, isShift, isUnaryOp, meaningless } from "./node-kinds.ts";
 import type { ProgramView } from "./program.ts";
+import { pushIndex64 } from "./wide-index.ts";
 
-/** Pushes lanes 4·part … 4·part + 3 of node number `index`. */
+/** Pushes the lanes of `part` of node number `index`. */
 export function pushQuadNode(
   view: ProgramView,
   index: number,
@@ -44,7 +49,7 @@ export function pushQuadNode(
     case "rare": {
       const [condition, yes, no] = node.args;
       for (const arg of [yes, no, condition]) view.vector(arg, part)(code);
-      code.op("v128.bitselect");
+      emitVectorSelect(view.nest, node.dtype);
       return;
     }
     case "convert": {
@@ -79,16 +84,16 @@ function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {
   const [a, b] = argsOf(node) as readonly [number, number];
   const { dtype } = view.node(a);
   const x = view.vector(a, part);
-  if (dtype === "float32" && (node.op === "abs" || node.op === "neg")) {
+  if (isDirectFloat(dtype) && (node.op === "abs" || node.op === "neg")) {
     x(nest.code);
-    pushSignWord(nest, node.op === "abs" ? 0x7fffffff : -0x80000000);
+    pushSigns(nest, dtype, node.op === "abs");
     nest.code.op(node.op === "abs" ? "v128.and" : "v128.xor");
   } else if (isUnaryOp(node.op)) {
     emitVectorUnary(nest, node.op, dtype, x);
   } else if (isCompareOp(node.op)) {
     emitVectorCompare(nest, node.op, dtype, x, view.vector(b, part));
   } else if (isBinaryOp(node.op)) {
-    if (isShift(node.op) && !view.isVector(b) && itemSize(dtype) === 4) {
+    if (isShift(node.op) && !view.isVector(b) && itemSize(dtype) >= 4) {
       pushUniformShift(view, node.op, x, b);
     } else if (isExtremum(node.op) && isKnownFloat(view.node(b))) {
       pushExtremum(view, node.op, a, b, part);
@@ -102,16 +107,35 @@ function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {
   }
 }
 
+type DirectFloat = "float32" | "float64";
+
+/** Floats that are computed with as they are held. */
+const isDirectFloat = (dtype: DType): dtype is DirectFloat =>
+  dtype === "float32" || dtype === "float64";
+
 /** A mask of the sign bits or of all others, kept outside the loops: V8 makes it anew for each f32x4.abs. */
-function pushSignWord(nest: Nest, word: number): void {
-  const mask = nest.memoised(`s${word}`, 0, "v128", () => nest.code.v128([word, word, word, word]));
+function pushSigns(nest: Nest, dtype: DirectFloat, areOthers: boolean): void {
+  const word = areOthers ? 0x7fffffff : 0x80000000;
+  const low = dtype === "float32" ? word : areOthers ? 0xffffffff : 0;
+  const mask = nest.memoised(`s${dtype}${word}`, 0, "v128", () =>
+    nest.code.v128([low, word, low, word]),
+  );
   nest.code.get(mask);
 }
 
 const isExtremum = (op: BinaryOp): op is "min" | "max" => op === "min" || op === "max";
 
+/** The word of a float with its sign. */
+const topWord = ({ dtype, bits }: ConstNode): number => (dtype === "float32" ? bits.lo : bits.hi);
+
 const isKnownFloat = (node: ScalarNode): boolean =>
-  node.op === "const" && node.dtype === "float32" && (node.bits.lo & 0x7fffffff) <= 0x7f800000;
+  node.op === "const" && isDirectFloat(node.dtype) && !isNaNBits(node);
+
+function isNaNBits(node: ConstNode): boolean {
+  const size = topWord(node) & 0x7fffffff;
+  if (node.dtype === "float32") return size > 0x7f800000;
+  return size > 0x7ff00000 || (size === 0x7ff00000 && node.bits.lo !== 0);
+}
 
 /**
  * The extremum of `x` and an immediate that is no NaN: "y < x ? y : x", one instruction where the full meaning takes
@@ -126,16 +150,20 @@ function pushExtremum(
   part: number,
 ): void {
   const { nest } = view;
+  const node = view.node(immediate) as ConstNode;
+  const dtype = node.dtype as DirectFloat;
+  const shape = dtype === "float32" ? "f32x4" : "f64x2";
   view.vector(x, part)(nest.code);
   view.vector(immediate, part)(nest.code);
-  nest.code.op(op === "min" ? "f32x4.pmin" : "f32x4.pmax");
-  const zero = (view.node(immediate) as ConstNode).bits.lo;
-  if (op === "max" && zero === 0) {
+  nest.code.op(`${shape}.${op === "min" ? "pmin" : "pmax"}`);
+  if ((topWord(node) & 0x7fffffff) !== 0 || (dtype === "float64" && node.bits.lo !== 0)) return;
+  const isNegative = topWord(node) !== 0;
+  if (op === "max" && !isNegative) {
     view.vector(immediate, part)(nest.code);
-    nest.code.op("f32x4.add");
-  } else if (op === "min" && zero === 0x80000000) {
+    nest.code.op(`${shape}.add`);
+  } else if (op === "min" && isNegative) {
     // What is no more than −0 has its sign anyway.
-    pushSignWord(nest, -0x80000000);
+    pushSigns(nest, dtype, false);
     nest.code.op("v128.or");
   }
 }
@@ -143,32 +171,33 @@ function pushExtremum(
 function pushUniformShift(view: ProgramView, op: ShiftOp, x: Push, amount: number): void {
   const { code } = view.nest;
   const node = view.node(amount);
-  if (node.op === "const" && node.bits.lo < 32) {
-    x(code);
-    code.i32(node.bits.lo);
-    code.op(
-      op === "shiftLeft" ? "i32x4.shl" : op === "shiftRightLogical" ? "i32x4.shr_u" : "i32x4.shr_s",
-    );
+  const width = 8 * itemSize(node.dtype);
+  if (node.op === "const" && node.bits.lo < width && (width < 64 || node.bits.hi === 0)) {
+    emitShiftBy(code, op, node.dtype, x, node.bits.lo);
   } else {
-    emitVectorShift(code, op, x, view.scalar(amount));
+    emitVectorShift(code, op, node.dtype, x, view.scalar(amount));
   }
 }
 
 function pushIndexQuad(view: ProgramView, { index, dtype }: IndexNode, part: number): void {
   const nest = view.nest;
+  if (!hasLanes(dtype)) {
+    pushWideIndices(view, index, part);
+    return;
+  }
   const lanes = view.laneIndex(index);
-  const first = 4 * part;
+  const first = nest.lanes * part;
   if (lanes.offsets !== undefined) {
     nest.pushIndex(lanes.at(0));
     nest.code.op("i32x4.splat");
-    const [a, b, c, d] = lanes.offsets.slice(first, first + 4) as [number, number, number, number];
+    const [a, b, c = 0, d = 0] = lanes.offsets.slice(first, first + nest.lanes) as [number, number];
     const words = `${a},${b},${c},${d}`;
     const steps = nest.memoised(`o${words}`, 0, "v128", () => nest.code.v128([a, b, c, d]));
     nest.code.get(steps).op("i32x4.add");
     normaliseLanes(nest.code, dtype);
     return;
   }
-  for (let lane = first; lane < first + 4; lane++) {
+  for (let lane = first; lane < first + nest.lanes; lane++) {
     nest.lane = lane;
     nest.pushIndex(lanes.at(lane));
     if (lane === first) nest.code.op("i32x4.splat");
@@ -178,7 +207,34 @@ function pushIndexQuad(view: ProgramView, { index, dtype }: IndexNode, part: num
   normaliseLanes(nest.code, dtype);
 }
 
-/** Sets `result` to four lanes of a load. */
+/** The upper word of an integer. */
+const upper = (x: number): number => Math.floor(x / 2 ** 32);
+
+/** Two 64-bit indices: where lanes lie at constant distances, one and the distances. */
+function pushWideIndices(view: ProgramView, index: IndexExpr, part: number): void {
+  const nest = view.nest;
+  const lanes = view.laneIndex(index);
+  const first = 2 * part;
+  if (lanes.offsets !== undefined) {
+    const [a, b] = lanes.offsets.slice(first, first + 2) as [number, number];
+    pushIndex64(nest, lanes.at(0));
+    nest.code.op("i64x2.splat");
+    const steps = nest.memoised(`o${a},${b}:`, 0, "v128", () => {
+      nest.code.v128([a, upper(a), b, upper(b)]);
+    });
+    nest.code.get(steps).op("i64x2.add");
+    return;
+  }
+  for (let lane = first; lane < first + 2; lane++) {
+    nest.lane = lane;
+    pushIndex64(nest, lanes.at(lane));
+    if (lane === first) nest.code.op("i64x2.splat");
+    else nest.code.lane("i64x2.replace_lane", 1);
+  }
+  nest.lane = 0;
+}
+
+/** Sets `result` to the lanes of a load. */
 export function emitQuadLoad(
   view: ProgramView,
   node: LoadNode,
@@ -198,23 +254,27 @@ export function emitQuadLoad(
     pushWhole();
     return;
   }
-  const fill = laneWord(node.dtype, node.fill);
-  nest.code.v128([fill, fill, fill, fill]).set(result);
+  nest.code.v128(laneWords(node.dtype, node.fill)).set(result);
   if (open === undefined) return;
   guardQuad(nest, view.quadGuard(open, part), pushWhole, (lane) => {
     const { code } = nest;
     const index = quad.index.at(quad.first + lane);
     if (node.dtype === "bool") {
+      const isPair = nest.lanes === 2;
       code.get(result).i32(0);
       pushElement(nest, "bool", base, index);
-      code.i32(0).op("i32.ne").op("i32.sub").lane("i32x4.replace_lane", lane);
+      code.i32(0).op("i32.ne").op("i32.sub");
+      if (isPair) code.op("i64.extend_i32_s");
+      code.lane(isPair ? "i64x2.replace_lane" : "i32x4.replace_lane", lane);
     } else if (itemSize(node.dtype) < 4) {
       code.get(result);
       pushElement(nest, node.dtype, base, index);
       code.lane("i32x4.replace_lane", lane);
     } else {
-      const offset = nest.pushAddress(index, 4, base);
-      code.get(result).memoryLane("v128.load32_lane", offset, lane);
+      const size = itemSize(node.dtype);
+      const offset = nest.pushAddress(index, size, base);
+      code.get(result);
+      code.memoryLane(size === 4 ? "v128.load32_lane" : "v128.load64_lane", offset, lane);
     }
     code.set(result);
   });

@@ -8,11 +8,13 @@ import {
   type SelectNode,
 } from "@gridfuse/plan/scalar";
 import type { Code, ValueType } from "../wasm/code.ts";
-import { heldType, laneWord, pushConst } from "../wasm/held.ts";
+import { heldType, laneWord, laneWords, pushConst, type Words } from "../wasm/held.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
-import { laneShape } from "../wasm/vector-ops.ts";
-import { type LaneQuad, neighbourhood, openRanges, type QuadGuard } from "./access.ts";
+import { hasLanes, laneShape } from "../wasm/vector-lanes.ts";
+import { emitVectorSelect } from "../wasm/vector-ops.ts";
 import type { Contractions } from "./contract.ts";
+import { openRanges, type QuadGuard } from "./guards.ts";
+import type { LaneQuad } from "./lane-quad.ts";
 import {
   type Block,
   type LaneAxis,
@@ -25,14 +27,18 @@ import type { Address, Nest } from "./nest.ts";
 import { always, type ProgramFacts, valuesIn } from "./program-facts.ts";
 import { pushScalarNode } from "./program-scalar.ts";
 import { emitQuadLoad, pushQuadNode } from "./program-vector.ts";
+import { neighbourhood } from "./shared-vectors.ts";
 
 const keysPerNode = 8;
 const scalarPart = 7;
 const splatPart = 6;
 
-const constantWord = ({ dtype, bits }: ConstNode): number => laneWord(dtype, bits);
+/** What vectors of an immediate are known by. */
+const constantKey = ({ dtype, bits }: ConstNode): number | string =>
+  hasLanes(dtype) ? -1 - laneWord(dtype, bits) : `c${bits.lo}:${bits.hi}`;
+const constantWords = ({ dtype, bits }: ConstNode): Words => laneWords(dtype, bits);
 
-/** Where results of earlier stages are: pushes the scalar, or the v128 of four lanes. */
+/** Where results of earlier stages are: pushes the scalar, or a v128 of lanes. */
 export type ReducedValues = (
   stage: number,
   reduction: number,
@@ -60,10 +66,10 @@ export interface ProgramView {
   isVector(index: number): boolean;
   /** Pushes a node that is the same in all lanes, as it is held. */
   scalar(index: number): Push;
-  /** Pushes lanes 4·part … 4·part + 3 of a node. */
+  /** Pushes the lanes of `part` of a node. */
   vector(index: number, part: number): Push;
   laneIndex(e: IndexExpr): LaneIndex;
-  /** The four lanes of `part` of an index. */
+  /** The lanes of `part` of an index. */
   quad(e: IndexExpr, part: number): LaneQuad;
   quadGuard(guard: LoadNode["guard"], part: number): QuadGuard;
   /** A name for the vectors that this load shares with loads of its neighbours, where there are any. */
@@ -157,8 +163,8 @@ export class Program implements ProgramView {
   vector(index: number, part: number): Push {
     const local = this.#vectorLocal(index, part);
     if (local !== undefined) return (code) => code.get(local);
-    const word = constantWord(this.node(index) as ConstNode);
-    return (code) => code.v128([word, word, word, word]);
+    const words = constantWords(this.node(index) as ConstNode);
+    return (code) => code.v128(words);
   }
 
   #vectorLocal(index: number, part: number): number | undefined {
@@ -167,9 +173,8 @@ export class Program implements ProgramView {
     if (node.op === "const") {
       // On a slow side the immediate is written where it is used.
       if (nest.conditional) return undefined;
-      const word = constantWord(node);
-      return nest.memoised(-1 - word, 0, "v128", () => {
-        nest.code.v128([word, word, word, word]);
+      return nest.memoised(constantKey(node), 0, "v128", () => {
+        nest.code.v128(constantWords(node));
       });
     }
     if (this.isVector(index)) {
@@ -190,8 +195,11 @@ export class Program implements ProgramView {
     const { code } = this.nest;
     const { dtype } = this.node(index);
     if (this.isVector(index)) {
-      this.vector(index, Math.floor(lane / 4))(code);
-      code.lane("i32x4.extract_lane", lane % 4);
+      const { lanes } = this.nest;
+      this.vector(index, Math.floor(lane / lanes))(code);
+      // The low word of a lane is all there is of an index.
+      const words = hasLanes(dtype) ? 1 : 4 / lanes;
+      code.lane("i32x4.extract_lane", words * (lane % lanes));
     } else {
       this.scalar(index)(code);
       if (heldType(dtype) === "i64") code.op("i32.wrap_i64");
@@ -314,7 +322,8 @@ export class Program implements ProgramView {
           this.vector(slow, part)(nest.code);
           nest.code.get(result);
           conditions[part]?.(nest.code);
-          nest.code.op("v128.bitselect").set(result);
+          emitVectorSelect(nest, node.dtype);
+          nest.code.set(result);
         }
       }),
     );
@@ -343,8 +352,9 @@ export class Program implements ProgramView {
   }
 
   quad(e: IndexExpr, part: number): LaneQuad {
-    const first = 4 * part;
-    return { index: this.laneIndex(e), first, valid: Math.min(this.#valid - first, 4) };
+    const { lanes } = this.nest;
+    const first = lanes * part;
+    return { index: this.laneIndex(e), first, valid: Math.min(this.#valid - first, lanes) };
   }
 
   quadGuard(guard: LoadNode["guard"], part: number): QuadGuard {
@@ -357,6 +367,7 @@ export class Program implements ProgramView {
   }
 
   sharedVectors(node: LoadNode): string | undefined {
+    if (this.nest.lanes < 4) return undefined;
     this.#neighbours ??= this.#countNeighbours();
     const count = this.#neighbours.get(`${node.buffer} ${neighbourhood(node.index)}`) ?? 0;
     return count > 1 ? `shared ${this.source.id} ${node.buffer}` : undefined;

@@ -9,8 +9,10 @@ import { type DType, identityOf, isFloat, itemSize, type ScanStep } from "@gridf
 import { add, axis, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { heldType, laneWord } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
-import { emitVectorBinary, hasLanes } from "../wasm/vector-ops.ts";
-import { type LaneQuad, pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
+import { hasLanes } from "../wasm/vector-lanes.ts";
+import { emitVectorBinary } from "../wasm/vector-ops.ts";
+import { pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
+import type { LaneQuad } from "./lane-quad.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";

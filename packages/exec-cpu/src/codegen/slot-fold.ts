@@ -13,11 +13,12 @@ import {
 } from "@gridfuse/plan";
 import type { BinaryOp } from "@gridfuse/plan/scalar";
 import type { Code, ValueType } from "../wasm/code.ts";
-import { heldType, laneWord, loadOp, pushConst, storeOp } from "../wasm/held.ts";
+import { heldType, loadOp, pushConst, storeOp } from "../wasm/held.ts";
 import { emitBinary, type Push } from "../wasm/scalar-ops.ts";
+import { pushSplat } from "../wasm/vector-lanes.ts";
 import { emitVectorBinary } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
-import { type Accumulator, pushSplat } from "./reductions.ts";
+import type { Accumulator } from "./reductions.ts";
 import { type Combine, SegmentTree } from "./segments.ts";
 
 /** How `SlotFold` and `ArgFold` hold one element: a scalar, or a v128 of outer points. */
@@ -35,7 +36,7 @@ export const scalarElement = (dtype: DType): Element => ({
 
 export const quadElement: Element = {
   type: "v128",
-  pushConst: (code, dtype, bits) => void pushSplat(code, laneWord(dtype, bits)),
+  pushConst: (code, dtype, bits) => void pushSplat(code, dtype, bits),
   binary: (nest, op, dtype, x, y) => emitVectorBinary(nest, op, dtype, x, y),
 };
 

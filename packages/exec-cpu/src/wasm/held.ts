@@ -100,3 +100,12 @@ export function laneWord(dtype: DType, { lo }: Bits): number {
       return lo;
   }
 }
+
+export type Words = readonly [number, number, number, number];
+
+/** The vector whose lanes all hold an immediate. */
+export function laneWords(dtype: DType, bits: Bits): Words {
+  if (itemSize(dtype) === 8) return [bits.lo, bits.hi, bits.lo, bits.hi];
+  const word = laneWord(dtype, bits);
+  return [word, word, word, word];
+}

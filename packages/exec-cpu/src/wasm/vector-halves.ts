@@ -1,6 +1,6 @@
 /** The 16-bit float formats on four lanes: the functions of bits.ts as SIMD, NaNs as a class. */
 import type { Code } from "./code.ts";
-import type { VectorSite } from "./vector-ops.ts";
+import type { VectorSite } from "./vector-lanes.ts";
 
 type Half = "float16" | "bfloat16";
 

@@ -1,33 +1,34 @@
 /**
- * One scalar node on four lanes at once, for every dtype but the 64-bit ones.
+ * One scalar node on all lanes at once, for every dtype: here those of at most 32 bits, in vector-pairs.ts the others.
+ * What a lane holds is said in vector-lanes.ts.
  *
- * A lane is 32 bits wide and holds what the scalar code holds (held.ts): narrow integers normalised, 16-bit
- * floats as their bits; bool is a mask of all ones or zeros. Where SIMD128 has no instruction (integer
- * division, shifts by a different amount in each lane, …) the lanes are done one after the other with the
- * scalar code, so there is one meaning only.
+ * Where SIMD128 has no instruction (integer division, shifts by a different amount in each lane, …) the lanes are
+ * done one after the other with the scalar code, so there is one meaning only.
  */
 import { type DType, InternalError, isFloat, isSigned, itemSize } from "@gridfuse/plan";
 import type { BinaryOp, CompareOp, UnaryOp } from "@gridfuse/plan/scalar";
-import type { Code, ValueType } from "./code.ts";
+import type { Code } from "./code.ts";
 import { isHalf } from "./held.ts";
-import type { HelperLibrary } from "./helpers.ts";
 import type { PlainOp } from "./opcodes.ts";
 import { emitBinary, emitUnary, type Push } from "./scalar-ops.ts";
 import { packHalf, unpackHalf } from "./vector-halves.ts";
-
-/** Where vector code is written to. */
-export interface VectorSite {
-  readonly code: Code;
-  readonly helpers: HelperLibrary;
-  local(type: ValueType): number;
-}
-
-/** Whether four values of `dtype` fit a v128 here. */
-export const hasLanes = (dtype: DType): boolean => itemSize(dtype) < 8;
-
-/** The lane shape in which `dtype` is held. */
-export const laneShape = (dtype: DType): "f32x4" | "i32x4" =>
-  dtype === "float32" ? "f32x4" : "i32x4";
+import {
+  eachLane,
+  extracted,
+  hasLanes,
+  narrowMask,
+  normaliseLanes,
+  splat,
+  type VectorSite,
+  widenMask,
+} from "./vector-lanes.ts";
+import {
+  emitPairBinary,
+  emitPairBitcast,
+  emitPairCompare,
+  emitPairConvert,
+  emitPairUnary,
+} from "./vector-pairs.ts";
 
 const sign = (dtype: DType): "s" | "u" => (dtype === "uint32" ? "u" : "s");
 
@@ -35,33 +36,6 @@ const meaningless = (op: string, dtype: DType): InternalError =>
   new InternalError("GF9301", `scalar op ${op} has no meaning on lanes of ${dtype}`, {
     help: "This is a bug of gridfuse: whatever built the plan should have refused it.",
   });
-
-/** The lanes one by one: `scalar` pushes the result for a lane. */
-function eachLane(code: Code, dtype: DType, scalar: (lane: number) => void): void {
-  scalar(0);
-  code.op(`${laneShape(dtype)}.splat`);
-  for (let lane = 1; lane < 4; lane++) {
-    scalar(lane);
-    code.lane(`${laneShape(dtype)}.replace_lane`, lane);
-  }
-}
-
-const extract =
-  (x: Push, dtype: DType, lane: number): Push =>
-  (code) => {
-    x(code);
-    code.lane(`${laneShape(dtype)}.extract_lane`, lane);
-  };
-
-const splat = (code: Code, word: number): Code => code.v128([word, word, word, word]);
-
-/** Brings lanes back into the range of a narrow integer dtype. */
-export function normaliseLanes(code: Code, dtype: DType): void {
-  if (itemSize(dtype) >= 4 || dtype === "bool" || isHalf(dtype)) return;
-  const unused = 32 - itemSize(dtype) * 8;
-  if (isSigned(dtype)) code.i32(unused).op("i32x4.shl").i32(unused).op("i32x4.shr_s");
-  else splat(code, 2 ** (32 - unused) - 1).op("v128.and");
-}
 
 /** Pushes float lanes as f32x4. */
 function pushWide(site: VectorSite, dtype: DType, x: Push): void {
@@ -80,15 +54,21 @@ const floatUnary: Partial<Record<UnaryOp, PlainOp>> = {
 };
 
 export function emitVectorUnary(site: VectorSite, op: UnaryOp, dtype: DType, x: Push): void {
+  if (!hasLanes(dtype)) emitPairUnary(site, op, dtype, x);
+  else if (isFloat(dtype)) emitFloatUnary(site, op, dtype, x);
+  else emitIntegerUnary(site, op, dtype, x);
+}
+
+function emitFloatUnary(site: VectorSite, op: UnaryOp, dtype: DType, x: Push): void {
+  const name = floatUnary[op];
+  if (name === undefined) throw meaningless(op, dtype);
+  pushWide(site, dtype, x);
+  site.code.op(name);
+  if (isHalf(dtype)) packHalf(site, dtype);
+}
+
+function emitIntegerUnary(site: VectorSite, op: UnaryOp, dtype: DType, x: Push): void {
   const { code, helpers } = site;
-  if (isFloat(dtype)) {
-    const name = floatUnary[op];
-    if (name === undefined) throw meaningless(op, dtype);
-    pushWide(site, dtype, x);
-    code.op(name);
-    if (isHalf(dtype)) packHalf(site, dtype);
-    return;
-  }
   switch (op) {
     case "not":
       x(code);
@@ -107,8 +87,8 @@ export function emitVectorUnary(site: VectorSite, op: UnaryOp, dtype: DType, x: 
       code.op("i32x4.extadd_pairwise_i16x8_u");
       return;
     default:
-      eachLane(code, dtype, (lane) => {
-        emitUnary(code, helpers, op, dtype, extract(x, dtype, lane));
+      eachLane(site, dtype, (lane) => {
+        emitUnary(code, helpers, op, dtype, extracted(x, dtype, lane));
       });
       return;
   }
@@ -122,7 +102,8 @@ export function emitVectorBinary(
   x: Push,
   y: Push,
 ): void {
-  if (isFloat(dtype)) emitFloatBinary(site, op, dtype, x, y);
+  if (!hasLanes(dtype)) emitPairBinary(site, op, dtype, x, y);
+  else if (isFloat(dtype)) emitFloatBinary(site, op, dtype, x, y);
   else emitIntegerBinary(site, op, dtype, x, y);
 }
 
@@ -141,8 +122,8 @@ function emitFloatBinary(site: VectorSite, op: BinaryOp, dtype: DType, x: Push, 
       if (isHalf(dtype)) packHalf(site, dtype);
       return;
     default:
-      eachLane(code, dtype, (lane) => {
-        emitBinary(code, helpers, op, dtype, extract(x, dtype, lane), extract(y, dtype, lane));
+      eachLane(site, dtype, (lane) => {
+        emitBinary(code, helpers, op, dtype, extracted(x, dtype, lane), extracted(y, dtype, lane));
       });
   }
 }
@@ -179,29 +160,65 @@ function emitIntegerBinary(site: VectorSite, op: BinaryOp, dtype: DType, x: Push
       code.shuffleLanes([1, 3, 5, 7]);
       return;
     default:
-      eachLane(code, dtype, (lane) => {
-        emitBinary(code, helpers, op, dtype, extract(x, dtype, lane), extract(y, dtype, lane));
+      eachLane(site, dtype, (lane) => {
+        emitBinary(code, helpers, op, dtype, extracted(x, dtype, lane), extracted(y, dtype, lane));
       });
   }
 }
 
 export type ShiftOp = "shiftLeft" | "shiftRightLogical" | "shiftRightArithmetic";
 
-/** A shift of all 32-bit lanes by one amount, an i32 read as unsigned. */
-export function emitVectorShift(code: Code, op: ShiftOp, x: Push, amount: Push): void {
+const shiftNames = {
+  shiftLeft: "shl",
+  shiftRightLogical: "shr_u",
+  shiftRightArithmetic: "shr_s",
+} as const;
+
+/** A shift of all 32- or 64-bit lanes by an immediate below their width. */
+export function emitShiftBy(code: Code, op: ShiftOp, dtype: DType, x: Push, amount: number): void {
   x(code);
+  code.i32(amount).op(`${hasLanes(dtype) ? "i32x4" : "i64x2"}.${shiftNames[op]}`);
+}
+
+/** A shift of all 32- or 64-bit lanes by one amount, held as their dtype is and read as unsigned. */
+export function emitVectorShift(
+  code: Code,
+  op: ShiftOp,
+  dtype: DType,
+  x: Push,
+  amount: Push,
+): void {
+  const [type, shape, width] = hasLanes(dtype)
+    ? (["i32", "i32x4", 32] as const)
+    : (["i64", "i64x2", 64] as const);
+  const literal = (value: number): void => {
+    if (type === "i32") code.i32(value);
+    else code.i64(BigInt(value));
+  };
+  const narrow = (): void => {
+    if (type === "i64") code.op("i32.wrap_i64");
+  };
+  const pushInWidth = (): void => {
+    amount(code);
+    literal(width);
+    code.op(`${type}.lt_u`);
+  };
+  x(code);
+  amount(code);
   if (op === "shiftRightArithmetic") {
-    amount(code);
-    code.i32(31);
-    amount(code);
-    code.i32(32).op("i32.lt_u").op("select").op("i32x4.shr_s");
+    literal(width - 1);
+    pushInWidth();
+    code.op("select");
+    narrow();
+    code.op(`${shape}.shr_s`);
     return;
   }
-  amount(code);
-  code.op(op === "shiftLeft" ? "i32x4.shl" : "i32x4.shr_u");
-  code.i32(-1).i32(0);
-  amount(code);
-  code.i32(32).op("i32.lt_u").op("select").op("i32x4.splat").op("v128.and");
+  narrow();
+  code.op(`${shape}.${shiftNames[op]}`);
+  literal(-1);
+  literal(0);
+  pushInWidth();
+  code.op("select").op(`${shape}.splat`).op("v128.and");
 }
 
 export function emitVectorCompare(
@@ -211,6 +228,10 @@ export function emitVectorCompare(
   x: Push,
   y: Push,
 ): void {
+  if (!hasLanes(dtype)) {
+    emitPairCompare(site, op, dtype, x, y);
+    return;
+  }
   // As integers, true (all ones) lies below false, so masks compare the other way round.
   const [a, b] = dtype === "bool" ? [y, x] : [x, y];
   pushWide(site, dtype, a);
@@ -218,14 +239,21 @@ export function emitVectorCompare(
   if (isFloat(dtype)) site.code.op(`f32x4.${op}`);
   else if (op === "eq" || op === "ne") site.code.op(`i32x4.${op}`);
   else site.code.op(`i32x4.${op}_${sign(dtype)}`);
+  widenMask(site, dtype);
 }
 
 export function emitVectorConvert(site: VectorSite, from: DType, to: DType, x: Push): void {
   const { code } = site;
+  if (!hasLanes(from) || !hasLanes(to)) {
+    emitPairConvert(site, from, to, x);
+    return;
+  }
   pushWide(site, from, x);
   if (to === "bool") {
     splat(code, 0).op(isFloat(from) ? "f32x4.ne" : "i32x4.ne");
+    widenMask(site, from);
   } else if (from === "bool") {
+    narrowMask(site, to);
     splat(code, isFloat(to) ? 0x3f800000 : 1).op("v128.and");
     if (isHalf(to)) packHalf(site, to);
   } else if (isFloat(to)) {
@@ -246,6 +274,12 @@ export function emitVectorConvert(site: VectorSite, from: DType, to: DType, x: P
 
 const splatFloat = (code: Code, value: number): Code => code.f32(value).op("f32x4.splat");
 
+/** Chooses between the two vectors of `dtype` on the stack, the first where the bool above them holds. */
+export function emitVectorSelect(site: VectorSite, dtype: DType): void {
+  narrowMask(site, dtype);
+  site.code.op("v128.bitselect");
+}
+
 /** See `emitBitcast`. */
 export function emitVectorBitcast(
   site: VectorSite,
@@ -255,7 +289,12 @@ export function emitVectorBitcast(
   x: Push,
 ): void {
   const { code } = site;
+  if (!hasLanes(from)) {
+    emitPairBitcast(site, from, canonical, x);
+    return;
+  }
   x(code);
+  if (from === "bool") narrowMask(site, to);
   if (canonical && from === "float32") {
     splat(code, 0x7fc00000);
     x(code);
@@ -269,7 +308,9 @@ export function emitVectorBitcast(
     code.op("v128.bitselect");
   }
   if (from === "bool") splat(code, 1).op("v128.and");
-  else if (to === "bool") splat(code, 0).op("i32x4.ne");
-  else if (isHalf(to)) splat(code, 0xffff).op("v128.and");
+  else if (to === "bool") {
+    splat(code, 0).op("i32x4.ne");
+    widenMask(site, from);
+  } else if (isHalf(to)) splat(code, 0xffff).op("v128.and");
   else if (!isFloat(to)) normaliseLanes(code, to);
 }
