@@ -65,6 +65,15 @@ function blockDim(body: Body, dim: WireBlockDim, eqn: Eqn): BlockDim {
 export const ownAxes = ({ grid, vmapped }: PallasCall): readonly number[] =>
   grid.flatMap((_, d) => (vmapped?.includes(d) === true ? [] : [d]));
 
+/** The core that runs at a coordinate: cores that wait for others run after them. */
+export function coreAt(scope: Scope, { order }: PallasCall, at: ValueId): ValueId {
+  if (order === undefined || order.every((core, i) => core === i)) return at;
+  return order.reduce((chosen, core, i) => {
+    const isHere = scope.e.emit("eq", [at, scope.full("int32", [], i)], {});
+    return scope.e.emit("select_n", [isHere, chosen, scope.full("int32", [], core)], {});
+  }, at);
+}
+
 export function indexMap(
   body: Body,
   { index_map }: WireBlock,
@@ -78,6 +87,8 @@ export function indexMap(
     ...walked.map((isParam) => (isParam ? scope.param(coordinate) : scope.full("int32", [], 0))),
     ...prefetch.map((type) => scope.param(type)),
   ];
+  for (const [d, isParam] of walked.entries())
+    if (isParam) params[d] = coreAt(scope, call, params[d] as ValueId);
   let next = call.nindex;
   const extents = call.grid.map(
     (size): Extent => size ?? { ref: params[walked.length + next++] as ValueId },

@@ -12,6 +12,7 @@ import {
 import {
   blockShape,
   coordinate,
+  coreAt,
   indexMap,
   mappingOf,
   ownAxes,
@@ -67,8 +68,11 @@ export function kernelCall(
   const kernel = new KernelRegion(body.scope, false);
   const walked = axes.map(() => kernel.param(coordinate));
   const ids = grid.map((axis) =>
-    isWalked(axis) ? (walked[axes.indexOf(axis)] as ValueId) : kernel.scope.full("int32", [], 0),
+    isWalked(axis)
+      ? coreAt(kernel.scope, call, walked[axes.indexOf(axis)] as ValueId)
+      : kernel.scope.full("int32", [], 0),
   );
+  kernel.firstCore = call.order?.[0];
   const prefetched = prefetch.map((type) => kernel.param(type));
   const refs = mappings.map((mapping) =>
     kernel.param(refType(mapping.dtype, blockShape(mapping), mapping.space)),

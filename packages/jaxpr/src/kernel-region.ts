@@ -20,6 +20,7 @@ export class KernelRegion implements KernelScope {
   ids: readonly ValueId[] = [];
   extents: readonly Extent[] = [];
   faults: ValueId | undefined;
+  firstCore: number | undefined;
   readonly #params: ValueId[] = [];
   readonly #memory: ValueId[] = [];
 

@@ -38,6 +38,8 @@ export interface KernelScope {
   readonly extents: readonly Extent[];
   /** Where accesses report that they lie outside; in `scope`. */
   readonly faults?: ValueId | undefined;
+  /** The core that runs first, where each point is a core: memory outside of the cores is one for all. */
+  readonly firstCore?: number | undefined;
   /** Adds memory that lives for the whole call; its contents are what nobody wrote. */
   allocate(name: string, type: ValueType): ValueId;
 }

@@ -44,13 +44,25 @@ const axisIndex: Rule = (body, _, { axis_name }: { axis_name: string }, eqn) => 
 };
 
 /** Memory for the length of a body, of what nobody wrote; semaphores begin at zero. */
-export function allocate(body: Body, { dtype, shape }: ValueType, semaphore = false): ValueId {
+export function allocate(body: Body, type: ValueType, semaphore = false): ValueId {
+  const { dtype, shape } = type;
   const kernel = body.scope.kernel as KernelScope;
   const owned = kernel.allocate("scoped", refType(dtype, shape, "vmem"));
   const ref = body.scope.reach(owned, kernel.scope);
   const first = semaphore ? body.full(dtype, shape, 0) : uninitialised(body, dtype, shape);
-  body.e.emitAll("set", [ref, first], { transforms: [] });
+  const isShared = type.kind === "ref" && type.space === "any" && kernel.firstCore !== undefined;
+  const kept = isShared ? keptFromBefore(body, kernel, ref, first) : first;
+  body.e.emitAll("set", [ref, kept], { transforms: [] });
   return ref;
+}
+
+/** Outside of the cores, memory is there for all of them from the first on. */
+function keptFromBefore(body: Body, kernel: KernelScope, ref: ValueId, first: ValueId): ValueId {
+  const id = body.scope.reach(kernel.ids[0] as ValueId, kernel.scope);
+  const one = body.full("int32", [], kernel.firstCore ?? 0);
+  const isFirst = body.e.broadcastTo(body.e.emit("eq", [id, one], {}), body.shape(first));
+  const before = body.e.emit("get", [ref], { transforms: [] });
+  return body.e.emit("select_n", [isFirst, before, first], {});
 }
 
 interface Scoped {

@@ -68,13 +68,19 @@ class KernelCall:
             outputs = [
                 f"[{len(given) + i},{exporter.aval(aval)}]" for i, aval in enumerate(self.out_avals)
             ]
-            fields = call_fields(exporter, self.params, len(self.avals))
+            fields = call_fields(exporter, self.params, len(self.avals), self._order())
             results = ",".join([str(len(given) + i) for i in range(len(outputs))])
             main = exporter.add(
                 f'{{"in":[{",".join(inputs)}],"out":[{results}],"eqns":[{{"p":"pallas_call","m":"pl",'
                 f'"i":[{",".join(operands)}],"o":[{",".join(outputs)}],"x":{{{fields}}}}}]}}'
             )
             return exporter.finish(main, name=self.name)
+
+    def _order(self) -> Sequence[int] | None:
+        """In which the cores of a mesh run, where there are several."""
+        if self.tpu is None or not self.tpu.cores.is_mesh or self.tpu.cores.count < 2:
+            return None
+        return self.tpu.verdict.order
 
     def prepare(self, sizes: Sequence[int] = ()) -> None:
         """Sees to it that the engine has the program. A plan that is kept it reads while JAX goes on.
@@ -159,7 +165,7 @@ class KernelCall:
         if 0 in sizes or self.grid_points == 0:
             return self._nothing(operands)
         if self.tpu is not None and self.tpu.needs_operands:
-            self._check_blocks(sizes, inputs)
+            self._check_call(sizes, inputs)
         with _client.session() as session:
             program = self._program(sizes, session)
             results = session.run(program, inputs, self._results_of(program))
@@ -168,6 +174,8 @@ class KernelCall:
                 for line in lines:
                     print(_formatted(line))
         _calls.ran(self.record, (time.perf_counter() - started) * 1e3)
+        if self.tpu is not None:
+            self.tpu.report()
         if self.mode.bounds == "report":
             self._raise_outside(results.pop(), sizes)
         return [
@@ -175,12 +183,12 @@ class KernelCall:
             for result, aval in zip(results, self.out_avals, strict=True)
         ]
 
-    def _check_blocks(self, sizes: Sequence[int], inputs: Sequence[np.ndarray]) -> None:
+    def _check_call(self, sizes: Sequence[int], inputs: Sequence[np.ndarray]) -> None:
         mapping = self.params["grid_mapping"]
         computed = iter(sizes)
         grid = [size if isinstance(size, int) else next(computed) for size in mapping.grid]
         assert self.tpu is not None
-        self.tpu.check_blocks(grid, inputs[: mapping.num_index_operands])
+        self.tpu.check_call(grid, inputs[: mapping.num_index_operands])
 
     def _results_of(self, program: _client.Program) -> list[tuple[np.dtype, tuple[int, ...]]]:
         if self.mode.bounds != "report":

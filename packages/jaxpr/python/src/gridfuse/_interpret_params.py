@@ -2,7 +2,7 @@
 
 The engine runs the kernel as one program: grid steps in order, copies done when they begin. That is what every
 parameter asks for as long as the kernel is free of the faults that it looks for (`_copies.py` sees to copies that are done
-late). Where a kernel is known to have one,
+late, `_cores.py` to several cores and to races). Where a kernel is known to have one,
 the same exception is raised as by JAX; where nothing is known, the parameter is refused by name.
 """
 
@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from gridfuse import _versions
+from gridfuse import _copies, _versions
 from gridfuse._client import Mode
-from gridfuse._copies import check_copies
+from gridfuse._cores import Cores, Verdict
+from gridfuse._cores import refusal as refused_cores
+from gridfuse._known import Unproven
 from gridfuse._lines import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import Env, Grid, Interval, Unknown, evaluate, interval_of, intervals
 from gridfuse.errors import GridfuseError, Unsupported
 
-_COPIES = frozenset(["dma_start", "dma_wait", "semaphore_signal", "semaphore_wait"])
 # Beyond this many points a grid's blocks are not enumerated; nobody revisits by accident at that size.
 _MOST_POINTS = 1 << 22
 
@@ -34,8 +35,15 @@ class Revisited(GridfuseError, RuntimeError):
     """An output's block is written again after others were: on a TPU it would start from anything."""
 
 
+class Raced(GridfuseError, RuntimeError):
+    """A race that was found, under `on_race="raise"`."""
+
+
 class TpuMode:
     """How one kernel runs under one `InterpretParams`.
+
+    Args:
+      decides_early: whether what cannot be known before the kernel is called is refused, and not looked at again then.
 
     Attributes:
       mode: what memory means: unwritten it holds NaN and the greatest integers, or zero; indices that are computed are
@@ -48,11 +56,14 @@ class TpuMode:
       Revisited, OutOfBounds: its blocks do.
     """
 
-    def __init__(self, interpret: Any, params: dict[str, Any]) -> None:
+    def __init__(
+        self, interpret: Any, params: dict[str, Any], *, decides_early: bool = False
+    ) -> None:
+        self._decides_early = decides_early
         self._raises = interpret.out_of_bounds_reads == "raise"
         self._params = params
         mapping = params["grid_mapping"]
-        _refuse(interpret, params)
+        _refuse(interpret)
         _check_parallel(params)
         self.watched, overhangs = _check_body(params, interpret, raises=self._raises)
         self.mode = Mode(
@@ -61,13 +72,71 @@ class TpuMode:
             writes="drop" if overhangs else "clamp",
             bounds="report" if self.watched else "clamp",
         )
-        if getattr(interpret, "dma_execution_mode", "on_wait") == "on_wait":
-            check_copies(params)
         self.needs_operands = mapping.num_index_operands > 0 or any(
             not isinstance(size, int) for size in mapping.grid
         )
+        self._is_late = getattr(
+            interpret, "dma_execution_mode", "on_wait"
+        ) == "on_wait" and _copies.starts_copies(params)
+        self.cores = Cores(interpret, params)
+        self.verdict = Verdict((), range(self.cores.count))
+        # Of what it was said; nothing where it is said for all calls.
+        self._judged_for: Any = None
+        self._depends = self._judge_once(mapping.grid)
         if not self.needs_operands:
             self.check_blocks(mapping.grid, ())
+
+    # ── Copies and cores ───────────────────────────────────────────────────────────────────
+
+    def _judge_once(self, grid: Sequence[Any]) -> bool:
+        """Says what becomes of all calls; whether that depends on their operands."""
+        try:
+            self._judge(grid, ())
+        except Unsupported:
+            if self._decides_early or not self.needs_operands:
+                raise
+            return True
+        return False
+
+    def _judge(self, grid: Sequence[Any], prefetched: Sequence[np.ndarray]) -> None:
+        if self.cores.matters:
+            try:
+                self.verdict = self.cores.judge(grid, prefetched)
+            except Unproven as error:
+                what = "detect_races=True" if self.cores.detects else "several cores"
+                raise refused_cores(error, f"InterpretParams({what})") from None
+        # Where copies race, nothing is promised of what they bring.
+        if self._is_late and not self.verdict.races:
+            try:
+                _copies.check_copies(self._params, grid, prefetched)
+            except Unproven as error:
+                raise _copies.refusal(error) from None
+
+    def check_call(self, grid: Sequence[int], prefetched: Sequence[np.ndarray]) -> None:
+        """What depends on the operands of a call. Raises Unsupported, OutOfBounds, Revisited."""
+        if self._depends:
+            given = (tuple(grid), *[np.asarray(one).tobytes() for one in prefetched])
+            if given != self._judged_for:
+                order = self.verdict.order
+                self._judge(grid, prefetched)
+                if list(self.verdict.order) != list(order):
+                    raise Unsupported("several cores that run in an order which operands decide")
+                self._judged_for = given
+        self.check_blocks(grid, prefetched)
+
+    def report(self) -> None:
+        """Tells of races as JAX's interpreter does: in words, and where it keeps what it found.
+
+        Raises:
+          Raced: where `on_race="raise"`.
+        """
+        _versions.tell_races(bool(self.verdict.races), self.cores.count)
+        if self.verdict.races and self.cores.raises:
+            raise Raced(self.verdict.races[0])
+        for race in self.verdict.races:
+            print(race)
+
+    # ── Blocks ─────────────────────────────────────────────────────────────────────────────
 
     def check_blocks(self, grid: Sequence[int], prefetched: Sequence[np.ndarray]) -> None:
         """Where the blocks of a call lie. Raises OutOfBounds, Revisited."""
@@ -165,36 +234,11 @@ def _point(coordinates: list[np.ndarray], at: int) -> tuple[int, ...]:
 # ── What is refused ────────────────────────────────────────────────────────────────────────
 
 
-def _refuse(interpret: Any, params: dict[str, Any]) -> None:
+def _refuse(interpret: Any) -> None:
     if getattr(interpret, "skip_floating_point_ops", False):
         raise Unsupported("InterpretParams(skip_floating_point_ops=True) is not supported")
     if getattr(interpret, "grid_point_recorder", None) is not None:
         raise Unsupported("InterpretParams(grid_point_recorder=…) is not supported")
-    if getattr(interpret, "detect_races", False):
-        cores = getattr(
-            interpret, "num_cores_or_threads", getattr(interpret, "num_cores_per_device", 1)
-        )
-        if cores > 1 or params.get("mesh") is not None:
-            raise Unsupported(
-                "InterpretParams(detect_races=True) on several cores is not supported"
-            )
-        if _copies(params["jaxpr"]):
-            raise Unsupported(
-                "InterpretParams(detect_races=True) is not supported for kernels that copy or signal"
-            )
-
-
-def _copies(jaxpr: Any) -> bool:
-    """Whether something in a kernel runs beside it."""
-    body, _ = _versions.closed(jaxpr)
-    for eqn in body.eqns:
-        if eqn.primitive.name in _COPIES:
-            return True
-        for value in eqn.params.values():
-            inner = value if isinstance(value, tuple | list) else (value,)
-            if any(_copies(one) for one in inner if hasattr(one, "eqns") or hasattr(one, "jaxpr")):
-                return True
-    return False
 
 
 def _check_parallel(params: dict[str, Any]) -> None:

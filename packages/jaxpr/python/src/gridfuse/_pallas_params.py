@@ -248,8 +248,14 @@ def _pallas_call(scope: Any, eqn: Any) -> Written:
     return None, x(call_fields(scope.exporter, eqn.params, len(eqn.invars)))
 
 
-def call_fields(exporter: Any, params: dict[str, Any], operands: int) -> str:
-    """The `x` of a kernel call with `operands` operands, in or out of an equation."""
+def call_fields(
+    exporter: Any, params: dict[str, Any], operands: int, order: Sequence[int] | None = None
+) -> str:
+    """The `x` of a kernel call with `operands` operands, in or out of an equation.
+
+    Args:
+      order: in which the points of the grid are walked, where each is a core of its own.
+    """
     mapping = params["grid_mapping"]
     if params.get("kernel_arg_transforms"):
         raise Unsupported("kernels with transformed arguments are not supported")
@@ -273,6 +279,8 @@ def call_fields(exporter: Any, params: dict[str, Any], operands: int) -> str:
         f'"scratch":[{",".join(scratch)}]',
         f'"aliases":{text([list(pair) for pair in params["input_output_aliases"]])}',
     ]
+    if order is not None:
+        fields.append(f'"order":{ints(order)}')
     semantics = _versions.dimension_semantics(params)
     if semantics is not None:
         fields.append(f'"cp":{{"dimension_semantics":{text(semantics)}}}')

@@ -157,7 +157,7 @@ def _take_over(
     try:
         call = KernelCall(params, avals)
         if not isinstance(mode, str):
-            call.tpu = TpuMode(mode, params)
+            call.tpu = TpuMode(mode, params, decides_early=fallback == "jax")
             call.mode = call.tpu.mode
         # What cannot run is to be known here, where an exception is one: a trial size where sizes are computed.
         if call.grid_points != 0:
