@@ -24,14 +24,28 @@ const orders = [
   [2, 1, 0],
 ];
 const extent = (max: number) => fc.integer({ min: 1, max });
-const kinds = fc.constantFrom<[DType, DType]>(
-  ["float32", "float32"],
-  ["int32", "int32"],
-  ["int8", "int32"],
-  ["bfloat16", "float32"],
-  ["float16", "float32"],
-  ["int64", "int32"],
-  ["float64", "float64"],
+/** Operands, and what is summed in; the result has that dtype, or another. */
+const kinds = fc.constantFrom<readonly [DType, DType, DType, DType?]>(
+  ["float32", "float32", "float32"],
+  ["int32", "int32", "int32"],
+  ["int8", "int8", "int32"],
+  ["int16", "int16", "int32"],
+  ["uint8", "int8", "int32"],
+  ["uint8", "uint8", "uint32"],
+  ["int16", "bool", "int32", "int16"],
+  ["uint16", "int8", "int32"],
+  ["int8", "int8", "int8"],
+  ["int16", "int16", "uint8"],
+  ["int8", "int8", "int8", "int32"],
+  ["int32", "int8", "int16", "uint8"],
+  ["bfloat16", "bfloat16", "float32"],
+  ["float16", "float16", "float32"],
+  ["bfloat16", "bfloat16", "bfloat16"],
+  ["int64", "int64", "int32"],
+  ["int64", "int64", "int64"],
+  ["uint64", "int8", "uint64", "float32"],
+  ["float64", "float64", "float64"],
+  ["float32", "float16", "float64", "bfloat16"],
 );
 
 test("batches, few rows, odd columns, operands the other way round", () => {
@@ -42,34 +56,36 @@ test("batches, few rows, odd columns, operands the other way round", () => {
       fc.constantFrom(...orders),
       kinds,
       fc.integer(),
-      ([b, m, n, k], left, right, [dtype, accumulate], seed) => {
+      ([b, m, n, k], left, right, [lhs, rhs, accumulate, dtype = accumulate], seed) => {
         const p = new PlanBuilder();
-        const [x, y] = [p.input("x", dtype, [b, m, k]), p.input("y", dtype, [b, n, k])];
-        const out = p.output("z", accumulate, [b, m, n]);
+        const [x, y] = [p.input("x", lhs, [b, m, k]), p.input("y", rhs, [b, n, k])];
+        const out = p.output("z", dtype, [b, m, n]);
         const [lb, lm, lk] = strides([b, m, k], left) as [number, number, number];
         const [rb, rn, rk] = strides([b, n, k], right) as [number, number, number];
         p.step({
-          ...{ kind: "dot", name: "dot", dtype: accumulate, accumulate },
-          ...{ lhsDType: dtype, rhsDType: dtype, batch: [b], m: [m], n: [n], k: [k] },
+          ...{ kind: "dot", name: "dot", dtype, accumulate },
+          ...{ lhsDType: lhs, rhsDType: rhs, batch: [b], m: [m], n: [n], k: [k] },
           lhs: { buffer: x, base: constant(0), batch: [lb], free: [lm], contract: [lk] },
           rhs: { buffer: y, base: constant(0), batch: [rb], free: [rn], contract: [rk] },
           out: { buffer: out, base: constant(0), batch: [m * n], free: [n, 1], contract: [] },
         });
         const next = randomWords(seed);
         const inputs = {
-          x: sampleArray(dtype, b * m * k, next),
-          y: sampleArray(dtype, b * n * k, next),
+          x: sampleArray(lhs, b * m * k, next),
+          y: sampleArray(rhs, b * n * k, next),
         };
         for (const { wasm, js } of compareBackends(p.build(), inputs)) expect(wasm).toEqual(js);
       },
     ),
-    { numRuns: 250 },
+    { numRuns: Number(process.env.DOT_RUNS ?? 350) },
   );
 });
 
 test("sums that go on from what the result holds are those of one dot, cut anywhere", () => {
   const sizes = fc.tuple(extent(9), extent(13), extent(37), extent(20), extent(20));
-  const accumulate = fc.constantFrom<DType>("float32", "float64", "int32", "bfloat16", "uint64");
+  const accumulate = fc.constantFrom<DType>(
+    ...(["float32", "float64", "bfloat16", "int32", "uint64", "int8", "uint16"] as const),
+  );
   fc.assert(
     fc.property(sizes, accumulate, fc.integer(), ([b, m, n, first, rest], dtype, seed) => {
       const k = first + rest;

@@ -1,13 +1,15 @@
 /**
- * Panels of a `dot`: some rows (or columns) of an operand, [k][panel], converted to what sums are held in. Elements
- * that follow each other along k are read as vectors and turned by 4 × 4 transpositions.
+ * Panels of a `dot`: some rows (or columns) of an operand, [k][panel], converted to what sums are held in, or to pairs of 16
+ * bits (dot-elements.ts). Elements that follow each other along k are read as vectors and turned by transpositions.
  */
-import type { DType } from "@gridfuse/plan";
+import { type DType, isSigned, itemSize } from "@gridfuse/plan";
+import { add, axis, constant, type IndexExpr, substituteAxes } from "@gridfuse/plan/index-expr";
 import { heldType } from "../wasm/held.ts";
 import { emitConvert } from "../wasm/scalar-ops.ts";
-import { hasLanes, laneShape } from "../wasm/vector-lanes.ts";
+import { hasLanes, laneShape, splat } from "../wasm/vector-lanes.ts";
 import { emitVectorConvert } from "../wasm/vector-ops.ts";
 import { pushElement, pushLanes } from "./access.ts";
+import type { DotElements } from "./dot-elements.ts";
 import { isContiguousAlongK } from "./dot-tile.ts";
 import { K, type Operand } from "./flat-dot.ts";
 import type { LaneQuad } from "./lane-quad.ts";
@@ -15,14 +17,15 @@ import { type Block, fullBlock, type LaneAxis, type LaneIndex, lanesOf, partsOf 
 import { blockLoop } from "./loops.ts";
 import type { Nest } from "./nest.ts";
 
-const lanes = 4;
-
 /** A panel's place among the axes of the dot. */
 export interface Panel {
   readonly operand: Operand;
   readonly accumulate: DType;
+  readonly elements: DotElements;
   readonly along: LaneAxis;
   readonly block: Block;
+  /** Elements of a step along k: as many as the block has, or more. */
+  readonly width: number;
   /** Extent of k. */
   readonly depth: number;
 }
@@ -33,53 +36,59 @@ export interface Panel {
  * @param inner the local of k
  */
 export function emitPack(nest: Nest, panel: Panel, inner: number, at: number, to: number): void {
-  const { operand, block, depth } = panel;
-  const width = Math.ceil(block.width / lanes) * lanes;
+  const { operand, elements, block, width, depth } = panel;
+  const { lanes, size, perLane } = elements;
+  const parts = partsOf({ ...block, width: Math.ceil(block.width / lanes) * lanes });
   const advance = (steps: number): void => {
     nest.code
       .get(at)
-      .i32(4 * width * steps)
+      .i32(size * width * steps)
       .op("i32.add")
       .set(at);
   };
+  const step = (isLast: boolean): void => {
+    for (const part of parts) {
+      nest.code.get(at);
+      if (perLane === 2) pushTwos(nest, panel, part, isLast);
+      else pushQuad(nest, panel, part);
+      nest.code.memory("v128.store", to + 16 * part);
+    }
+    advance(1);
+  };
   nest.code.i32(0).set(inner);
-  const turned = hasLanes(operand.dtype) && isContiguousAlongK(operand, depth);
-  const whole = turned ? Math.floor(depth / lanes) * lanes : 0;
+  const mayTurn = hasLanes(operand.dtype) || lanes === 2;
+  const turned = mayTurn && isContiguousAlongK(operand, depth, elements);
+  const square = lanes * perLane;
+  const whole = turned ? Math.floor(depth / square) * square : 0;
   if (whole > 0) {
-    blockLoop(nest, inner, lanes, { constant: whole }, true, () => {
-      for (const part of partsOf({ ...block, width })) packTurned(nest, panel, part, width, at, to);
+    blockLoop(nest, inner, square, { constant: whole }, true, () => {
+      for (const part of parts) packTurned(nest, panel, part, at, to);
       advance(lanes);
     });
   }
-  if (whole < depth) {
-    blockLoop(nest, inner, 1, { constant: depth }, true, () => {
-      for (const part of partsOf({ ...block, width })) {
-        nest.code.get(at);
-        pushQuad(nest, panel, part);
-        nest.code.memory("v128.store", to + 16 * part);
-      }
-      advance(1);
-    });
+  const complete = depth - (depth % perLane);
+  if (whole < complete) {
+    blockLoop(nest, inner, perLane, { constant: complete }, true, () => step(false));
   }
+  if (complete < depth) nest.code.append(nest.nested(() => step(true)));
 }
 
-/** Four rows (or columns) of four elements along k. */
-function packTurned(
-  nest: Nest,
-  panel: Panel,
-  part: number,
-  width: number,
-  at: number,
-  to: number,
-): void {
-  const { operand, accumulate, along, block, depth } = panel;
+/** As many rows (or columns) as lanes, of as many lanes along k. */
+function packTurned(nest: Nest, panel: Panel, part: number, at: number, to: number): void {
+  const { operand, accumulate, elements, along, block, width, depth } = panel;
+  const { lanes, size, perLane } = elements;
   const across = lanesOf(operand.index, along, block, false);
   const last = block.valid - 1;
   const read = Array.from({ length: lanes }, (_, lane) => {
     // Beyond the last one that counts, that one again.
     const index = across.at(Math.min(lanes * part + lane, last));
-    const quad = lanesOf(index, { axis: K, extent: depth }, fullBlock(lanes), false);
     const local = nest.local("v128");
+    if (perLane === 2) {
+      pushShorts(nest, { ...operand, index });
+      nest.code.set(local);
+      return local;
+    }
+    const quad = lanesOf(index, { axis: K, extent: depth }, fullBlock(lanes, lanes), false);
     pushLanes(nest, operand.dtype, operand.address, { index: quad, first: 0, valid: lanes });
     nest.code.set(local);
     if (operand.dtype === accumulate) return local;
@@ -89,8 +98,29 @@ function packTurned(
   });
   for (const [step, local] of transposed(nest, read).entries()) {
     nest.code.get(at).get(local);
-    nest.code.memory("v128.store", to + 4 * width * step + 16 * part);
+    nest.code.memory("v128.store", to + size * width * step + 16 * part);
   }
+}
+
+/** Pushes eight elements that follow each other, as 16 bits. */
+function pushShorts(nest: Nest, { dtype, address, index }: Operand): void {
+  const size = itemSize(dtype);
+  const offset = nest.pushAddress(index, size, address);
+  const narrow = isSigned(dtype) ? "v128.load8x8_s" : "v128.load8x8_u";
+  nest.code.memory(size === 1 ? narrow : "v128.load", offset);
+}
+
+/** Pushes four neighbouring rows (or columns) at this k and the next, which is 0 where this is the last. */
+function pushTwos(nest: Nest, panel: Panel, part: number, isLast: boolean): void {
+  const { operand, depth } = panel;
+  pushQuad(nest, panel, part);
+  splat(nest.code, 0xffff).op("v128.and");
+  if (isLast) return;
+  const by: IndexExpr[] = [];
+  by[K] = add(axis(K, depth), constant(1));
+  const next = { ...operand, index: substituteAxes(operand.index, by) };
+  pushQuad(nest, { ...panel, operand: next }, part);
+  nest.code.i32(16).op("i32x4.shl").op("v128.or");
 }
 
 /** The columns of a square whose rows are in locals. */
@@ -100,7 +130,10 @@ export function transposed(nest: Nest, rows: readonly number[]): readonly number
     nest.code.get(a).get(b).shuffleLanes(order).set(local);
     return local;
   };
-  const [a, b, c, d] = rows as [number, number, number, number];
+  const [a, b, c, d] = rows as [number, number, number?, number?];
+  if (c === undefined || d === undefined) {
+    return [join(a, b, [0, 1, 4, 5]), join(a, b, [2, 3, 6, 7])];
+  }
   const halves = [
     [0, 4, 1, 5],
     [2, 6, 3, 7],
@@ -108,11 +141,13 @@ export function transposed(nest: Nest, rows: readonly number[]): readonly number
   return halves.flatMap(([x, y]) => [join(x, y, [0, 1, 4, 5]), join(x, y, [2, 3, 6, 7])]);
 }
 
-/** Pushes four neighbouring rows (or columns) at one k, as lanes of the accumulator. */
-function pushQuad(nest: Nest, { operand, accumulate, along, block }: Panel, part: number): void {
+/** Pushes neighbouring rows (or columns) at one k, as lanes of the accumulator. */
+function pushQuad(nest: Nest, panel: Panel, part: number): void {
+  const { operand, accumulate, elements, along, block } = panel;
   const { dtype, address } = operand;
-  const quad = quadOf(lanesOf(operand.index, along, block, false), block, part);
-  if (!hasLanes(dtype)) {
+  const { lanes } = elements;
+  const quad = quadOf(lanesOf(operand.index, along, block, false), block, part, lanes);
+  if (!hasLanes(dtype) && lanes === 4) {
     pushWideQuad(nest, operand, accumulate, quad);
     return;
   }
@@ -123,8 +158,8 @@ function pushQuad(nest: Nest, { operand, accumulate, along, block }: Panel, part
   emitVectorConvert(nest, dtype, accumulate, (code) => code.get(raw));
 }
 
-/** Four lanes of a block that may have fewer: the others lie where they would, or where the last one does. */
-function quadOf({ at, offsets }: LaneIndex, block: Block, part: number): LaneQuad {
+/** Lanes of a block that may have fewer: the others lie where they would, or where the last one does. */
+function quadOf({ at, offsets }: LaneIndex, block: Block, part: number, lanes: number): LaneQuad {
   const first = lanes * part;
   const valid = Math.min(block.valid - first, lanes);
   if (offsets === undefined || offsets.length % lanes === 0) {

@@ -1,7 +1,7 @@
 /**
  * `dot` as WebAssembly. Every sum runs over k in order, so blocking never shows in the bits.
  */
-import type { DotStep } from "@gridfuse/plan";
+import { type DotStep, itemSize } from "@gridfuse/plan";
 import { heldType, pushConst } from "../wasm/held.ts";
 import { emitBinary, emitConvert, type Push } from "../wasm/scalar-ops.ts";
 import { pushElement, storeElement } from "./access.ts";
@@ -11,16 +11,16 @@ import { Nest } from "./nest.ts";
 import { PackedDot, packingOf } from "./packed-dot.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
-const isPacked = (step: DotStep): boolean =>
-  step.accumulate === "float32" || step.accumulate === "int32" || step.accumulate === "uint32";
+const isPacked = ({ accumulate }: FlatDot): boolean => itemSize(accumulate) >= 4;
 
 /** Bytes of scratch memory that a dot uses: of whoever computes, and in common. */
 export function dotScratch(
   step: DotStep,
   isWide: boolean,
 ): { readonly own: number; readonly shared: number } {
-  if (!isPacked(step)) return { own: 0, shared: 0 };
-  const { ownBytes, sharedBytes } = packingOf(flatten(step, []), isWide);
+  const dot = flatten(step, []);
+  if (!isPacked(dot)) return { own: 0, shared: 0 };
+  const { ownBytes, sharedBytes } = packingOf(dot, isWide);
   return { own: ownBytes, shared: sharedBytes };
 }
 
@@ -29,7 +29,7 @@ export function emitDot(context: CodegenContext, step: DotStep): readonly StepFu
   const dot = flatten(step, context.addresses);
   const [b, m, n, k] = dot.extents;
   if (b * m * n === 0) return [];
-  if (isPacked(step)) return new PackedDot(context, dot).emit();
+  if (isPacked(dot)) return new PackedDot(context, dot).emit();
   const work = 2 * b * m * n * k;
   return [{ index: emitPlain(context, dot), extent: 1, grain: 1, how: "scalar", work }];
 }

@@ -1,5 +1,5 @@
 /** A `dot` seen through four flat axes: batch, row, column, reduced index. */
-import type { DotStep, DType } from "@gridfuse/plan";
+import { type DotStep, type DType, isInteger, itemSize } from "@gridfuse/plan";
 import { add, axis, floordiv, type IndexExpr, mod, mul } from "@gridfuse/plan/index-expr";
 
 /** With fewer columns than this, rows and columns change places if that gives more. */
@@ -49,6 +49,16 @@ function flatIndex(
   return add(...parts);
 }
 
+/**
+ * What sums are held in. Integers narrower than 32 bits are what is left of wider ones, at the end as after each step,
+ * unless the end is wider than the steps.
+ */
+function sumsOf({ accumulate, dtype, lhsDType, rhsDType }: DotStep): DType {
+  const areIntegers = [accumulate, dtype, lhsDType, rhsDType].every(isInteger);
+  const isNarrow = itemSize(accumulate) < 4 && itemSize(dtype) <= itemSize(accumulate);
+  return areIntegers && isNarrow ? "int32" : accumulate;
+}
+
 export function flatten(step: DotStep, addresses: readonly number[]): FlatDot {
   const { batch, m, n, k, lhs, rhs, out } = step;
   const address = ({ buffer }: { readonly buffer: number }): number => addresses[buffer] as number;
@@ -86,7 +96,7 @@ export function flatten(step: DotStep, addresses: readonly number[]): FlatDot {
         flatIndex(columnAxis, n, out.free.slice(m.length)),
       ),
     },
-    accumulate: step.accumulate,
+    accumulate: sumsOf(step),
     onto: step.onto === true,
   };
 }

@@ -1,11 +1,13 @@
 /** How many lanes the vectors of a kernel have. */
 import { type DType, isArg, isInteger } from "@gridfuse/plan";
 import { argsOf, type ScalarNode } from "@gridfuse/plan/scalar";
-import { hasLanes, type LaneCount } from "../wasm/vector-lanes.ts";
+import { hasLanes, type LaneCount, laneShape } from "../wasm/vector-lanes.ts";
 import { isSerialConvert } from "../wasm/vector-pairs.ts";
 import { indicesOf, type KernelForm, type StageForm } from "./kernel-form.ts";
 import { valuesIn } from "./program-facts.ts";
 
+/** What a multiplication of 64-bit integers costs of one that is done lane by lane: it takes many instructions. */
+const wideProduct = 0.4;
 /** Among so many operations one may be done lane by lane; with more of them, points one by one are as quick. */
 const perSerial = 4;
 
@@ -26,6 +28,7 @@ export function lanesIn({ stages }: KernelForm): LaneCount | undefined {
       if (node.op === "const") continue;
       all++;
       if (isSerial(node, stage.nodes)) serial++;
+      else if (node.op === "mul" && laneShape(node.dtype) === "i64x2") serial += wideProduct;
     }
   }
   return serial * perSerial <= all ? 2 : undefined;

@@ -1,5 +1,5 @@
 /**
- * The usual scheme for sums that are held in 32 bits: panels of both operands are packed, and a tile function keeps its
+ * The usual scheme for sums that are held in 32 or 64 bits: panels of both operands are packed, and a tile function keeps its
  * sums in registers while it walks over the whole of k. Packing is also where strides and conversions happen.
  *
  * Panels of columns are independent of each other, once the rows are packed; that comes first, as a part of the step that
@@ -8,11 +8,11 @@
 import type { Code } from "../wasm/code.ts";
 import { heldType } from "../wasm/held.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitConvert } from "../wasm/scalar-ops.ts";
-import { hasLanes } from "../wasm/vector-lanes.ts";
+import { hasLanes, laneShape } from "../wasm/vector-lanes.ts";
 import { emitVectorConvert } from "../wasm/vector-ops.ts";
 import { pushLanes, storeElement, storeLanes } from "./access.ts";
+import { type DotElements, elementsOf, emitMultiplyAdd, stepsOf } from "./dot-elements.ts";
 import { emitPack } from "./dot-pack.ts";
 import { type Tile, tileOf } from "./dot-tile.ts";
 import { B, type FlatDot, K, M, N } from "./flat-dot.ts";
@@ -37,7 +37,10 @@ const manyBatches = 8;
 
 interface Packing {
   readonly tile: Tile;
+  readonly elements: DotElements;
   readonly rowPanels: number;
+  /** Bytes of one of them. */
+  readonly rowPanelBytes: number;
   readonly isByBatch: boolean;
   /** Bytes that whoever computes needs for itself. */
   readonly ownBytes: number;
@@ -50,11 +53,17 @@ export function packingOf(dot: FlatDot, isWide: boolean): Packing {
   const tile = tileOf(dot, isWide);
   const rowPanels = Math.ceil(m / tile.rows);
   const isByBatch = batches >= manyBatches;
-  const rowBytes = rowPanels * k * rowSlots * 4;
-  const columnBytes = k * Math.min(tile.columns, Math.ceil(n / 4) * 4) * 4;
+  const elements = elementsOf(dot);
+  const { lanes, size } = elements;
+  const steps = stepsOf(k, elements);
+  const rowPanelBytes = steps * rowSlots * size;
+  const rowBytes = rowPanels * rowPanelBytes;
+  const columnBytes = steps * Math.min(tile.columns, Math.ceil(n / lanes) * lanes) * size;
   return {
     tile,
+    elements,
     rowPanels,
+    rowPanelBytes,
     isByBatch,
     ownBytes: columnBytes + (isByBatch ? rowBytes : 0),
     sharedBytes: isByBatch ? 0 : batches * rowBytes,
@@ -73,8 +82,8 @@ export class PackedDot {
     this.#context = context;
     this.#dot = dot;
     this.#packing = packingOf(dot, context.isWide);
-    const { isByBatch, ownBytes, rowPanels } = this.#packing;
-    const rowBytes = rowPanels * dot.extents[K] * rowSlots * 4;
+    const { isByBatch, ownBytes, rowPanels, rowPanelBytes } = this.#packing;
+    const rowBytes = rowPanels * rowPanelBytes;
     this.#columnPanel = context.scratch;
     this.#rowPanels = isByBatch ? context.scratch + ownBytes - rowBytes : context.shared;
     this.#columns = { axis: N, extent: dot.extents[N] };
@@ -86,7 +95,8 @@ export class PackedDot {
     const { tile, rowPanels, isByBatch } = this.#packing;
     const work = 2 * batches * m * n * k;
     const contracts = this.#context.contracts && this.#dot.accumulate === "float32";
-    const how = `simd, packed, tiles of ${tile.rows} × ${tile.columns}${contracts ? ", contracted" : ""}`;
+    const twos = this.#packing.elements.perLane === 2 ? ", by twos" : "";
+    const how = `simd, packed${twos}, tiles of ${tile.rows} × ${tile.columns}${contracts ? ", contracted" : ""}`;
     const packRows = k > 0 ? this.#emitPackRows() : undefined;
     const columns = this.#emitColumns();
     const panels = Math.ceil(n / tile.columns);
@@ -103,7 +113,7 @@ export class PackedDot {
 
   #nest(fn: FunctionBuilder): Nest {
     const { helpers, loopGlobals, isWide } = this.#context;
-    return new Nest(fn, helpers, loopGlobals, isWide);
+    return new Nest(fn, helpers, loopGlobals, isWide, this.#packing.elements.lanes);
   }
 
   /** `(lo, hi)`: batches one by one, rows and columns of each. */
@@ -131,11 +141,12 @@ export class PackedDot {
 
   /** `(lo, hi)`: panels of rows, [panel][k][4]; rows past the end repeat what nobody reads. */
   #emitPackRows(): number {
-    const [, m, , k] = this.#dot.extents;
-    const { tile, rowPanels, isByBatch } = this.#packing;
+    const [, m] = this.#dot.extents;
+    const { tile, elements, rowPanels, rowPanelBytes, isByBatch } = this.#packing;
+    const { lanes } = elements;
     const rest = rowPanels === 1 ? m : m % tile.rows;
-    const whole = rowPanels > 1 ? this.#emitPackRow(fullBlock(tile.rows)) : undefined;
-    const last = rest > 0 ? this.#emitPackRow(lastRows(m, rest)) : undefined;
+    const whole = rowPanels > 1 ? this.#emitPackRow(fullBlock(tile.rows, lanes)) : undefined;
+    const last = rest > 0 ? this.#emitPackRow({ ...lastRows(m, rest), lanes }) : undefined;
 
     const fn = this.#context.module.define(["i32", "i32"], []);
     const nest = this.#nest(fn);
@@ -146,10 +157,7 @@ export class PackedDot {
       const call = (index: number): void => {
         code.get(batch).get(panel).i32(tile.rows).op("i32.mul");
         code.get(isByBatch ? panel : 0);
-        code
-          .i32(k * rowSlots * 4)
-          .op("i32.mul")
-          .call(index);
+        code.i32(rowPanelBytes).op("i32.mul").call(index);
       };
       eitherPanel(code, panel, rowPanels, whole, last, call);
     });
@@ -168,18 +176,22 @@ export class PackedDot {
     nest.axes.set(blockAxis(along), { local: 1, level: 0, unit: block.width });
     nest.axes.set(K, { local: inner, level: 1, unit: 1 });
     const { lhs: operand, accumulate } = this.#dot;
-    emitPack(nest, { operand, accumulate, along, block, depth: k }, inner, 2, this.#rowPanels);
+    const { elements } = this.#packing;
+    const panel = { operand, accumulate, elements, along, block, width: rowSlots, depth: k };
+    emitPack(nest, panel, inner, 2, this.#rowPanels);
     return fn.index;
   }
 
   /** `(lo, hi)`: panels of columns: each is packed and meets all panels of rows. */
   #emitColumns(): number {
-    const [, , n, k] = this.#dot.extents;
-    const { tile, rowPanels, isByBatch } = this.#packing;
+    const [, , n] = this.#dot.extents;
+    const { tile, elements, rowPanels, rowPanelBytes, isByBatch } = this.#packing;
+    const { lanes } = elements;
     const panels = Math.ceil(n / tile.columns);
     const rest = n % tile.columns;
-    const whole = panels > 1 || rest === 0 ? this.#emitPanel(fullBlock(tile.columns)) : undefined;
-    const last = rest > 0 ? this.#emitPanel(lastBlock(n, rest)) : undefined;
+    const hasWhole = panels > 1 || rest === 0;
+    const whole = hasWhole ? this.#emitPanel(fullBlock(tile.columns, lanes)) : undefined;
+    const last = rest > 0 ? this.#emitPanel(lastBlock(n, rest, lanes)) : undefined;
 
     const fn = this.#context.module.define(["i32", "i32"], []);
     const nest = this.#nest(fn);
@@ -192,7 +204,7 @@ export class PackedDot {
       else {
         nest.code
           .get(batch)
-          .i32(rowPanels * k * rowSlots * 4)
+          .i32(rowPanels * rowPanelBytes)
           .op("i32.mul")
           .set(rows);
       }
@@ -201,11 +213,7 @@ export class PackedDot {
         nest.code.i32(0).set(row);
         blockLoop(nest, row, tile.rows, { constant: rowPanels * tile.rows }, true, () => {
           nest.code.get(batch).get(row).get(column).get(rows).call(tiles);
-          nest.code
-            .get(rows)
-            .i32(k * rowSlots * 4)
-            .op("i32.add")
-            .set(rows);
+          nest.code.get(rows).i32(rowPanelBytes).op("i32.add").set(rows);
         });
       };
       eitherPanel(nest.code, panel, panels, whole, last, run);
@@ -232,7 +240,9 @@ export class PackedDot {
     nest.axes.set(blockAxis(this.#columns), { local: 1, level: 0, unit: block.width });
     nest.axes.set(K, { local: inner, level: 1, unit: 1 });
     const { rhs: operand, accumulate } = this.#dot;
-    const panel = { operand, accumulate, along: this.#columns, block, depth: k };
+    const { elements } = this.#packing;
+    const along = this.#columns;
+    const panel = { operand, accumulate, elements, along, block, width: block.width, depth: k };
     emitPack(nest, panel, inner, at, this.#columnPanel);
     return fn.index;
   }
@@ -240,10 +250,11 @@ export class PackedDot {
   /** (batch, row, column, bytes before the panel of rows): one tile of results. */
   #emitTile(block: Block): number {
     const [, m, , k] = this.#dot.extents;
-    const { tile } = this.#packing;
+    const { tile, elements } = this.#packing;
+    const { size } = elements;
+    const { accumulate } = this.#dot;
     const rows = Math.min(tile.rows, m);
-    const shape = this.#dot.accumulate === "float32" ? "f32x4" : "i32x4";
-    const contracts = this.#context.contracts && shape === "f32x4";
+    const contracts = this.#context.contracts && accumulate === "float32";
     const fn = this.#context.module.define(["i32", "i32", "i32", "i32"], []);
     const nest = this.#nest(fn);
     const { code } = nest;
@@ -281,7 +292,10 @@ export class PackedDot {
       for (const [row, quads] of sums.entries()) {
         code
           .get(3)
-          .memory("v128.load32_splat", this.#rowPanels + 4 * row)
+          .memory(
+            size === 4 ? "v128.load32_splat" : "v128.load64_splat",
+            this.#rowPanels + size * row,
+          )
           .set(left);
         for (const [part, sum] of quads.entries()) {
           if (contracts) {
@@ -292,28 +306,21 @@ export class PackedDot {
             code.op("f32x4.relaxed_madd").set(sum);
             continue;
           }
-          code
-            .get(sum)
-            .get(left)
-            .get(right[part] as number);
-          code
-            .op(`${shape}.mul` as PlainOp)
-            .op(`${shape}.add` as PlainOp)
-            .set(sum);
+          emitMultiplyAdd(code, accumulate, elements, left, right[part] as number, sum);
         }
       }
       code
         .get(3)
-        .i32(4 * rowSlots)
+        .i32(size * rowSlots)
         .op("i32.add")
         .set(3);
       code
         .get(b)
-        .i32(4 * block.width)
+        .i32(size * block.width)
         .op("i32.add")
         .tee(b);
       code
-        .i32(k * block.width * 4)
+        .i32(stepsOf(k, elements) * block.width * size)
         .op("i32.lt_u")
         .brIf(0)
         .end();
@@ -323,11 +330,12 @@ export class PackedDot {
   }
 
   #quadOf({ out }: FlatDot, block: Block, part: number): LaneQuad {
-    const first = 4 * part;
+    const { lanes } = block;
+    const first = lanes * part;
     return {
       index: lanesOf(out.index, this.#columns, block, false),
       first,
-      valid: Math.min(block.valid - first, 4),
+      valid: Math.min(block.valid - first, lanes),
     };
   }
 
@@ -344,7 +352,7 @@ export class PackedDot {
     const { out, accumulate } = this.#dot;
     const quad = this.#quadOf(this.#dot, block, part);
     const { index, first, valid } = quad;
-    if (hasLanes(out.dtype)) {
+    if (hasLanes(out.dtype) || block.lanes === 2) {
       const result = out.dtype === accumulate ? sum : nest.local("v128");
       if (result !== sum) {
         emitVectorConvert(nest, accumulate, out.dtype, (code) => code.get(sum));
@@ -353,7 +361,7 @@ export class PackedDot {
       storeLanes(nest, out.dtype, out.address, quad, () => nest.code.get(result));
       return;
     }
-    const shape = accumulate === "float32" ? "f32x4" : "i32x4";
+    const shape = laneShape(accumulate);
     const held = nest.local(heldType(accumulate));
     for (let lane = 0; lane < valid; lane++) {
       nest.code.get(sum).lane(`${shape}.extract_lane`, lane).set(held);

@@ -282,6 +282,8 @@ export const memoryOpcodes = {
   "i32.store8": 0x3a,
   "i32.store16": 0x3b,
   "v128.load": 0xfd00,
+  "v128.load8x8_s": 0xfd01,
+  "v128.load8x8_u": 0xfd02,
   "v128.load16x4_s": 0xfd03,
   "v128.load16x4_u": 0xfd04,
   "v128.load16_splat": 0xfd08,
