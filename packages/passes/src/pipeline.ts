@@ -9,6 +9,7 @@ import { countNodes, type Program, type Region, type Table } from "@gridfuse/gra
 import { type AxisReport, CompileError, type PlanBuffer, type Step } from "@gridfuse/plan";
 
 import type { PlanBuilder } from "./fuse/builder.ts";
+import { expandCalls } from "./fuse/expand-calls.ts";
 import type { TileBudget } from "./tile/trips.ts";
 
 /** kernel: refs; tensor: values, in regions; loop: steps over buffers; plan: steps as they are written. */
@@ -157,7 +158,7 @@ export class PassRunner {
     run: () => L,
   ): L {
     const lowered = this.#timed(name, run, ({ steps }) => countSteps(steps));
-    this.#observer.afterSteps?.(name, lowered.steps, lowered.builder.buffers);
+    this.#observer.afterSteps?.(name, expandCalls(lowered.steps), lowered.builder.buffers);
     return lowered;
   }
 
@@ -169,7 +170,7 @@ export class PassRunner {
     let steps = given;
     for (const { name, run } of passes) {
       steps = this.#timed(name, () => run(steps, context), countSteps);
-      this.#observer.afterSteps?.(name, steps, context.buffers);
+      this.#observer.afterSteps?.(name, expandCalls(steps), context.buffers);
     }
     return steps;
   }

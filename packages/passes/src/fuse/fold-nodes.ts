@@ -15,6 +15,7 @@ import {
 } from "@gridfuse/plan/scalar";
 import { compareRanges, fitsDType } from "../tensor/symbolic.ts";
 import { appendNodes, movedWrite } from "./append-nodes.ts";
+import { expandStage } from "./expand-calls.ts";
 import { dropDead } from "./rewrite-stage.ts";
 
 const commutative: ReadonlySet<string> = new Set([
@@ -35,7 +36,8 @@ export const foldNodes = (kernel: KernelStep): KernelStep => ({
   stages: kernel.stages.map(foldStage),
 });
 
-function foldStage(stage: Stage): Stage {
+function foldStage(given: Stage): Stage {
+  const stage = expandStage(given);
   const b = new ScalarBuilder();
   const moved = appendNodes(
     b,

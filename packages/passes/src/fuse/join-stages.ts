@@ -26,7 +26,8 @@ import {
 } from "@gridfuse/plan/scalar";
 import { appendNodes, movedWrite } from "./append-nodes.ts";
 import { countDivisions } from "./collapse.ts";
-import { leavesOf } from "./leaves.ts";
+import { calledBy, isCall } from "./formulas.ts";
+import { expandedCount, leavesOf } from "./leaves.ts";
 import { dropDead, rebuildStage, remembered } from "./rewrite-stage.ts";
 import { sameExtents } from "./stage.ts";
 
@@ -61,7 +62,7 @@ export function joinStages(earlier: KernelStep, later: KernelStep): KernelStep |
 const isElementwise = ({ stages }: KernelStep): boolean =>
   stages.length === 1 && (stages[0] as Stage).reductions.length === 0;
 const nodeCount = ({ stages }: KernelStep): number =>
-  stages.reduce((count, { nodes }) => count + nodes.length, 0);
+  stages.reduce((count, { nodes }) => count + expandedCount(nodes), 0);
 
 // ── Rows ────────────────────────────────────────────────────────────────────────────────────
 
@@ -365,7 +366,8 @@ function workOf(nodes: readonly ScalarNode[], value: number): number {
   let work = 0;
   for (let i = 0; i < seen.length; i += 1) {
     const node = nodes[seen[i] as number] as ScalarNode;
-    if (node.op !== "const" && node.op !== "reduced" && node.op !== "index") work += 1;
+    if (isCall(node.op)) work += calledBy(node.op).operations;
+    else if (node.op !== "const" && node.op !== "reduced" && node.op !== "index") work += 1;
     if (work > cheapAgain) return work;
     for (const arg of argsOf(node)) if (!seen.includes(arg)) seen.push(arg);
     if (node.op === "load" && isComputed(node.index)) return Number.POSITIVE_INFINITY;

@@ -3,8 +3,10 @@
  * integer of its width, so that no executor can change a NaN on the way.
  */
 import type { KernelStep, Stage, Write } from "@gridfuse/plan";
-import { bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
+import { argsOf, bitsDType, isFloat, ScalarBuilder, type ScalarNode } from "@gridfuse/plan/scalar";
 import { appendNodes, movedWrite } from "./append-nodes.ts";
+import { expandStage } from "./expand-calls.ts";
+import { calledBy } from "./formulas.ts";
 import { leavesOf } from "./leaves.ts";
 import { dropDead, movedReduction } from "./rewrite-stage.ts";
 
@@ -94,7 +96,17 @@ function movesBits({ nodes, writes }: Stage, moved: Moved): boolean {
 
 export function keepStageBits(stage: Stage): Stage {
   const moved = new Moved(stage.nodes);
+  if (calledOnMoved(stage, moved)) return keepStageBits(expandStage(stage));
   return movesBits(stage, moved) ? moveBits(stage, moved) : stage;
+}
+
+/** Whether a function that is not expanded yet looks at the bits of a float that is only moved. */
+function calledOnMoved({ nodes }: Stage, moved: Moved): boolean {
+  return leavesOf(nodes).calls.some((at) => {
+    const { op } = nodes[at] as ScalarNode;
+    if (!calledBy(op).readsBits) return false;
+    return argsOf(nodes[at] as ScalarNode).some((arg) => moved.has(arg));
+  });
 }
 
 function moveBits(stage: Stage, moved: Moved): Stage {

@@ -4,6 +4,7 @@
  * found once for each list of nodes.
  */
 import type { ScalarNode } from "@gridfuse/plan/scalar";
+import { calledBy, isCall, numberOfConstant } from "./formulas.ts";
 
 /** Places of nodes in their list, ascending. */
 export interface Leaves {
@@ -11,6 +12,8 @@ export interface Leaves {
   readonly positions: readonly number[];
   readonly reduced: readonly number[];
   readonly bitcasts: readonly number[];
+  /** Calls of functions that are not expanded yet. */
+  readonly calls: readonly number[];
 }
 
 interface Found extends Leaves {
@@ -18,6 +21,9 @@ interface Found extends Leaves {
   readonly positions: number[];
   readonly reduced: number[];
   readonly bitcasts: number[];
+  readonly calls: number[];
+  /** How many nodes there are when functions are expanded, where that is known. */
+  expanded: number;
   /** Nodes that have been looked at. */
   seen: number;
 }
@@ -28,7 +34,15 @@ const known = new WeakMap<readonly ScalarNode[], Found>();
 export function leavesOf(nodes: readonly ScalarNode[]): Leaves {
   let found = known.get(nodes);
   if (found === undefined) {
-    found = { loads: [], positions: [], reduced: [], bitcasts: [], seen: 0 };
+    found = {
+      loads: [],
+      positions: [],
+      reduced: [],
+      bitcasts: [],
+      calls: [],
+      expanded: -1,
+      seen: 0,
+    };
     known.set(nodes, found);
   }
   for (let i = found.seen; i < nodes.length; i += 1) {
@@ -37,19 +51,55 @@ export function leavesOf(nodes: readonly ScalarNode[]): Leaves {
     else if (op === "index") found.positions.push(i);
     else if (op === "bitcast") found.bitcasts.push(i);
     else if (op === "reduced") found.reduced.push(i);
+    else if (isCall(op)) found.calls.push(i);
   }
-  found.seen = nodes.length;
+  if (found.seen < nodes.length) {
+    found.seen = nodes.length;
+    found.expanded = -1;
+  }
   return found;
+}
+
+/** How many nodes there are when functions are expanded. */
+export function expandedCount(nodes: readonly ScalarNode[]): number {
+  const found = leavesOf(nodes) as Found;
+  if (found.calls.length === 0) return nodes.length;
+  if (found.expanded < 0) found.expanded = countExpanded(nodes, found.calls);
+  return found.expanded;
+}
+
+/** Constants that functions have in common, with each other or with other nodes, are there once. */
+function countExpanded(nodes: readonly ScalarNode[], calls: readonly number[]): number {
+  const constants = new Set<number>();
+  const functions = new Set<string>();
+  let count = nodes.length;
+  for (let i = 0; i < calls.length; i += 1) {
+    const { op } = nodes[calls[i] as number] as ScalarNode;
+    const { operations, numbers } = calledBy(op);
+    count += operations - 1;
+    if (functions.has(op)) continue;
+    functions.add(op);
+    for (let n = 0; n < numbers.length; n += 1) constants.add(numbers[n] as number);
+  }
+  constants.delete(-1);
+  count += constants.size;
+  for (let i = 0; i < nodes.length; i += 1) {
+    const node = nodes[i] as ScalarNode;
+    if (node.op === "const" && constants.has(numberOfConstant(node))) count -= 1;
+  }
+  return count;
 }
 
 /** Says that `nodes` has its leaves where `like` has them. */
 export function shareLeaves(nodes: readonly ScalarNode[], like: readonly ScalarNode[]): void {
-  const { loads, positions, reduced, bitcasts } = leavesOf(like);
+  const { loads, positions, reduced, bitcasts, calls, expanded } = leavesOf(like) as Found;
   known.set(nodes, {
     loads: loads.slice(),
     positions: positions.slice(),
     reduced: reduced.slice(),
     bitcasts: bitcasts.slice(),
+    calls: calls.slice(),
+    expanded,
     seen: nodes.length,
   });
 }

@@ -10,7 +10,7 @@ import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
 import { hasTemporaries } from "../plan/temporaries.ts";
 import { appendNodes, movedWrite } from "./append-nodes.ts";
 import { joinStages } from "./join-stages.ts";
-import { leavesOf } from "./leaves.ts";
+import { expandedCount, leavesOf } from "./leaves.ts";
 import { dropDead } from "./rewrite-stage.ts";
 import { sameExtents } from "./stage.ts";
 
@@ -112,7 +112,7 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
   if (earlier.stages.length !== 1 || later.stages.length !== 1) return false;
   if (!sameExtents(earlier.axes, later.axes) || !sameExtents(a.axes, b.axes)) return false;
-  if (a.nodes.length + b.nodes.length > maxNodes) return false;
+  if (expandedCount(a.nodes) + expandedCount(b.nodes) > maxNodes) return false;
   const { writes } = accessesOf(earlier);
   return leavesOf(b.nodes).loads.every((at) => {
     const load = b.nodes[at] as LoadNode;

@@ -109,7 +109,7 @@ function withoutDead({ axes, nodes, reductions, writes }: Stage, live: Uint8Arra
 }
 
 /** A node whose operands have other numbers. */
-function renumbered(node: ScalarNode, moved: readonly number[]): ScalarNode {
+export function renumbered(node: ScalarNode, moved: readonly number[]): ScalarNode {
   if (node.op === "load") {
     const { dtype, buffer, index, guard, fill } = node;
     return {

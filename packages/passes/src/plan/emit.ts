@@ -24,6 +24,7 @@ import type { DType } from "@gridfuse/plan/scalar";
 import { atStart, PlanBuilder } from "../fuse/builder.ts";
 import { CoordinateTable } from "../fuse/coordinates.ts";
 import { explainStore } from "../fuse/cost.ts";
+import { expandCalls } from "../fuse/expand-calls.ts";
 import { type Lowering, Scope } from "../fuse/lower-region.ts";
 import { ValueMap } from "../fuse/value-map.ts";
 import { accessesOf } from "./accesses.ts";
@@ -105,7 +106,7 @@ export function emitPlan(
     buffers: compact,
     constants: builder.constants,
     arenaBytes,
-    steps,
+    steps: expandCalls(steps),
     debug: {
       ...debug,
       get notes() {

@@ -1,5 +1,6 @@
 /** How much there is to do in a step, in operations: enough to weigh one step against another. */
 import type { Step } from "@gridfuse/plan";
+import { expandedCount } from "../fuse/leaves.ts";
 
 const product = (extents: readonly number[]): number => extents.reduce((n, e) => n * e, 1);
 
@@ -17,10 +18,10 @@ export function workOf(step: Step): number {
     case "kernel":
       return (
         product(step.axes) *
-        step.stages.reduce((n, { axes, nodes }) => n + product(axes) * nodes.length, 0)
+        step.stages.reduce((n, { axes, nodes }) => n + product(axes) * expandedCount(nodes), 0)
       );
     case "scatter":
-      return product(step.axes) * step.nodes.length;
+      return product(step.axes) * expandedCount(step.nodes);
     case "dot":
       return 2 * product([...step.batch, ...step.m, ...step.n, ...step.k]);
     case "copy":

@@ -87,7 +87,7 @@ const guardText = (guard: readonly IndexRange[]): string =>
 
 /** A program of arguments, constants and operations on them, to be copied into others: what a function expands to. */
 export interface Formula {
-  /** The arguments, and then everything else. */
+  /** The arguments, and then everything that the result needs. */
   readonly nodes: readonly ScalarNode[];
   readonly keys: readonly number[];
   /** Operands of each node. */
@@ -159,13 +159,26 @@ export class ScalarBuilder {
     dtypes: readonly DType[],
     build: (b: ScalarBuilder, args: readonly Scalar[]) => Scalar,
   ): Formula {
-    const b = new ScalarBuilder();
+    const draft = new ScalarBuilder();
     const result = build(
-      b,
-      dtypes.map((dtype, i) => b.argument(dtype, i)),
+      draft,
+      dtypes.map((dtype, i) => draft.argument(dtype, i)),
     );
+    const needed = new Uint8Array(draft.nodes.length).fill(1, 0, dtypes.length);
+    needed[result] = 1;
+    for (let i = needed.length - 1; i >= 0; i -= 1) {
+      if (needed[i] === 1) for (const arg of argsOf(draft.nodes[i] as ScalarNode)) needed[arg] = 1;
+    }
+    const b = new ScalarBuilder();
+    const moved: Scalar[] = [];
+    for (const [i, node] of draft.nodes.entries()) {
+      if (needed[i] === 0) moved.push(-1);
+      else if (node.op === "argument") moved.push(b.argument(node.dtype, node.index));
+      else if (node.op === "const") moved.push(b.constBits(node.dtype, node.bits));
+      else moved.push(b.again(node, moved));
+    }
     const counts = Uint8Array.from(b.nodes, (node) => argsOf(node).length);
-    return { nodes: b.nodes, keys: b.#keys, counts, result };
+    return { nodes: b.nodes, keys: b.#keys, counts, result: moved[result] as Scalar };
   }
 
   /** The formula of `operands`: the nodes that its function would have made here, in the same order. */
