@@ -2,22 +2,25 @@
  * Cones that are written alike, found by numbers.
  *
  * A cone is read out node by node: the type of what a node makes and what it does, or, where it has been read out before, which
- * one it was. A tree of all that has been read out says whether the same was read before. Where two cones are alike, so is
- * everything that depends on nothing else, such as the positions at which they read their leaves.
+ * one it was. Where two cones are read out in the same words, everything is alike that depends on nothing else, such as the
+ * positions at which they read their leaves.
  */
-import type { Table, ValueId } from "@gridfuse/graph";
-import { Kinds } from "../simplify/key.ts";
+import type { Node, Table, TensorType, ValueId } from "@gridfuse/graph";
+import { type Kinds, kindsOf, Lists, Words } from "../simplify/key.ts";
 import { isFusable } from "./op-kinds.ts";
 
-export interface ConeShape {
+/** A cone as it is read out: its values have turns, 0 for the head. */
+export interface ConeReading {
   /** The same for cones that are alike. */
   readonly number: number;
-  /** What the cone reads, in the order in which it is read out. */
-  readonly leaves: readonly ValueId[];
+  readonly values: readonly ValueId[];
+  /** What makes each value; undefined for a leaf, which is read. */
+  readonly nodes: readonly (Node | undefined)[];
+  /** The turns of a value's operands: as many as its node has, from `starts` on. */
+  readonly operands: readonly number[];
+  readonly starts: readonly number[];
 }
 
-/** More words than a program can have. */
-const mostWords = 2 ** 26;
 /** In place of a type: the value was read out before. In place of a kind: it is a leaf. */
 const seenMark = 0;
 const leafMark = 0;
@@ -25,64 +28,89 @@ const marks = 1;
 
 export class ConeShapes {
   readonly #table: Table;
-  readonly #kinds = new Kinds();
+  readonly #kinds: Kinds;
+  readonly #isRoot: (value: ValueId) => boolean;
   readonly #types = new Map<string, number>();
-  /** The place after a place and a word. */
-  readonly #tree = new Map<number, number>();
-  /** What has been read out of the cone at hand, by its turn. */
-  readonly #seen = new Map<ValueId, number>();
-  #place = 0;
+  readonly #typeNumbers = new Map<TensorType, number>();
+  readonly #lists = new Lists();
+  readonly #words = new Words();
+  readonly #turns = new Map<ValueId, number>();
+  // The cone at hand.
+  #values: ValueId[] = [];
+  #nodes: (Node | undefined)[] = [];
+  #operands: number[] = [];
+  #starts: number[] = [];
 
-  constructor(table: Table) {
+  constructor(table: Table, isRoot: (value: ValueId) => boolean) {
     this.#table = table;
+    this.#kinds = kindsOf(table);
+    this.#isRoot = isRoot;
   }
 
-  of(head: ValueId, isRoot: (value: ValueId) => boolean): ConeShape {
-    const seen = this.#seen;
-    const leaves: ValueId[] = [];
-    const visit = (value: ValueId): void => {
-      const known = seen.get(value);
-      if (known !== undefined) {
-        this.#read(seenMark);
-        this.#read(known);
-        return;
-      }
-      seen.set(value, seen.size);
-      const node = this.#table.producer(value);
-      this.#read(this.#typeOf(value));
-      if (node === undefined || (value !== head && (isRoot(value) || !isFusable(node)))) {
-        leaves.push(value);
-        this.#read(leafMark);
-        return;
-      }
-      // With the types of operands and result this says where an op reads.
-      const { inputs } = node;
-      this.#read(marks + this.#kinds.numberOf(node));
-      this.#read(inputs.length);
-      for (let i = 0; i < inputs.length; i += 1) visit(inputs[i] as ValueId);
+  of(head: ValueId): ConeReading {
+    this.#turns.clear();
+    this.#words.length = 0;
+    this.#values = [];
+    this.#nodes = [];
+    this.#operands = [];
+    this.#starts = [];
+    this.#read(head);
+    return {
+      number: this.#lists.numberOf(this.#words),
+      values: this.#values,
+      nodes: this.#nodes,
+      operands: this.#operands,
+      starts: this.#starts,
     };
-    seen.clear();
-    this.#place = 0;
-    visit(head);
-    return { number: this.#place, leaves };
   }
 
-  #read(word: number): void {
-    const key = this.#place * mostWords + word;
-    const next = this.#tree.get(key);
-    this.#place = next ?? this.#tree.size + 1;
-    if (next === undefined) this.#tree.set(key, this.#place);
+  /** The turn of `value`. */
+  #read(value: ValueId): number {
+    const words = this.#words;
+    const known = this.#turns.get(value);
+    if (known !== undefined) {
+      words.push(seenMark);
+      words.push(known);
+      return known;
+    }
+    const turn = this.#values.length;
+    this.#turns.set(value, turn);
+    words.push(this.#typeOf(value));
+    const maker = this.#table.producer(value);
+    const isLeaf = maker === undefined || (turn > 0 && (this.#isRoot(value) || !isFusable(maker)));
+    const operands = this.#operands;
+    const start = operands.length;
+    this.#values.push(value);
+    this.#nodes.push(isLeaf ? undefined : maker);
+    this.#starts.push(start);
+    if (isLeaf) {
+      words.push(leafMark);
+      return turn;
+    }
+    // With the types of operands and result this says where an op reads.
+    const { inputs } = maker;
+    words.push(marks + this.#kinds.numberOf(maker));
+    words.push(inputs.length);
+    for (let i = 0; i < inputs.length; i += 1) operands.push(0);
+    for (let i = 0; i < inputs.length; i += 1) {
+      operands[start + i] = this.#read(inputs[i] as ValueId);
+    }
+    return turn;
   }
 
   /** A number that no mark is. */
   #typeOf(value: ValueId): number {
-    const { dtype, shape } = this.#table.tensor(value);
-    const text = `${dtype}${shape.join()}`;
-    let type = this.#types.get(text);
-    if (type === undefined) {
-      type = marks + this.#types.size;
-      this.#types.set(text, type);
+    const type = this.#table.tensor(value);
+    let number = this.#typeNumbers.get(type);
+    if (number === undefined) {
+      const text = `${type.dtype}${type.shape.join()}`;
+      number = this.#types.get(text);
+      if (number === undefined) {
+        number = marks + this.#types.size;
+        this.#types.set(text, number);
+      }
+      this.#typeNumbers.set(type, number);
     }
-    return type;
+    return number;
   }
 }

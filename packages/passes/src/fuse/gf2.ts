@@ -73,7 +73,9 @@ const affineUnit = 1 << 30;
  * the subspace by which the samples contradict a plain affine map.
  */
 export class AffineFit {
-  readonly #pairs = new Map<number, { from: number; to: number }>();
+  /** By the highest bit of a point, that point and its image; 0 where there is no such point. */
+  readonly #froms: number[] = new Array<number>(31).fill(0);
+  readonly #tos: number[] = new Array<number>(31).fill(0);
   readonly ambiguity: Span = new Span();
   /** The first sample was point 0. */
   readonly startsAtZero: boolean;
@@ -87,13 +89,14 @@ export class AffineFit {
     let to = image;
     while (from !== 0) {
       const bit = highestBit(from);
-      const known = this.#pairs.get(bit);
-      if (known === undefined) {
-        this.#pairs.set(bit, { from, to });
+      const known = this.#froms[bit] as number;
+      if (known === 0) {
+        this.#froms[bit] = from;
+        this.#tos[bit] = to;
         return;
       }
-      from ^= known.from;
-      to ^= known.to;
+      from ^= known;
+      to ^= this.#tos[bit] as number;
     }
     if (to !== 0) this.ambiguity.add(to);
   }
@@ -112,13 +115,9 @@ export class AffineFit {
     let rest = vector;
     let image = 0;
     for (let bit = highestBit(rest); rest !== 0; bit = highestBit(rest)) {
-      const known = this.#pairs.get(bit);
-      if (known === undefined) {
-        rest ^= 1 << bit;
-      } else {
-        rest ^= known.from;
-        image ^= known.to;
-      }
+      const known = this.#froms[bit] as number;
+      rest ^= known === 0 ? 1 << bit : known;
+      image ^= this.#tos[bit] as number;
     }
     return image;
   }

@@ -2,7 +2,7 @@
 import type { ValueId } from "@gridfuse/graph";
 import { orbitPays } from "./cost.ts";
 import { type AffineFit, preimage, Span } from "./gf2.ts";
-import type { PositionSpace } from "./orbit-space.ts";
+import { bitsOf, type PositionSpace } from "./orbit-space.ts";
 import type { OrbitSearch, SearchedSpace } from "./orbits.ts";
 
 export interface Orbit {
@@ -28,6 +28,25 @@ interface Member {
 interface Before {
   readonly value: ValueId;
   readonly positions: Member | null | undefined;
+}
+
+/**
+ * Whether an orbit may end in `final`, as far as can be said before anything is traced. Of every stored value that it reads
+ * the positions must be known. Where such a value has fewer of them, each is read from so many positions of `final` that
+ * those would have to be computed together.
+ */
+export function mayGrow(
+  search: OrbitSearch,
+  final: ValueId,
+  { high, bits, low }: PositionSpace,
+): boolean {
+  const { reads, isPlain } = search.coneOf(final);
+  for (const value of reads) {
+    if (!search.isStored(value)) continue;
+    const own = isPlain ? bitsOf(search.sizeOf(value), high, low) : undefined;
+    if (own === undefined || bits - own > mostRank) return false;
+  }
+  return true;
 }
 
 /** One orbit, growing from its last layer towards memory. */

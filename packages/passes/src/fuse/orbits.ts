@@ -16,21 +16,14 @@
  * what it computes: a proposal that was wrong costs no more than the attempt.
  */
 import { elementCount, type Table, type ValueId } from "@gridfuse/graph";
+import { ConeSamples, type Samples } from "./cone-samples.ts";
 import { ConeShapes } from "./cone-shapes.ts";
 import { type Cone, Cones } from "./cones.ts";
-import { AffineFit } from "./gf2.ts";
+import type { AffineFit } from "./gf2.ts";
 import { isMovement } from "./op-kinds.ts";
-import { type Orbit, OrbitGrowth } from "./orbit-growth.ts";
-import {
-  bitsOf,
-  type Position,
-  type PositionSpace,
-  spacesOf,
-  spotPositions,
-  unitPositions,
-} from "./orbit-space.ts";
+import { mayGrow, type Orbit, OrbitGrowth } from "./orbit-growth.ts";
+import { type PositionSpace, spacesOf } from "./orbit-space.ts";
 import type { Roots } from "./roots.ts";
-import { type Element, PointTracer } from "./trace-point.ts";
 
 type Fits = ReadonlyMap<ValueId, AffineFit>;
 
@@ -72,25 +65,27 @@ function searchOrbits(
 export interface SearchedSpace {
   readonly space: PositionSpace;
   readonly fitsOf: Map<ValueId, Fits | undefined>;
-  /** By cone shape: how it reads its leaves. */
-  readonly traces: Map<number, { possible: boolean; fits: (AffineFit | undefined)[] }>;
+  /** By the number of a cone's reading: how it reads its leaves, by turn; null where that is not of the kind. */
+  readonly traces: Map<number, readonly (AffineFit | undefined)[] | null>;
+  /** By the bits of a value's positions. */
+  readonly samples: Map<number, Samples>;
 }
 
 export class OrbitSearch {
   readonly #table: Table;
-  readonly #tracer: PointTracer;
   readonly #roots: Set<ValueId>;
   readonly #candidates: ReadonlySet<ValueId>;
   readonly #cones: Cones;
   readonly #taken = new Set<ValueId>();
   readonly #shapes: ConeShapes;
+  readonly #samples: ConeSamples;
   readonly #searched = new Map<string, SearchedSpace>();
 
   constructor(table: Table, roots: Set<ValueId>, candidates: ReadonlySet<ValueId>, cones: Cones) {
     this.#table = table;
     this.#roots = roots;
-    this.#tracer = new PointTracer(table, (value) => roots.has(value));
-    this.#shapes = new ConeShapes(table);
+    this.#shapes = new ConeShapes(table, (value) => roots.has(value));
+    this.#samples = new ConeSamples(table, (value) => candidates.has(value));
     this.#candidates = candidates;
     this.#cones = cones;
   }
@@ -101,6 +96,7 @@ export class OrbitSearch {
     for (const value of this.#cones.heads().toReversed()) {
       if (!growing.has(value) || this.#taken.has(value)) continue;
       for (const space of spacesOf(this.#table.tensor(value).shape.map(Number))) {
+        if (!mayGrow(this, value, space)) continue;
         const growth = new OrbitGrowth(this, value, space);
         growth.run();
         const orbit = growth.finish();
@@ -171,18 +167,23 @@ export class OrbitSearch {
    * How the reads of `head` depend on its position, for each value that it reads; undefined where they are not of this
    * kind. Layers of one network resemble each other: of cones that are written alike, one is traced.
    */
-  fitsOf(head: ValueId, { space, fitsOf, traces }: SearchedSpace): Fits | undefined {
+  fitsOf(head: ValueId, { space, fitsOf, traces, samples }: SearchedSpace): Fits | undefined {
     if (!this.#cones.of(head).isPlain) return undefined;
     if (fitsOf.has(head)) return fitsOf.get(head);
-    const { number, leaves } = this.#shapes.of(head, (value) => this.#roots.has(value));
-    let traced = traces.get(number);
+    const cone = this.#shapes.of(head);
+    let traced = traces.get(cone.number);
     if (traced === undefined) {
-      const fits = this.#fit(head, space);
-      traced = { possible: fits !== undefined, fits: leaves.map((leaf) => fits?.get(leaf)) };
-      traces.set(number, traced);
+      traced = this.#samples.fit(cone, space, samples) ?? null;
+      traces.set(cone.number, traced);
     }
-    const fits = traced.possible ? new Map<ValueId, AffineFit>() : undefined;
-    for (const [i, fit] of traced.fits.entries()) if (fit) fits?.set(leaves[i] as ValueId, fit);
+    let fits: Map<ValueId, AffineFit> | undefined;
+    if (traced !== null) {
+      fits = new Map();
+      for (let turn = 0; turn < traced.length; turn += 1) {
+        const fit = traced[turn];
+        if (fit !== undefined) fits.set(cone.values[turn] as ValueId, fit);
+      }
+    }
     fitsOf.set(head, fits);
     return fits;
   }
@@ -191,51 +192,9 @@ export class OrbitSearch {
     const key = `${space.low}:${space.high}:${space.bits}`;
     let searched = this.#searched.get(key);
     if (searched === undefined) {
-      searched = { space, fitsOf: new Map(), traces: new Map() };
+      searched = { space, fitsOf: new Map(), traces: new Map(), samples: new Map() };
       this.#searched.set(key, searched);
     }
     return searched;
-  }
-
-  #fit(head: ValueId, { high, low }: PositionSpace): Fits | undefined {
-    const bits = bitsOf(this.sizeOf(head), high, low);
-    if (bits === undefined) return undefined;
-    const tracer = this.#tracer;
-    const fits = new Map<ValueId, AffineFit>();
-    /** Whether all reads at these positions are of the kind. */
-    const sample = (positions: readonly Position[]): boolean =>
-      positions.every((from) => {
-        const elements = tracer.trace(head, (from.high * 2 ** bits + from.vector) * low + from.low);
-        return (
-          elements?.every((element) => this.#note(element, from, { high, low }, fits)) === true
-        );
-      });
-    if (!sample(unitPositions(bits, 0))) return undefined;
-    const fromZero = fits.size;
-    if (!sample(spotPositions({ high, bits, low }))) return undefined;
-    // What position 0 does not read, such as the upper half of a concatenation, the last position may.
-    const partial = fits.size > fromZero || [...fits.values()].some((fit) => !fit.startsAtZero);
-    return !partial || sample(unitPositions(bits, 2 ** bits - 1)) ? fits : undefined;
-  }
-
-  #note(
-    { value, at }: Element,
-    from: Position,
-    { high, low }: Omit<PositionSpace, "bits">,
-    fits: Map<ValueId, AffineFit>,
-  ): boolean {
-    const bits = bitsOf(this.sizeOf(value), high, low);
-    const position = Math.floor(at / low);
-    const isAligned =
-      bits !== undefined && at % low === from.low && Math.floor(position / 2 ** bits) === from.high;
-    // What lies in memory anyway may be read from anywhere.
-    if (!isAligned) return !this.#candidates.has(value);
-    let fit = fits.get(value);
-    if (fit === undefined) {
-      fit = new AffineFit(from.vector === 0);
-      fits.set(value, fit);
-    }
-    fit.add(from.vector, position % 2 ** bits);
-    return true;
   }
 }

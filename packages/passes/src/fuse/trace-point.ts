@@ -2,178 +2,214 @@
  * Which elements of other values one element of a value is computed from, found by walking to them with plain numbers for
  * coordinates. Choices that only depend on positions (iotas, masks, constant tables) are decided on the way, so that what
  * is found is what a kernel at this point would really read.
+ *
+ * A cone is walked once for every position that is tried, so what does not depend on the position is found out before.
  */
 import type { Node, NodeNamed, Table, ValueId } from "@gridfuse/graph";
-import * as ix from "@gridfuse/plan/index-expr";
-import { fromBits, isInteger } from "@gridfuse/plan/scalar";
-import { viewOf } from "../tensor/views.ts";
-import { isFusable, kindOf } from "./op-kinds.ts";
+import type { ConeReading } from "./cone-shapes.ts";
+import { kindOf } from "./op-kinds.ts";
+import { flatten, PositionalValues, unflatten } from "./positional-values.ts";
 
-export interface Element {
-  readonly value: ValueId;
-  /** Row-major position. */
-  readonly at: number;
-}
+/** Values that one walk may visit: beyond it, no orbit is worth the search. */
+const patience = 4097;
+/** Room for them, with more to spare. */
+const slots = 2 ** 14;
 
-/** Positions that an element can have: no array is larger. */
-const mostPositions = 2 ** 31;
-const elementKey = (value: ValueId, position: number): number => value * mostPositions + position;
+/** How a walk goes on from a value. */
+const nothing = 0;
+const leaf = 1;
+const pointwise = 2;
+const moved = 3;
+const chosen = 4;
+const inParts = 5;
+const unknown = 6;
 
-/** Nodes that one walk may visit: beyond it, no orbit is worth the search. */
-const patience = 4096;
-/** Ops on positions in a row: longer ones are left alone, as is the stack. */
-const deepest = 256;
-
-/** Where the elements of a movement come from, as far as somebody asked: −1 for outside. */
-interface Moves {
-  readonly sources: Map<number, number>;
-  readonly isKnown: boolean;
-}
+const noCone: ConeReading = { number: -1, values: [], nodes: [], operands: [], starts: [] };
 
 export class PointTracer {
   readonly #table: Table;
-  readonly #isRoot: (value: ValueId) => boolean;
-  readonly #found = new Map<number, Element>();
-  readonly #seen = new Set<number>();
-  // What only depends on positions is found once for all traces.
-  readonly #integers = new Map<number, number | undefined>();
-  readonly #positional = new Map<ValueId, boolean>();
-  readonly #moves = new Map<object, Moves>();
+  readonly #positional: PositionalValues;
+  #cone: ConeReading = noCone;
+  /** By turn: how to go on, and whether there is one element for all. */
+  #ways: number[] = [];
+  #isScalar: boolean[] = [];
+  /** Turns and positions that the walk has come by, in an open hash table; those of the walk at hand have its number. */
+  readonly #walkOf = new Int32Array(slots);
+  readonly #turnOf = new Int32Array(slots);
+  readonly #placeOf = new Int32Array(slots);
+  #walk = 0;
+  #visited = 0;
+  /** What the walk has found: leaves by turn, and the row-major positions at which they are read. */
+  readonly turns: number[] = [];
+  readonly positions: number[] = [];
+  found = 0;
 
-  constructor(table: Table, isRoot: (value: ValueId) => boolean) {
+  constructor(table: Table) {
     this.#table = table;
-    this.#isRoot = isRoot;
+    this.#positional = new PositionalValues(table);
+  }
+
+  /** Makes ready for walks through a cone. */
+  prepare(cone: ConeReading): void {
+    this.#cone = cone;
+    this.#ways = [];
+    this.#isScalar = [];
+    for (let turn = 0; turn < cone.values.length; turn += 1) {
+      this.#ways.push(this.#wayOf(turn));
+      this.#isScalar.push(this.#shape(cone.values[turn] as ValueId).length === 0);
+    }
   }
 
   /**
-   * Elements of values with memory, constants aside, that element `at` of `value` needs.
+   * Finds the elements of the cone's leaves, constants aside, that element `at` of its head needs.
    *
-   * @returns undefined where positions depend on data, or a reduction is in between
+   * @returns false where positions depend on data, or a reduction is in between
    */
-  trace(value: ValueId, at: number): readonly Element[] | undefined {
-    this.#found.clear();
-    this.#seen.clear();
-    const node = this.#table.producer(value);
-    if (node === undefined) return undefined;
-    return this.#visitNode(node, at) ? Array.from(this.#found.values()) : undefined;
+  trace(at: number): boolean {
+    this.#walk += 1;
+    this.#visited = 0;
+    this.found = 0;
+    return this.#go(0, at);
   }
 
   #shape(value: ValueId): readonly number[] {
     return this.#table.tensor(value).shape as readonly number[];
   }
 
-  /** A scalar has one element for all. */
-  #positionIn(value: ValueId, at: number): number {
-    return this.#shape(value).length === 0 ? 0 : at;
-  }
-
-  #visit(value: ValueId, at: number): boolean {
-    const key = elementKey(value, at);
-    if (this.#seen.has(key)) return true;
-    if (this.#seen.size > patience) return false;
-    this.#seen.add(key);
-    const node = this.#table.producer(value);
-    if (node?.op === "full" || node?.op === "iota" || node?.op === "constant") return true;
-    if (node === undefined || this.#isRoot(value) || !isFusable(node)) {
-      this.#found.set(key, { value, at });
-      return true;
-    }
-    return this.#visitNode(node, at);
-  }
-
-  #visitNode(node: Node, at: number): boolean {
+  #wayOf(turn: number): number {
+    const { values, nodes } = this.#cone;
+    const value = values[turn] as ValueId;
+    const node = nodes[turn];
+    const op = (node ?? this.#table.producer(value))?.op;
+    if (turn > 0 && (op === "full" || op === "iota" || op === "constant")) return nothing;
+    if (node === undefined) return turn > 0 ? leaf : unknown;
     switch (kindOf(node)) {
       case "reduction":
       case "apart":
-        return false;
-      case "movement": {
-        const source = this.#moved(node, at);
-        if (source === undefined) return false;
-        return source < 0 || this.#visit(node.inputs[0] as ValueId, source);
-      }
+        return unknown;
+      case "movement":
+        return moved;
       case "indexing":
-        return this.#visitParts(node, at);
-      default: {
-        if (node.op === "select_n") return this.#select(node, at);
-        const { inputs, outputs } = node;
+        return inParts;
+      default:
+        if (node.op === "select_n") return chosen;
         if (node.op === "bitcast_convert_type") {
-          const rank = this.#shape(outputs[0] as ValueId).length;
-          if (this.#shape(inputs[0] as ValueId).length !== rank) return false;
+          const rank = this.#shape(value).length;
+          if (this.#shape(node.inputs[0] as ValueId).length !== rank) return unknown;
         }
-        for (let i = 0; i < inputs.length; i += 1) {
-          const input = inputs[i] as ValueId;
-          if (!this.#visit(input, this.#positionIn(input, at))) return false;
-        }
-        return true;
-      }
+        return pointwise;
     }
   }
 
-  #visitParts(node: Node, at: number): boolean {
-    const shape = this.#shape(node.outputs[0] as ValueId);
-    switch (node.op) {
-      case "concatenate":
-        return this.#concatenate(node, unflatten(at, shape));
-      case "pad":
-        return this.#pad(node, unflatten(at, shape));
-      case "gather":
-        return this.#gather(node, unflatten(at, shape));
+  /** Whether the walk has not come by yet. */
+  #isNew(turn: number, at: number): boolean {
+    const place = at | 0;
+    let slot = (place * 31 + turn * 7919) & (slots - 1);
+    for (; this.#walkOf[slot] === this.#walk; slot = (slot + 1) & (slots - 1)) {
+      if (this.#turnOf[slot] === turn && this.#placeOf[slot] === place) return false;
+    }
+    this.#walkOf[slot] = this.#walk;
+    this.#turnOf[slot] = turn;
+    this.#placeOf[slot] = place;
+    this.#visited += 1;
+    return true;
+  }
+
+  #visit(turn: number, at: number): boolean {
+    if (!this.#isNew(turn, at)) return true;
+    if (this.#visited > patience) return false;
+    return this.#go(turn, at);
+  }
+
+  #go(turn: number, at: number): boolean {
+    const { nodes, operands, starts } = this.#cone;
+    switch (this.#ways[turn]) {
+      case nothing:
+        return true;
+      case leaf:
+        this.turns[this.found] = turn;
+        this.positions[this.found] = at;
+        this.found += 1;
+        return true;
+      case pointwise: {
+        const start = starts[turn] as number;
+        const end = start + (nodes[turn] as Node).inputs.length;
+        for (let i = start; i < end; i += 1) {
+          if (!this.#visitScaled(operands[i] as number, at)) return false;
+        }
+        return true;
+      }
+      case moved: {
+        const source = this.#positional.moved(nodes[turn] as Node, at);
+        if (source === undefined) return false;
+        return source < 0 || this.#visit(operands[starts[turn] as number] as number, source);
+      }
+      case chosen:
+        return this.#select(turn, at);
+      case inParts:
+        return this.#visitParts(turn, at);
       default:
         return false;
     }
   }
 
-  #visitAt(value: ValueId, at: readonly number[]): boolean {
-    return this.#visit(value, flatten(at, this.#shape(value)));
+  /** A scalar has one element for all. */
+  #visitScaled(turn: number, at: number): boolean {
+    return this.#visit(turn, this.#isScalar[turn] === true ? 0 : at);
   }
 
-  /** Where a movement reads, −1 for outside; undefined where that depends on data. */
-  #moved(node: Node, at: number): number | undefined {
-    const view = viewOf(this.#table, node);
-    if (view === undefined) return undefined;
-    // Nodes of one kind share the description.
-    const kind = node.op === "view" ? node : view;
-    let moves = this.#moves.get(kind);
-    if (moves === undefined) {
-      moves = { sources: new Map(), isKnown: !view.index.some((e) => hasUnknown(e)) };
-      this.#moves.set(kind, moves);
+  #visitParts(turn: number, at: number): boolean {
+    const { values, nodes, operands, starts } = this.#cone;
+    const place = unflatten(at, this.#shape(values[turn] as ValueId));
+    const first = starts[turn] as number;
+    const node = nodes[turn] as Node;
+    switch (node.op) {
+      case "concatenate":
+        return this.#concatenate(node, first, place);
+      case "pad":
+        return this.#pad(node, first, place);
+      case "gather":
+        return this.#gather(node, operands[first] as number, place);
+      default:
+        return false;
     }
-    if (!moves.isKnown) return undefined;
-    let source = moves.sources.get(at);
-    if (source === undefined) {
-      const own = unflatten(at, this.#shape(node.outputs[0] as ValueId));
-      source = sourceOf(view.index, own, this.#shape(node.inputs[0] as ValueId));
-      moves.sources.set(at, source);
-    }
-    return source;
   }
 
-  #concatenate(node: NodeNamed<"concatenate">, at: readonly number[]): boolean {
+  #visitAt(turn: number, at: readonly number[]): boolean {
+    return this.#visit(turn, flatten(at, this.#shape(this.#cone.values[turn] as ValueId)));
+  }
+
+  #concatenate(node: NodeNamed<"concatenate">, first: number, at: readonly number[]): boolean {
     const { dimension } = node.params;
     let position = at[dimension] as number;
-    for (const input of node.inputs) {
-      const extent = this.#shape(input)[dimension] as number;
-      if (position < extent) return this.#visitAt(input, at.with(dimension, position));
+    for (let i = 0; i < node.inputs.length; i += 1) {
+      const extent = this.#shape(node.inputs[i] as ValueId)[dimension] as number;
+      if (position < extent) {
+        const turn = this.#cone.operands[first + i] as number;
+        return this.#visitAt(turn, at.with(dimension, position));
+      }
       position -= extent;
     }
     return false;
   }
 
-  #pad(node: NodeNamed<"pad">, at: readonly number[]): boolean {
-    const [source, padding] = node.inputs as readonly [ValueId, ValueId];
-    const shape = this.#shape(source);
+  #pad(node: NodeNamed<"pad">, first: number, at: readonly number[]): boolean {
+    const { operands } = this.#cone;
+    const shape = this.#shape(node.inputs[0] as ValueId);
     const index = node.params.config.map(({ lo, interior }, d) => {
       return ((at[d] as number) - lo) / (interior + 1);
     });
     const inside = index.every((i, d) => Number.isInteger(i) && i >= 0 && i < (shape[d] as number));
-    return inside ? this.#visitAt(source, index) : this.#visit(padding, 0);
+    return inside
+      ? this.#visitAt(operands[first] as number, index)
+      : this.#visit(operands[first + 1] as number, 0);
   }
 
-  #gather(node: NodeNamed<"gather">, at: readonly number[]): boolean {
-    const [source, indices] = node.inputs as readonly [ValueId, ValueId];
+  #gather(node: NodeNamed<"gather">, source: number, at: readonly number[]): boolean {
+    const [operand, indices] = node.inputs as readonly [ValueId, ValueId];
     const { dimensions, sliceSizes } = node.params;
     const { offsetDims, collapsedSliceDims, operandBatchingDims } = dimensions;
-    const shape = this.#shape(source);
+    const shape = this.#shape(operand);
     const batchAt = at.filter((_, d) => !offsetDims.includes(d));
     let window = 0;
     const index = shape.map((_, d) => {
@@ -185,7 +221,8 @@ export class PointTracer {
       return at[offsetDims[window - 1] as number] as number;
     });
     for (const [i, d] of dimensions.startIndexMap.entries()) {
-      const start = this.#integer(indices, flatten([...batchAt, i], this.#shape(indices)));
+      const place = flatten([...batchAt, i], this.#shape(indices));
+      const start = this.#positional.integer(indices, place);
       if (start === undefined) return false;
       const room = (shape[d] as number) - (sliceSizes[d] as number);
       if (start < 0 || start > room) return true;
@@ -194,134 +231,21 @@ export class PointTracer {
     return this.#visitAt(source, index);
   }
 
-  #select(node: NodeNamed<"select_n">, at: number): boolean {
-    const [which, ...cases] = node.inputs as [ValueId, ...ValueId[]];
-    const place = this.#positionIn(which, at);
-    const chosen = this.#integer(which, place);
-    if (chosen !== undefined) return this.#visit(cases[chosen] as ValueId, at);
-    return this.#visit(which, place) && cases.every((value) => this.#visit(value, at));
-  }
-
-  /** An integer or bool that only depends on positions. */
-  #integer(value: ValueId, at: number): number | undefined {
-    if (!this.#isPositional(value)) return undefined;
-    const key = elementKey(value, at);
-    if (this.#integers.has(key)) return this.#integers.get(key);
-    const result = this.#computeInteger(value, at);
-    this.#integers.set(key, result);
-    return result;
-  }
-
-  #computeInteger(value: ValueId, at: number): number | undefined {
-    const node = this.#table.producer(value) as Node;
-    const operand = (i: number): number | undefined => {
-      const input = node.inputs[i] as ValueId;
-      return this.#integer(input, this.#positionIn(input, at));
-    };
-    switch (node.op) {
-      case "full":
-        return Number(fromBits(node.params.dtype, node.params.bits));
-      case "iota":
-        return unflatten(at, this.#shape(value))[node.params.dimension];
-      case "constant":
-        return Number(node.params.data[at]);
-      case "select_n": {
-        const which = operand(0);
-        return which === undefined ? undefined : operand(1 + which);
-      }
-      default: {
-        const combine = positional[node.op];
-        if (combine !== undefined) {
-          const operands = node.inputs.map((_, i) => operand(i));
-          if (operands.some((x) => x === undefined)) return undefined;
-          const result = combine(...(operands as number[]));
-          if (this.#table.tensor(value).dtype === "bool") return Number(result !== 0);
-          return Math.abs(result) < 2 ** 31 ? result : undefined;
-        }
-        const source = this.#moved(node, at);
-        if (source === undefined || source < 0) return undefined;
-        return this.#integer(node.inputs[0] as ValueId, source);
-      }
+  #select(turn: number, at: number): boolean {
+    const { nodes, operands, starts } = this.#cone;
+    const { inputs } = nodes[turn] as Node;
+    const first = starts[turn] as number;
+    const which = operands[first] as number;
+    const place = this.#isScalar[which] === true ? 0 : at;
+    const choice = this.#positional.integer(inputs[0] as ValueId, place);
+    if (choice !== undefined) {
+      const last = inputs.length - 2;
+      return this.#visit(operands[first + 1 + Math.min(choice, last)] as number, at);
     }
+    if (!this.#visit(which, place)) return false;
+    for (let i = 1; i < inputs.length; i += 1) {
+      if (!this.#visit(operands[first + i] as number, at)) return false;
+    }
+    return true;
   }
-
-  /** Whether no data goes into a value: asked once of each, however many positions are looked at. */
-  #isPositional(value: ValueId, depth = 0): boolean {
-    const known = this.#positional.get(value);
-    if (known !== undefined) return known;
-    if (depth > deepest) return false;
-    const node = this.#table.producer(value);
-    const { dtype } = this.#table.tensor(value);
-    const result =
-      node !== undefined &&
-      (isInteger(dtype) || dtype === "bool") &&
-      (node.op === "full" ||
-        node.op === "iota" ||
-        node.op === "constant" ||
-        ((node.op === "select_n" ||
-          positional[node.op] !== undefined ||
-          viewOf(this.#table, node) !== undefined) &&
-          node.inputs.every((input) => this.#isPositional(input, depth + 1))));
-    this.#positional.set(value, result);
-    return result;
-  }
-}
-
-/** Ops on positions, as long as nothing wraps around; bools are 0 and 1. */
-const positional: { readonly [op: string]: ((...x: number[]) => number) | undefined } = {
-  add: (x, y) => (x as number) + (y as number),
-  sub: (x, y) => (x as number) - (y as number),
-  mul: (x, y) => (x as number) * (y as number),
-  and: (x, y) => (x as number) & (y as number),
-  or: (x, y) => (x as number) | (y as number),
-  xor: (x, y) => (x as number) ^ (y as number),
-  eq: (x, y) => Number(x === y),
-  ne: (x, y) => Number(x !== y),
-  lt: (x, y) => Number((x as number) < (y as number)),
-  le: (x, y) => Number((x as number) <= (y as number)),
-  gt: (x, y) => Number((x as number) > (y as number)),
-  ge: (x, y) => Number((x as number) >= (y as number)),
-  convert_element_type: (x) => x as number,
-};
-
-const hasUnknown = (e: ix.IndexExpr): boolean => {
-  let unknown = false;
-  ix.forEachLeaf(e, (leaf) => {
-    if (leaf.k !== "axis") unknown = true;
-  });
-  return unknown;
-};
-
-function unflatten(position: number, shape: readonly number[]): number[] {
-  const at = new Array<number>(shape.length);
-  let rest = position;
-  for (let d = shape.length - 1; d >= 0; d -= 1) {
-    at[d] = rest % (shape[d] as number);
-    rest = Math.floor(rest / (shape[d] as number));
-  }
-  return at;
-}
-
-function flatten(at: readonly number[], shape: readonly number[]): number {
-  let position = 0;
-  for (let d = 0; d < at.length; d += 1)
-    position = position * (shape[d] as number) + (at[d] as number);
-  return position;
-}
-
-/** The row-major position in an array of `shape` that `index` says for coordinates; −1 outside. */
-function sourceOf(
-  index: readonly ix.IndexExpr[],
-  at: readonly number[],
-  shape: readonly number[],
-): number {
-  const env = { axis: (d: number): number => at[d] as number };
-  let position = 0;
-  for (let d = 0; d < index.length; d += 1) {
-    const i = ix.evaluate(index[d] as ix.IndexExpr, env);
-    const extent = shape[d] as number;
-    if (i < 0 || i >= extent) return -1;
-    position = position * extent + i;
-  }
-  return position;
 }

@@ -59,7 +59,7 @@ export function prepare(table: Table, region: Region, inner: (region: Region) =>
   rough.params.push(...region.params);
   const e = new Emitter(table, rough);
   const env: Environment = new Map();
-  const seen: Seen = { structures: new Structures(), made: [] };
+  const seen: Seen = { structures: new Structures(table), made: [] };
   const chains = new Chains(table);
   for (const id of region.nodes) {
     const node = table.nodes[id] as Node;

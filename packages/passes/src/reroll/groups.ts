@@ -19,7 +19,7 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
-import { Lists, Structures } from "../simplify/key.ts";
+import { Lists, Structures, Words } from "../simplify/key.ts";
 import { hasEffect } from "../tensor/rebuild.ts";
 import type { Assembled, Prepared } from "./forward.ts";
 import { expressionOf, isIdentity } from "./lanes.ts";
@@ -165,14 +165,16 @@ class Grouper {
   readonly groups: Group[] = [];
   readonly homes = new Map<ValueId, { group: Group; lane: number }>();
   readonly #table: Table;
-  readonly #structures = new Structures();
+  readonly #structures: Structures;
   readonly #lists = new Lists();
+  readonly #words = new Words();
   readonly #expressions: (IndexExpr | undefined)[] = [];
   readonly #named = new Map<string, number>();
   readonly #structureOf = new Map<ValueId, number>();
 
   constructor(table: Table) {
     this.#table = table;
+    this.#structures = new Structures(table);
   }
 
   /** Nodes of one depth by structure. */
@@ -388,7 +390,10 @@ class Grouper {
 
   /** Programs take the same lanes again and again. */
   #expressionOf(list: readonly number[]): IndexExpr | undefined {
-    const number = this.#lists.numberOf(list, list.length);
+    const words = this.#words;
+    words.length = 0;
+    for (let i = 0; i < list.length; i += 1) words.push(list[i] as number);
+    const number = this.#lists.numberOf(words);
     if (number === this.#expressions.length) this.#expressions.push(expressionOf(list));
     return this.#expressions[number];
   }

@@ -97,7 +97,7 @@ class Simplifier implements RuleContext {
   readonly #loops: ReadonlyMap<number, IndexExpr> | undefined;
   readonly #isPlain: boolean;
   readonly #settled: Settled;
-  readonly #structures = new Structures();
+  readonly #structures: Structures;
   /** What has been made for each structure. */
   readonly #made: (readonly ValueId[])[] = [];
   /** Values of which something is assumed, and what depends on them. */
@@ -105,6 +105,7 @@ class Simplifier implements RuleContext {
 
   constructor(table: Table, { known, replace, loops }: Assumptions) {
     this.#table = table;
+    this.#structures = new Structures(table);
     this.known = known ?? new Map();
     this.#replace = replace === undefined || replace.size === 0 ? undefined : replace;
     this.#loops = loops === undefined || loops.size === 0 ? undefined : loops;
