@@ -2,10 +2,14 @@
  * Layers of butterflies that one kernel computes: which networks are recognised, whatever they are written with, and
  * which are not. Everything random is compared with the interpreter.
  */
+
+import { tensorOf } from "@gridfuse/interpret";
 import type { KernelStep, Plan, Step } from "@gridfuse/plan";
 import fc from "fast-check";
 import {
+  concatenate,
   constant,
+  ds,
   f32,
   fori,
   type Graph,
@@ -71,6 +75,17 @@ const network = (
     y: deltas.reduce<Tensor>((y, delta) => exchange(y, delta, spelling), x),
   }));
 
+/** The same as a user of slices writes it: halves that are compared and joined; `mirrored` pairs meet back to back. */
+function joined(x: Tensor, delta: number, mirrored = false): Tensor {
+  const [rows, n] = x.shape as [number, number];
+  const pairs = x.reshape([rows, n / (2 * delta), 2, delta]);
+  const turned = (half: Tensor): Tensor => (mirrored ? half.flip(3) : half);
+  const low = pairs.index(":", ":", ds(0, 1));
+  const high = turned(pairs.index(":", ":", ds(1, 1)));
+  const halves = [low.minimum(high), turned(low.maximum(high))];
+  return concatenate(halves, { axis: 2 }).reshape([rows, n]);
+}
+
 // ── What became of them ─────────────────────────────────────────────────────────────────────
 
 function kernelsIn(steps: readonly Step[]): KernelStep[] {
@@ -87,6 +102,36 @@ const deltasOf = (plan: Plan): (readonly number[])[] =>
   report(plan).kernels.flatMap(({ orbit }) => (orbit === undefined ? [] : [orbit.deltas]));
 
 // ── ─────────────────────────────────────────────────────────────────────────────────────────
+
+describe("exchanges of halves that are joined", () => {
+  it("are compared once each, in orbits throughout, though a layer alone is too cheap to be stored", () => {
+    const n = 32;
+    const { program } = graph({ x: tensor(f32, [4, n]) }, ({ x }) => {
+      let y = x as Tensor;
+      for (let block = 2; block <= n; block *= 2) {
+        y = joined(y, block / 2, true);
+        for (let delta = block / 4; delta >= 1; delta /= 2) y = joined(y, delta);
+      }
+      return { y };
+    });
+    const plan = compile(program);
+    const layers = 15;
+    const computed = kernelsOf(plan).map((kernel) => {
+      const points = (kernel.stages[0] as KernelStep["stages"][0]).axes.reduce((a, b) => a * b, 1);
+      return points * (countOf(kernel, "min") + countOf(kernel, "max"));
+    });
+    expect(computed.reduce((a, b) => a + b)).toBe(4 * n * layers);
+    expect(deltasOf(plan)).toHaveLength(computed.length);
+    const inputs = {
+      x: tensorOf(
+        "float32",
+        [4, n],
+        Array.from({ length: 4 * n }, (_, i) => (i * 37) % 101),
+      ),
+    };
+    expect(disagreements(program, inputs)).toEqual([]);
+  });
+});
 
 describe.each(Object.keys(partners) as Spelling[])("exchanges spelled by %s", (spelling) => {
   it("become one kernel for three distances, each pair compared once", () => {

@@ -70,9 +70,6 @@ export class Scope implements Surroundings {
   constructor(lowering: Lowering, region: Region) {
     this.lowering = lowering;
     this.table = lowering.table;
-    const decided = decideRoots(lowering.table, region);
-    this.#roots = decided.roots;
-    this.#stored = decided.stored;
     const { homes, places } = lowering;
     for (let i = 0; i < region.nodes.length; i += 1) {
       const { outputs } = this.table.nodes[region.nodes[i] as number] as Node;
@@ -81,7 +78,11 @@ export class Scope implements Surroundings {
         places.delete(outputs[o] as ValueId);
       }
     }
-    const orbits = findOrbits(lowering.table, decided, (value) => this.#base(value));
+    const { decided, orbits } = decideRoots(lowering.table, region, (roots) =>
+      findOrbits(lowering.table, roots, (value) => this.#base(value)),
+    );
+    this.#roots = decided.roots;
+    this.#stored = decided.stored;
     for (const orbit of orbits) for (const final of orbit.finals) this.#orbits.set(final, orbit);
   }
 

@@ -5,6 +5,9 @@
  * then read through two different index maps is (butterflies would double at every stage), and one
  * that is dear and wanted by several kernels, or repeated along a broadcast. Everything else is
  * computed where it is read.
+ *
+ * Orbits are looked for in between: while every layer of a network still counts as stored, however cheap a
+ * layer is by itself. What is in no orbit is then looked at again.
  */
 import type { Node, Region, Table, ValueId } from "@gridfuse/graph";
 import {
@@ -30,12 +33,24 @@ export interface Roots {
   readonly numbers: RegionNumbers;
 }
 
-export function decideRoots(table: Table, region: Region): Roots {
-  const decision = new Decision(table, region);
-  decision.store();
-  if (decision.stored.size > 0) decision.release();
-  if (decision.mayChain()) decision.cutLongChains();
-  return decision;
+/** Values that one kernel makes, without memory for what is in between. */
+interface MadeTogether {
+  readonly finals: readonly ValueId[];
+  readonly inner: ReadonlyMap<ValueId, number>;
+}
+
+/** @param findOrbits takes what is inner to an orbit out of the roots that it is given */
+export function decideRoots<O extends MadeTogether>(
+  table: Table,
+  region: Region,
+  findOrbits: (roots: Roots) => readonly O[],
+): { readonly decided: Roots; readonly orbits: readonly O[] } {
+  const decided = new Decision(table, region);
+  decided.store();
+  const orbits = findOrbits(decided);
+  if (decided.stored.size > 0) decided.release(orbits);
+  if (decided.mayChain()) decided.cutLongChains();
+  return { decided, orbits };
 }
 
 /** Costs beyond this are all the same. */
@@ -62,6 +77,8 @@ class Decision implements Roots {
   /** Elements of a reader per element of the value, at most. */
   readonly #repeats: Float64Array;
   readonly #sinks: Int32Array;
+  /** Made by an orbit, by number: once, whoever reads it. */
+  readonly #isMadeTogether: Uint8Array;
   /** Operands that a value is, and results. */
   readonly #uses: Int32Array;
 
@@ -81,6 +98,7 @@ class Decision implements Roots {
     this.#reduces = new Uint8Array(count);
     this.#repeats = new Float64Array(count);
     this.#sinks = new Int32Array(count * mostSinks).fill(-1);
+    this.#isMadeTogether = new Uint8Array(count);
     const uses = new Int32Array(count);
     for (let i = 0; i < operands.length; i += 1) {
       const number = operands[i] as number;
@@ -197,17 +215,28 @@ class Decision implements Roots {
 
   /**
    * From params to results: what is stored stops counting for what is made of it, and some values turn out to be cheap
-   * after all. They stay cheap: whatever is inlined in them is, too.
+   * after all. They stay cheap: whatever is inlined in them is, too. What orbits compute is computed once.
    */
-  release(): void {
+  release(orbits: readonly MadeTogether[]): void {
     const { nodes, results, values } = this.numbers;
+    const isMadeTogether = this.#isMadeTogether;
+    for (const { finals, inner } of orbits) {
+      for (const value of finals) isMadeTogether[this.numbers.of(value)] = 1;
+      for (const value of inner.keys()) {
+        const number = this.numbers.of(value);
+        isMadeTogether[number] = 1;
+        this.#isRoot[number] = 0;
+        this.stored.delete(value);
+      }
+    }
     for (let at = 0; at < nodes.length; at += 1) {
       this.#summarise(at);
       const number = results[at] as number;
-      if (number < 0 || this.#isRoot[number] === 0) continue;
+      if (number < 0 || (this.#isRoot[number] === 0 && isMadeTogether[number] === 0)) continue;
       const value = values[number] as ValueId;
       const known = this.stored.get(value);
-      if (known !== undefined && !this.#isMadeOfParts(nodes[at] as Node)) {
+      const isSettled = isMadeTogether[number] === 1 || this.#isMadeOfParts(nodes[at] as Node);
+      if (known !== undefined && !isSettled) {
         const cost = this.#costs[number] as number;
         const readers = { ...known.readers, cost, reduces: this.#reduces[number] === 1 };
         const reason = storeOrRecompute(readers);
@@ -312,8 +341,10 @@ class Decision implements Roots {
         if (before > longest) longest = before;
       }
       weight += longest;
-      if (weight > longestChain && kind !== "movement") this.#addRoot(number);
-      weights[number] = this.#isRoot[number] === 1 ? 0 : weight;
+      const mayBeCut = kind !== "movement" && this.#isMadeTogether[number] === 0;
+      if (weight > longestChain && mayBeCut) this.#addRoot(number);
+      const isMade = this.#isRoot[number] === 1 || this.#isMadeTogether[number] === 1;
+      weights[number] = isMade ? 0 : weight;
     }
   }
 }
