@@ -31,6 +31,17 @@ from gridfuse._writer import Exporter
 from gridfuse.errors import GridfuseError
 
 
+class _Written:
+    """A program that is known by its key; its bytes are made where the engine does not have it."""
+
+    def __init__(self, exporter: Exporter, main: int, name: str, mode: _client.Mode) -> None:
+        self.key = exporter.digest(main, name, *mode)
+        self._exporter, self._main, self._name = exporter, main, name
+
+    def data(self) -> bytes:
+        return self._exporter.finish(self._main, name=self._name)
+
+
 class KernelCall:
     """A kernel with the shapes of its operands, exported once and loaded for each size of its grid."""
 
@@ -47,14 +58,14 @@ class KernelCall:
         self.grid_points = None if self.dynamic else int(np.prod(mapping.grid, dtype=np.int64))
         self.record = _calls.CallRecord(self.name, "ran", grid_points=self.grid_points)
         self._results = [(_memory_dtype(aval.dtype), aval.shape) for aval in self.out_avals]
-        self._exported: dict[tuple[int, ...], tuple[str, bytes]] = {}
+        self._exported: dict[tuple[int, ...], _Written] = {}
         self._coming: dict[tuple[int, ...], _client.Coming] = {}
         self._programs: dict[tuple[int, ...], _client.Program] = {}
         self.prints = any("debug" in str(effect).lower() for effect in params["jaxpr"].effects)
 
     # ── Making it ──────────────────────────────────────────────────────────────────────────
 
-    def export(self, sizes: Sequence[int], *, locations: bool = False) -> bytes:
+    def export(self, sizes: Sequence[int], *, locations: bool = False) -> _Written:
         """The program of this call alone; computed sizes of the grid are written into it."""
         with _no_collection():
             exporter = Exporter(locations=locations, marks_prints=True)
@@ -74,7 +85,7 @@ class KernelCall:
                 f'{{"in":[{",".join(inputs)}],"out":[{results}],"eqns":[{{"p":"pallas_call","m":"pl",'
                 f'"i":[{",".join(operands)}],"o":[{",".join(outputs)}],"x":{{{fields}}}}}]}}'
             )
-            return exporter.finish(main, name=self.name)
+            return _Written(exporter, main, self.name, self.mode)
 
     def _order(self) -> Sequence[int] | None:
         """In which the cores of a mesh run, where there are several."""
@@ -90,7 +101,7 @@ class KernelCall:
         """
         started = time.perf_counter()
         sizes = tuple(sizes)
-        key, _ = self._written(sizes)
+        key = self._written(sizes).key
         if _client.is_kept(key):
             with _client.session() as session:
                 self._coming[sizes] = session.find_ahead(key)
@@ -113,12 +124,12 @@ class KernelCall:
         return program
 
     def _load(self, sizes: tuple[int, ...]) -> _client.Program:
-        key, data = self._written(sizes)
+        written = self._written(sizes)
         with _client.session() as session:
-            program = session.find(key)
+            program = session.find(written.key)
             if program is None:
                 try:
-                    program = session.load(key, data, self.mode)
+                    program = session.load(written.key, written.data(), self.mode)
                 except GridfuseError as error:
                     raise self._located(session, error, sizes) from None
         return self._keep(sizes, program)
@@ -129,17 +140,17 @@ class KernelCall:
         self.record.parts.update(program.ms)
         return program
 
-    def _written(self, sizes: tuple[int, ...]) -> tuple[str, bytes]:
-        """Key and bytes of the program."""
+    def _written(self, sizes: tuple[int, ...]) -> _Written:
+        """The program, written once."""
         known = self._exported.get(sizes)
         if known is None:
             started = time.perf_counter()
-            data = self.export(sizes, locations=self.mode.bounds == "report")
-            known = self._exported[sizes] = (_client.key_of(data, self.mode), data)
+            known = self.export(sizes, locations=self.mode.bounds == "report")
+            self._exported[sizes] = known
             self.record.parts["export"] = (time.perf_counter() - started) * 1e3
             dump = os.environ.get("GRIDFUSE_DUMP")
             if dump:
-                Path(dump, f"{self.name}-{known[0][:12]}.gfjx").write_bytes(data)
+                Path(dump, f"{self.name}-{known.key[:12]}.gfjx").write_bytes(known.data())
         return known
 
     def _located(
@@ -149,8 +160,8 @@ class KernelCall:
         if session.dead:
             return error
         try:
-            data = self.export(sizes, locations=True)
-            session.load(_client.key_of(data, self.mode), data, self.mode)
+            written = self.export(sizes, locations=True)
+            session.load(written.key, written.data(), self.mode)
         except GridfuseError as located:
             return located
         return error
@@ -209,7 +220,7 @@ class KernelCall:
 
     def _locations(self, sizes: Sequence[int]) -> list[str]:
         """The source lines of the program, in the order that its equations count them."""
-        data = self.export(sizes, locations=True)
+        data = self.export(sizes, locations=True).data()
         (length,) = struct.unpack_from("<I", data, 4)
         lines: list[str] = json.loads(data[8 : 8 + length]).get("locs", [])
         return lines

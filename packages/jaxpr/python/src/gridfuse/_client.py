@@ -10,7 +10,6 @@ import atexit
 import collections
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import struct
@@ -343,8 +342,3 @@ def stop() -> None:
 
 
 atexit.register(stop)
-
-
-def key_of(data: bytes, mode: Mode) -> str:
-    """What a program is called: a digest of all that its results depend on."""
-    return hashlib.sha256(" ".join(mode).encode() + b"\0" + data).hexdigest()

@@ -4,11 +4,15 @@ Equations are written in columns: what an equation does is a number in the table
 gives are numbers in two long rows. A kernel of thousands of equations does a few dozen different things, so nearly all
 of the walk is done by `map` and `chain`, a column at a time, without a line of Python for each equation.
 
-Jaxprs are shared by identity first and by their text second.
+Rows stay numbers until somebody wants the file: of a program whose plan is kept, only the key is needed (`digest`).
+Jaxprs are shared by identity first and by what they say second.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+from array import array
 from collections.abc import Sequence
 from itertools import chain, count
 from operator import attrgetter
@@ -30,6 +34,24 @@ _results_of = attrgetter("outvars")
 _aval_of = attrgetter("aval")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Columns:
+    """Equations as rows of numbers, between the text before and after them."""
+
+    before: str
+    rows: Sequence[tuple[str, list[Any]]]
+    after: str
+
+    def key(self) -> bytes:
+        rows = [array("i", row).tobytes() for _, row in self.rows]
+        head = f"{[len(row) for row in rows]}{self.before}\0{self.after}\0"
+        return b"".join([head.encode(), *rows])
+
+    def text(self) -> str:
+        rows = [f'"{name}":{row}' for name, row in self.rows]
+        return "".join([self.before, ",".join(rows), self.after])
+
+
 class Exporter:
     """One program while it is written.
 
@@ -47,20 +69,23 @@ class Exporter:
         self._avals: list[str] = []
         self._aval_of_id: dict[int, int] = {id(None): -1}
         self._aval_of_text: dict[str, int] = {}
+        self._aval_of_key: dict[Any, int] = {}
         self._ops: list[str] = []
         # For primitives: the one operation of its equations, or which of them are alike.
         self._op_of: dict[Any, int] = {}
         self._like: dict[Any, tuple[_params.Key | None, dict[Any, int], _params.Rule]] = {}
         self._op_of_text: dict[str, int] = {}
-        self._jaxprs: list[str] = []
+        self._jaxprs: list[_Columns | str] = []
         self._jaxpr_of_id: dict[Any, int] = {}
-        self._jaxpr_of_text: dict[str, int] = {}
+        self._jaxpr_of_key: dict[bytes, int] = {}
         self._constants: list[bytes] = []
         self._constant_entries: list[str] = []
         self._constant_of_id: dict[int, int] = {}
         self._constant_end = 0
         self._locs: dict[str, int] = {}
         self._atoms: dict[str, int] = {}
+        # Of whole numbers, without the text in between.
+        self._numbers: dict[Any, int] = {}
         self.literals: dict[Any, str] = {}
         # Ids stay unique only while what they belong to lives.
         self._alive: list[Any] = []
@@ -71,10 +96,16 @@ class Exporter:
         """Index of an aval."""
         known = self._aval_of_id.get(id(aval))
         if known is None:
-            described = self._describe(aval)
-            known = self._aval_of_text.setdefault(described, len(self._avals))
-            if known == len(self._avals):
-                self._avals.append(described)
+            plain = type(aval) is core.ShapedArray
+            key = (aval.shape, aval.dtype, aval.weak_type) if plain else None
+            known = self._aval_of_key.get(key) if plain else None
+            if known is None:
+                described = self._describe(aval)
+                known = self._aval_of_text.setdefault(described, len(self._avals))
+                if known == len(self._avals):
+                    self._avals.append(described)
+                if plain:
+                    self._aval_of_key[key] = known
             self._aval_of_id[id(aval)] = known
             self._alive.append(aval)
         return known
@@ -132,21 +163,20 @@ class Exporter:
             key = (id(body), *map(id, consts))
             known = self._jaxpr_of_id.get(key)
             if known is None:
-                written = self._write(body, consts)
-                known = self._jaxpr_of_text.get(written)
-                if known is None:
-                    known = self.add(written)
+                known = self.add(self._write(body, consts))
             self._jaxpr_of_id[key] = self._jaxpr_of_id[id(jaxpr)] = known
             self._alive.append((jaxpr, body, consts))
         return known
 
-    def add(self, written: str) -> int:
-        index = len(self._jaxprs)
-        self._jaxprs.append(written)
-        self._jaxpr_of_text[written] = index
+    def add(self, written: _Columns | str) -> int:
+        """Index of a jaxpr; the same for those that say the same."""
+        key = written.encode() if isinstance(written, str) else written.key()
+        index = self._jaxpr_of_key.setdefault(key, len(self._jaxprs))
+        if index == len(self._jaxprs):
+            self._jaxprs.append(written)
         return index
 
-    def _write(self, body: Any, consts: Sequence[Any]) -> str:
+    def _write(self, body: Any, consts: Sequence[Any]) -> _Columns:
         given = [*body.constvars, *body.invars]
         env = dict(zip(map(id, given), count(), strict=False))
         bindings = [f"[{i},{self.constant(value)}]" for i, value in enumerate(consts)]
@@ -157,12 +187,12 @@ class Exporter:
         name = getattr(getattr(body, "debug_info", None), "func_name", None)
         if self._locations and isinstance(name, str):
             fields.append(f'"name":{_wire.text(name)}')
-        fields += self._columns(body.eqns, env)
+        rows = self._columns(body.eqns, env)
         scope = Scope(self, env)
-        fields.append(f'"out":[{",".join([scope.atom(atom) for atom in body.outvars])}]')
-        return "{" + ",".join(fields) + "}"
+        results = ",".join([scope.atom(atom) for atom in body.outvars])
+        return _Columns("{" + ",".join(fields) + ",", rows, f',"out":[{results}]}}')
 
-    def _columns(self, eqns: Sequence[Any], env: dict[int, int]) -> list[str]:
+    def _columns(self, eqns: Sequence[Any], env: dict[int, int]) -> list[tuple[str, list[Any]]]:
         """Equations as rows of numbers; their results are numbered on from the inputs."""
         self.equations += len(eqns)
         taken = list(map(_operands_of, eqns))
@@ -170,27 +200,34 @@ class Exporter:
         results = list(chain.from_iterable(given))
         env.update(zip(map(id, results), count(len(env)), strict=False))
         ops = self._operations(eqns, env, taken)
-        columns = [f'"ops":{ops}', f'"ni":{list(map(len, taken))}']
+        rows = [("ops", ops), ("ni", list(map(len, taken)))]
         try:
-            columns.append(f'"i":{self._operands(list(chain.from_iterable(taken)), env)}')
-            columns.append(f'"o":{self._results(results)}')
+            rows.append(("i", self._operands(list(chain.from_iterable(taken)), env)))
+            rows.append(("o", self._results(results)))
         except Unsupported as error:
             raise self._found(error, eqns, env) from None
         if set(map(len, given)) != {1}:
-            columns.append(f'"no":{list(map(len, given))}')
+            rows.append(("no", list(map(len, given))))
         if self._locations:
-            columns.append(f'"locs":{[self._location(eqn) for eqn in eqns]}')
-        return columns
+            rows.append(("locs", [self._location(eqn) for eqn in eqns]))
+        return rows
 
     def _operands(self, atoms: list[Any], env: dict[int, int]) -> list[Any]:
         """Variables by their numbers, everything else by -1 - its place in the table of atoms."""
         numbers: list[Any] = list(map(env.get, map(id, atoms)))
         if None in numbers:
-            scope = Scope(self, env)
-            table = self._atoms
+            scope, known = Scope(self, env), self._numbers
             for i, number in enumerate(numbers):
+                if number is not None:
+                    continue
+                key = _literal_key(atoms[i])
+                number = known.get(key)
                 if number is None:
-                    numbers[i] = -1 - table.setdefault(scope.atom(atoms[i]), len(table))
+                    number = -1 - self._atoms.setdefault(scope.atom(atoms[i]), len(self._atoms))
+                    if key is not None:
+                        known[key] = number
+                        self._alive.append(atoms[i].aval)
+                numbers[i] = number
         return numbers
 
     def _results(self, variables: list[Any]) -> list[Any]:
@@ -276,6 +313,25 @@ class Exporter:
 
     # ── The file ───────────────────────────────────────────────────────────────────────────
 
+    def digest(self, main: int, name: str, *more: str) -> str:
+        """A digest of all that the results of function `main` depend on, and of `more`."""
+        parts = [*more, name, *self._header(main)]
+        for table in (self._avals, self._ops, list(self._atoms), self._constant_entries):
+            parts += [str(len(table)), *table]
+        digest = hashlib.sha256("\0".join(parts).encode())
+        for key in self._jaxpr_of_key:
+            digest.update(b"%d\0" % len(key))
+            digest.update(key)
+        for constant in self._constants:
+            digest.update(constant)
+        return digest.hexdigest()
+
+    def _header(self, main: int) -> list[str]:
+        return [
+            f'"format":"{_wire.FORMAT}","jax":"{jax.__version__}","exporter":"{_EXPORTER}"',
+            f'"x64":{"true" if _versions.has_64_bits() else "false"},"main":{main}',
+        ]
+
     def finish(
         self,
         main: int,
@@ -285,10 +341,7 @@ class Exporter:
         outputs: Sequence[str] | None = None,
     ) -> bytes:
         """The bytes of the program whose function is jaxpr `main`."""
-        fields = [
-            f'"format":"{_wire.FORMAT}","jax":"{jax.__version__}","exporter":"{_EXPORTER}"',
-            f'"x64":{"true" if _versions.has_64_bits() else "false"},"main":{main}',
-        ]
+        fields = self._header(main)
         if name is not None:
             fields.append(f'"name":{_wire.text(name)}')
         for key, names in (("inputs", inputs), ("outputs", outputs)):
@@ -298,13 +351,24 @@ class Exporter:
             "avals": self._avals,
             "ops": self._ops,
             "atoms": self._atoms,
-            "jaxprs": self._jaxprs,
+            "jaxprs": [one if isinstance(one, str) else one.text() for one in self._jaxprs],
             "consts": self._constant_entries,
         }
         fields += [f'"{key}":[{",".join(entries)}]' for key, entries in tables.items()]
         if self._locs:
             fields.append(f'"locs":{_wire.text(list(self._locs))}')
         return _wire.container("{" + ",".join(fields) + "}", self._constants)
+
+
+def _literal_key(atom: Any) -> Any:
+    """What whole numbers that are written alike have in common; None for other atoms."""
+    if type(atom) is not _versions.Literal:
+        return None
+    value = atom.val
+    if getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    # Zeros of floats differ in sign, and True is 1.
+    return (value, id(atom.aval)) if type(value) is int else None
 
 
 def _placed(error: Unsupported, eqn: Any) -> Unsupported:
