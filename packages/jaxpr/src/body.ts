@@ -16,11 +16,19 @@ import {
 } from "@gridfuse/graph";
 import { reportOutside } from "./bounds.ts";
 import { dtypeOf } from "./dtypes.ts";
-import { isEightBitFloat, toBits } from "./eight-bit-floats.ts";
+import { fromBits, isEightBitFloat, toBits } from "./eight-bit-floats.ts";
 import { malformed, unsupported } from "./errors.ts";
 import { wrapped } from "./few-bits.ts";
 import type { Atom, Eqn, WireDType } from "./format.ts";
-import { type Importing, LITERAL, placeOf, type Results, type Step } from "./importing.ts";
+import {
+  asFloat32,
+  type EightBits,
+  type Importing,
+  LITERAL,
+  placeOf,
+  type Results,
+  type Step,
+} from "./importing.ts";
 import { literalValue } from "./literal.ts";
 import { NOTHING, type Scope } from "./scope.ts";
 
@@ -77,7 +85,9 @@ export class Body {
         args[i] = late && step.fixed?.[i] !== undefined ? LITERAL : this.atom(atom);
       }
       this.#current = step;
+      if (step.eightBits !== undefined) this.#widen(args, step.eightBits);
       results = rule(this, args, (eqn.x ?? {}) as never, eqn);
+      if (step.eightBits !== undefined) results = this.#narrowed(results, step.eightBits);
       if (step.wraps !== undefined && typeof results === "number")
         results = wrapped(this.scope, results, step.wraps);
     } catch (error) {
@@ -91,6 +101,21 @@ export class Body {
     for (const [i, variable] of outputs.entries()) {
       if (variable !== -1) this.#env[variable] = results?.[i] ?? NOTHING;
     }
+  }
+
+  #widen(args: ValueId[], { inputs }: EightBits): void {
+    for (const [i, wire] of inputs.entries())
+      if (wire !== undefined) args[i] = fromBits(this, args[i] as ValueId, wire);
+  }
+
+  /** Computed in float32 and rounded: for one operation that is the same as in float16, which XLA takes. */
+  #narrowed(results: Results, { outputs }: EightBits): Results {
+    const given = results === undefined || typeof results === "number" ? [results] : results;
+    return outputs.map((wire, i) => {
+      const value = given[i];
+      if (value === undefined) return NOTHING;
+      return wire === undefined ? value : toBits(this, value, wire);
+    });
   }
 
   atom(atom: Atom): ValueId {
@@ -187,7 +212,7 @@ export class Body {
     const v = eqn.o?.[i];
     const type = v == null ? undefined : this.importing.typeOfVar(v);
     if (type?.kind !== "tensor") throw malformed(`${eqn.p} has no result ${i}`);
-    return type;
+    return this.#current?.eightBits?.outputs[i] === undefined ? type : asFloat32(type);
   }
   /** Notes where `index` of the equation at hand is not from 0 to `last`. */
   reportOutside(index: ValueId, last: number): void {

@@ -1,6 +1,6 @@
 /**
  * Floats of eight bits, which have no dtype here: held as their bits, in uint8. They are moved about and converted;
- * arithmetic on them is refused (JAX's programs convert them first). Formats: OCP 8-bit floating point, E5M2 and E4M3.
+ * what computes with them does so in float32, and rounds. Formats: OCP 8-bit floating point, E5M2 and E4M3.
  */
 import type { ValueId } from "@gridfuse/graph";
 import type { Body } from "./body.ts";

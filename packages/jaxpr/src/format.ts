@@ -142,6 +142,8 @@ export interface PallasCall {
   readonly blocks: readonly WireBlock[];
   readonly scratch: readonly AvalRef[];
   readonly aliases?: readonly (readonly [number, number])[];
+  /** Aliases that are one memory although the kernel writes only what it takes for an input. */
+  readonly shared?: readonly (readonly [number, number])[];
   /** The points of a grid of one axis in the order that they are walked: each is a core of its own. */
   readonly order?: readonly number[];
   readonly cp?: { readonly dimension_semantics?: readonly (string | null)[] | null } | null;

@@ -72,6 +72,14 @@ export interface Step {
   readonly wraps: WireDType | undefined;
   /** Dtype of the first operand, where it is held in another form. */
   readonly from: WireDType | undefined;
+  /** Where it computes with floats of eight bits, which are float32 meanwhile. */
+  readonly eightBits: EightBits | undefined;
+}
+
+/** Which operands and results of an equation are floats of eight bits, by their dtypes. */
+export interface EightBits {
+  readonly inputs: readonly (WireDType | undefined)[];
+  readonly outputs: readonly (WireDType | undefined)[];
 }
 
 export interface Prepared {
@@ -234,21 +242,21 @@ export class Importing {
     const type = first == null ? undefined : this.typeOfVar(first);
     const wireOf = (atom: Atom): WireDType | undefined =>
       typeof atom === "number" ? eightBits?.get(atom) : isLiteral(atom) ? atom.d : undefined;
-    if (eightBits !== undefined && !moving.has(eqn.p)) {
-      const results = (eqn.o ?? []).some((v) => v !== null && eightBits.has(variableOf(v)));
-      if (results || inputs.some((atom) => isEightBitFloat(wireOf(atom) ?? "")))
-        throw unsupported(eqn.p, "arithmetic on floats of eight bits", placeOf(origin));
-    }
+    const computes = eightBits === undefined || moving.has(eqn.p) ? undefined : eightBits;
+    if (eightBits !== undefined && updatesMemory(eqn, wireOf))
+      throw unsupported(eqn.p, "arithmetic on floats of eight bits in memory", placeOf(origin));
+    const held = computes && heldInEight(eqn, wireOf, computes);
     return {
       from: eightBits === undefined ? undefined : wireOf(inputs[0] ?? -1),
-      eqn,
+      eqn: held === undefined ? eqn : inFloat32(eqn),
       rule: this.#ruleOf(eqn, this.program, () => placeOf(origin)),
       inputs,
       fixed: inputs.some(isLiteral) ? inputs.map(fixedOf) : undefined,
-      type: type?.kind === "tensor" ? type : undefined,
+      type: type?.kind !== "tensor" ? undefined : held?.outputs[0] ? asFloat32(type) : type,
       outputs: (eqn.o ?? []).map((v) => (v === null ? -1 : variableOf(v))),
       origin,
       wraps: first != null && overflows.has(eqn.p) ? this.#fewBits(first) : undefined,
+      eightBits: held,
     };
   }
 
@@ -268,6 +276,42 @@ const overflows: ReadonlySet<string> = new Set(
   `add sub mul div neg abs not shift_left integer_pow pow add_any reduce_sum reduce_prod cumsum cumprod dot_general
    iota`.split(/\s+/),
 );
+
+/** Undefined where none is a float of eight bits. */
+function heldInEight(
+  { i = [], o = [] }: Eqn,
+  wireOf: (atom: Atom) => WireDType | undefined,
+  variables: ReadonlyMap<number, WireDType>,
+): EightBits | undefined {
+  const inputs = i.map((atom) => {
+    const wire = wireOf(atom);
+    return wire !== undefined && isEightBitFloat(wire) ? wire : undefined;
+  });
+  const outputs = o.map((v) => (v === null ? undefined : variables.get(variableOf(v))));
+  return [...inputs, ...outputs].some((wire) => wire !== undefined)
+    ? { inputs, outputs }
+    : undefined;
+}
+
+/** Whether an equation computes with what a ref of floats of eight bits holds. */
+function updatesMemory(eqn: Eqn, wireOf: (atom: Atom) => WireDType | undefined): boolean {
+  const { val, add } = (eqn.x ?? {}) as { readonly val?: Atom; readonly add?: boolean };
+  const computes = eqn.p === "addupdate" || eqn.p.startsWith("atomic") || add === true;
+  return computes && (val === undefined || isEightBitFloat(wireOf(val) ?? ""));
+}
+
+export const asFloat32 = ({ shape }: TensorType): TensorType => tensorType("float32", shape);
+
+/** Dtypes among an equation's parameters, for the same in float32. */
+function inFloat32(eqn: Eqn): Eqn {
+  const x = Object.entries(eqn.x ?? {}).map(([key, value]) => [
+    key,
+    (key === "d" || key === "pref") && typeof value === "string" && isEightBitFloat(value)
+      ? "f32"
+      : value,
+  ]);
+  return eqn.x === undefined ? eqn : { ...eqn, x: Object.fromEntries(x) };
+}
 
 const isLiteral = (atom: Atom): atom is Literal => typeof atom === "object" && "lit" in atom;
 

@@ -92,7 +92,9 @@ export function kernelCall(
     ),
   );
   const outputs = refs.slice(nin + extra.length);
-  const shared = fill === "hlo" ? [] : sharedWhole(call, mappings, nin + extra.length);
+  const isShared = ([from, to]: readonly [number, number]): boolean =>
+    fill !== "hlo" || isWritten(call, from, to);
+  const shared = sharedWhole(call, mappings, nin + extra.length).filter(isShared);
   const seen = refs.slice(0, nin).map((ref, i) => {
     const pair = shared.find(([from]) => from === i);
     return pair === undefined ? ref : (outputs[pair[1]] as ValueId);
@@ -144,6 +146,10 @@ const sharedWhole = (
   pairsOf(call).filter(([from, to]) =>
     [mappings[from], mappings[firstOutput + to]].every((mapping) => isWhole(mapping)),
   );
+
+/** Whether only the input of a pair is written: what is written is the output. */
+const isWritten = ({ shared = [], nindex }: PallasCall, from: number, to: number): boolean =>
+  shared.some(([input, output]) => input === from + nindex && output === to);
 
 /** Not copied in blocks to the kernel's own memory. */
 const isWhole = (mapping: BlockMapping | undefined): boolean =>

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .registry import floats, ints, program
+from .registry import f32, floats, ints, pallas_call, program
 
 edges = np.array(
     [0.0, -0.0, 1.5, -1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 3e9, -3e9, 255.5, -0.5, 1e-3, 7.0, -7.0],
@@ -109,3 +109,25 @@ def floats_of_eight_bits(x):
         return x.astype(dtype).reshape(1, -1).astype(jnp.float32)
 
     return through(jnp.float8_e5m2), through(jnp.float8_e4m3fn)
+
+
+@program(floats(16), floats(16, seed=1))
+def arithmetic_on_floats_of_eight_bits(x, y):
+    def results(dtype):
+        a, b = x.astype(dtype), y.astype(dtype)
+        numbers = (a + b, a - 1, a * b, a / b, jnp.maximum(a, b), -a, jnp.abs(a), a * 300)
+        known = (a < b, jnp.argmax(a), jnp.sum(a.astype(jnp.float32)))
+        return [n.astype(jnp.float32) for n in numbers], known
+
+    return results(jnp.float8_e5m2), results(jnp.float8_e4m3fn)
+
+
+@program(floats(8, 16), floats(16, 4, seed=1))
+def product_of_floats_of_eight_bits(x, y):
+    def kernel(x_ref, y_ref, o_ref):
+        o_ref[...] = jnp.dot(x_ref[...], y_ref[...], preferred_element_type=jnp.float32)
+
+    def product(dtype):
+        return pallas_call(kernel, out_shape=f32(8, 4))(x.astype(dtype), y.astype(dtype))
+
+    return product(jnp.float8_e5m2), product(jnp.float8_e4m3fn)

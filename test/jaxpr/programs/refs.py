@@ -1,11 +1,12 @@
 """Reading and writing views of refs."""
 
+import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plgpu
 
-from .registry import f32, floats, i32, ints, pallas_call, program
+from .registry import BlockSpec, f32, floats, i32, ints, pallas_call, program
 
 
 @program(floats(8, 4), jnp.array([1, 2], jnp.int32))
@@ -112,8 +113,6 @@ def bools(x):
     def kernel(x_ref, o_ref):
         o_ref[...] = jnp.logical_not(x_ref[...])
 
-    import jax
-
     return pallas_call(kernel, out_shape=jax.ShapeDtypeStruct((3,), jnp.bool_))(x)
 
 
@@ -127,3 +126,18 @@ def masked_swap_gives_what_was_not_stored(x, y, m):
         p_ref[...] = primitives.swap(o_ref, (slice(None),), x_ref[...], mask=m_ref[...] > 0)
 
     return pallas_call(kernel, out_shape=(f32(8, 16),) * 2)(x, y, m)
+
+
+@program(floats(4, 8))
+def refs_made_outside(x):
+    """A kernel closes over memory that was there before and is read after; recorded with JAX 0.12, whose interpreter keeps it."""
+    sums = jax.new_ref(jnp.ones((8,), jnp.float32))
+
+    def kernel(x_ref, o_ref):
+        sums[...] += x_ref[0]
+        o_ref[...] = x_ref[...] * 2.0 + sums[...]
+
+    spec = BlockSpec((1, 8), lambda i: (i, 0))
+    y = pallas_call(kernel, out_shape=f32(4, 8), grid=(4,), in_specs=[spec], out_specs=spec)(x)
+    sums[...] *= 3.0
+    return y, sums[...]

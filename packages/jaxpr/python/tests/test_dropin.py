@@ -139,6 +139,52 @@ def test_prints(gridfused: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "x = [4.2 2.4], {2.4} of 2\n"
 
 
+def test_references_made_outside(gridfused: None) -> None:
+    """What a kernel writes to memory that it closes over is there afterwards (JAX before 0.12 loses it)."""
+    new_ref: Any = getattr(jax, "new_ref", None) or jax._src.core.mutable_array  # type: ignore[attr-defined]
+
+    @jax.jit
+    def run(x: jax.Array) -> Any:
+        sums = new_ref(jnp.ones((8,), jnp.float32))
+
+        def kernel(x_ref: Any, o_ref: Any) -> None:
+            sums[...] += x_ref[0]
+            o_ref[...] = x_ref[...] * 2 + sums[...]
+
+        row = pl.BlockSpec((1, 8), lambda i: (i, 0))
+        y = pl.pallas_call(
+            kernel, out_shape=x, grid=(4,), in_specs=[row], out_specs=row, interpret=True
+        )(x)
+        return y, sums[...]
+
+    x = np.arange(32, dtype=np.float32).reshape(4, 8)
+    y, sums = run(x)
+    expected = 1 + np.cumsum(x, 0)
+    np.testing.assert_array_equal(y, x * 2 + expected)
+    np.testing.assert_array_equal(sums, expected[-1])
+
+
+@pytest.mark.parametrize("dtype", [jnp.float8_e5m2, jnp.float8_e4m3fn])
+def test_floats_of_eight_bits(dtype: Any) -> None:
+    def run(x: jax.Array, y: jax.Array) -> Any:
+        def kernel(x_ref: Any, y_ref: Any, sum_ref: Any, product_ref: Any) -> None:
+            sum_ref[...] = x_ref[...] * y_ref[...] - x_ref[...]
+            product_ref[...] = jnp.dot(x_ref[...], y_ref[...], preferred_element_type=jnp.float32)
+
+        return pl.pallas_call(
+            kernel,
+            out_shape=(x, jax.ShapeDtypeStruct(x.shape, jnp.float32)),
+            interpret=True,
+        )(x, y)
+
+    x, y = (np.random.RandomState(seed).randn(16, 16).astype(dtype) for seed in range(2))
+    wanted = _expected(run, (x, y))
+    with gridfuse.pallas.enable():
+        given = jax.jit(run)(x, y)
+    np.testing.assert_array_equal(*[np.asarray(one[0]).view(np.uint8) for one in (given, wanted)])
+    np.testing.assert_allclose(given[1], wanted[1], rtol=1e-6)
+
+
 # ── What cannot run ────────────────────────────────────────────────────────────────────────
 
 

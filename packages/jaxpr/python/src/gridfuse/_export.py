@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from gridfuse import _versions
 from gridfuse._writer import Exporter
 
 
@@ -43,6 +44,7 @@ def export(
       b'GFJX'
     """
     traced, shape = jax.make_jaxpr(fn, return_shape=True)(*avals, **named_avals)
+    traced = _versions.without_refs(traced)
     exporter = Exporter(locations=locations)
     main = exporter.jaxpr(traced)
     data = exporter.finish(

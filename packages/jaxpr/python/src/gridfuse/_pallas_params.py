@@ -279,12 +279,28 @@ def call_fields(
         f'"scratch":[{",".join(scratch)}]',
         f'"aliases":{text([list(pair) for pair in params["input_output_aliases"]])}',
     ]
+    shared = _written_through_inputs(params)
+    if shared:
+        fields.append(f'"shared":{text(shared)}')
     if order is not None:
         fields.append(f'"order":{ints(order)}')
     semantics = _versions.dimension_semantics(params)
     if semantics is not None:
         fields.append(f'"cp":{{"dimension_semantics":{text(semantics)}}}')
     return ",".join(fields)
+
+
+def _written_through_inputs(params: dict[str, Any]) -> list[list[int]]:
+    """Aliased pairs that the kernel writes through the input alone: so come references that it closes over."""
+    mapping = params["grid_mapping"]
+    body, _ = _versions.closed(params["jaxpr"])
+    written = _versions.written_inputs(body)
+    first = mapping.num_index_operands + mapping.num_inputs
+    return [
+        [source, output]
+        for source, output in params["input_output_aliases"]
+        if source in written and first + output not in written
+    ]
 
 
 def kernel_name(params: dict[str, Any]) -> str:

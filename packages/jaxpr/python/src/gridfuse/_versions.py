@@ -78,6 +78,31 @@ def dimension_semantics(params: dict[str, Any]) -> list[str | None] | None:
     return [None if one is None else str(getattr(one, "value", one)) for one in semantics]
 
 
+def written_inputs(body: Any) -> set[int]:
+    """Which of a jaxpr's references it writes; effects name them by place, later by variable."""
+    places = {variable: i for i, variable in enumerate([*body.constvars, *body.invars])}
+    offset = len(body.constvars)
+    found: set[int] = set()
+    for effect in body.effects:
+        if type(effect).__name__ in ("WriteEffect", "AccumEffect"):
+            place = getattr(effect, "input_index", None)
+            at = places.get(effect.input) if place is None else place
+            if at is not None:
+                found.add(at - offset)
+    return found
+
+
+def without_refs(traced: Any) -> Any:
+    """The same function with values in place of the references that it makes outside of kernels."""
+    if not any("MutableArray" in type(effect).__name__ for effect in closed(traced)[0].effects):
+        return traced
+    from jax._src.state import discharge
+
+    if "consts" in inspect.signature(discharge.discharge_state).parameters:
+        return core.ClosedJaxpr(*discharge.discharge_state(traced.jaxpr, traced.consts))
+    return discharge.discharge_state(traced)  # type: ignore[call-arg]
+
+
 def tell_races(found: bool, cores: int) -> None:
     """Leaves word of races where TPU interpret mode does."""
     module = sys.modules.get("jax._src.pallas.mosaic.interpret.interpret_pallas_call")

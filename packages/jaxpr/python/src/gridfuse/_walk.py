@@ -64,11 +64,7 @@ class Walk:
         self._cells: dict[Known, dict[tuple[int, ...], Known]] = {}
         self.refs = self._kernel_refs()
         # Prefetched operands that nobody writes hold the same all the time.
-        written = {
-            getattr(effect, "input_index", None)
-            for effect in _versions.closed(params["jaxpr"])[0].effects
-            if type(effect).__name__ in ("WriteEffect", "AccumEffect")
-        }
+        written = _versions.written_inputs(_versions.closed(params["jaxpr"])[0])
         index = range(self.mapping.num_index_operands)
         self._stable = {self.refs[i] for i in index if i not in written}
         for ref, array in zip(self.refs, prefetched, strict=False):
