@@ -25,6 +25,7 @@ import {
 } from "./pipeline.ts";
 import { boundAccesses } from "./plan/bound.ts";
 import { emitPlan, lowerProgram } from "./plan/emit.ts";
+import { assignLayouts } from "./plan/layouts.ts";
 import { rerollRegion } from "./reroll/reroll.ts";
 import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
@@ -111,6 +112,12 @@ export const stepPasses: readonly StepPass[] = [
       "drop-dead-writes again",
     ],
     run: (s, { tiles: budget, ...context }) => tileSteps(s, { ...context, budget }),
+  },
+  {
+    name: "assign-layouts",
+    level: "loop",
+    after: ["tile"],
+    run: (s, { buffers, notes }) => assignLayouts(s, buffers, notes),
   },
   {
     name: "bound-accesses",
