@@ -9,6 +9,7 @@ import { isMainThread } from "node:worker_threads";
 import { type Coverage, showCoverage } from "../differential/support/kernels/coverage.ts";
 import { runMath } from "./math/suite.ts";
 import { serve } from "./math/team.ts";
+import { runNative } from "./native.ts";
 import { type Failure, type Suite, suites } from "./suites.ts";
 
 const chunk = 200;
@@ -75,9 +76,12 @@ async function main(): Promise<number> {
   });
   const [name = ""] = positionals;
   if (name === "math") return (await runMath(values)) === 0 ? 0 : 1;
+  if (name === "native") return runNative(values);
   const suite = suites[name];
   if (suite !== undefined) return runCases(name, suite, values);
-  console.error(`nightly: no suite "${name}"; there are ${Object.keys(suites).join(", ")}, math`);
+  console.error(
+    `nightly: no suite "${name}"; there are ${Object.keys(suites).join(", ")}, math, native`,
+  );
   return 2;
 }
 
