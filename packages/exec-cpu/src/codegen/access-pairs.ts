@@ -2,7 +2,7 @@
 import { type DType, isSigned, itemSize } from "@gridfuse/plan";
 import { loadOp } from "../wasm/held.ts";
 import { widenMask } from "../wasm/vector-lanes.ts";
-import { consecutive, gatherLanes, inLane, type LaneQuad, spread } from "./lane-quad.ts";
+import { gatherLanes, inLane, type LaneQuad, spread } from "./lane-quad.ts";
 import type { Address, Nest } from "./nest.ts";
 
 const swapped = [2, 3, 0, 1];
@@ -20,7 +20,7 @@ export function pushPair(nest: Nest, dtype: DType, base: Address, quad: LaneQuad
 function pushWholes(nest: Nest, size: 4 | 8, base: Address, quad: LaneQuad): void {
   const near = spread(nest, quad);
   const { code } = nest;
-  const reach = near === undefined ? Number.POSITIVE_INFINITY : Math.max(...near.lanes);
+  const reach = near === undefined ? Number.POSITIVE_INFINITY : near.reach;
   if (near === undefined || reach > 1 || (size === 4 && near.lanes[0] === 1)) {
     gatherLanes(nest, size, base, quad);
     return;
@@ -42,7 +42,7 @@ function pushNarrow(nest: Nest, dtype: DType, base: Address, quad: LaneQuad): vo
   const { code } = nest;
   const size = itemSize(dtype);
   const sign = isSigned(dtype) ? "s" : "u";
-  if (near !== undefined && consecutive(near.lanes)) {
+  if (near?.isRun) {
     const offset = nest.pushAddress(near.from, size, base, near.shift);
     code.memory(size === 1 ? "v128.load16_splat" : "v128.load32_zero", offset);
     if (size === 1) code.op(`i16x8.extend_low_i8x16_${sign}`);
@@ -69,7 +69,7 @@ export function storePair(
 ): boolean {
   const near = spread(nest, quad);
   const size = itemSize(dtype);
-  if (near === undefined || Math.max(...near.lanes) !== 1) return false;
+  if (near === undefined || near.reach !== 1) return false;
   const isSwapped = near.lanes[0] === 1;
   if (near.lanes[0] === near.lanes[1] || (isSwapped && size < 8)) return false;
   const { code } = nest;

@@ -8,7 +8,7 @@ import { type DType, isSigned, itemSize } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import { loadOp, storeOp } from "../wasm/held.ts";
 import { pushPair, storePair } from "./access-pairs.ts";
-import { consecutive, gatherLanes, inLane, type LaneQuad, spread } from "./lane-quad.ts";
+import { gatherLanes, inLane, type LaneQuad, spread } from "./lane-quad.ts";
 import type { Address, Nest } from "./nest.ts";
 import { pushShared } from "./shared-vectors.ts";
 
@@ -37,16 +37,16 @@ export function storeElement(
 function pushWords(nest: Nest, base: Address, quad: LaneQuad, shared?: string): void {
   const near = spread(nest, quad);
   const { code } = nest;
-  if (shared !== undefined && near !== undefined && Math.max(...near.lanes) >= 4) {
+  if (shared !== undefined && near !== undefined && near.reach >= 4) {
     pushShared(nest, base, quad, near, shared);
     return;
   }
-  const reach = near === undefined ? Number.POSITIVE_INFINITY : Math.max(...near.lanes);
+  const reach = near === undefined ? Number.POSITIVE_INFINITY : near.reach;
   if (near !== undefined && reach === 0) {
     code.memory("v128.load32_splat", nest.pushAddress(near.from, 4, base, near.shift));
   } else if (near !== undefined && reach < 4) {
     code.memory("v128.load", nest.pushAddress(near.from, 4, base, near.shift));
-    if (!consecutive(near.lanes)) {
+    if (!near.isRun) {
       const whole = nest.local("v128");
       code.tee(whole).get(whole).shuffleLanes(near.lanes);
     }
@@ -65,7 +65,7 @@ function pushNarrow(nest: Nest, dtype: DType, base: Address, quad: LaneQuad): vo
   const { code } = nest;
   const size = itemSize(dtype);
   const sign = isSigned(dtype) ? "s" : "u";
-  if (near !== undefined && consecutive(near.lanes)) {
+  if (near?.isRun) {
     const offset = nest.pushAddress(near.from, size, base, near.shift);
     if (size === 2) {
       code.memory(`v128.load16x4_${sign}`, offset);
@@ -129,7 +129,7 @@ function storeWords(nest: Nest, base: Address, quad: LaneQuad, value: () => void
   if (!near || ![...near.lanes].sort().every((lane, i) => lane === i)) return false;
   const offset = nest.pushAddress(near.from, 4, base, near.shift);
   value();
-  if (!consecutive(near.lanes)) {
+  if (!near.isRun) {
     value();
     code.shuffleLanes([0, 1, 2, 3].map((place) => near.lanes.indexOf(place)));
   }
@@ -148,7 +148,7 @@ function storeNarrow(
   const near = spread(nest, quad);
   const { code } = nest;
   const size = itemSize(dtype);
-  if (near === undefined || !consecutive(near.lanes)) return false;
+  if (!near?.isRun) return false;
   const offset = nest.pushAddress(near.from, size, base, near.shift);
   value();
   if (dtype === "bool") code.v128([1, 1, 1, 1]).op("v128.and");

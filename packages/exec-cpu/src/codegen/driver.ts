@@ -20,7 +20,7 @@ import { HelperLibrary } from "../wasm/helpers.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../wasm/module.ts";
 import { dotScratch, emitDot } from "./dot.ts";
 import { emitKernel, kernelScratch } from "./kernel.ts";
-import { type KernelKey, kernelKey } from "./kernel-key.ts";
+import { type KernelKey, kernelKeys } from "./kernel-key.ts";
 import { isInPlace } from "./kernel-late.ts";
 import { localPlaces } from "./local-places.ts";
 import { hasRelaxedSimd } from "./relaxed-simd.ts";
@@ -115,7 +115,7 @@ class Driver {
   /** Scalar operations in what was written since somebody set it. */
   #work = 0;
   readonly #maxFuel: number;
-  readonly #keys = new Map<KernelStep, KernelKey>();
+  readonly #keys: ReadonlyMap<KernelStep, KernelKey>;
   readonly #uses = new Map<string, number>();
   /** Kernels of which some have results where their operands lie. */
   readonly #inPlace = new Set<string>();
@@ -141,15 +141,17 @@ class Driver {
     if (kinds.has("print")) this.#print = this.module.import("print", ["i32"], []);
     if (kinds.has("while")) this.#outOfFuel = this.module.import("fuel", ["i32"], []);
     if (team !== undefined) this.#sections = new Sections(this.module);
+    const kernels: KernelStep[] = [];
     forEachStep(plan.steps, (step) => {
       if (step.kind === "loop" || step.kind === "tile")
         this.#loops[step.loop] ??= this.module.global();
-      if (step.kind !== "kernel") return;
-      const key = kernelKey(step);
-      this.#keys.set(step, key);
-      this.#uses.set(key.text, (this.#uses.get(key.text) ?? 0) + 1);
-      if (isInPlace(step, layout.addresses, plan.buffers)) this.#inPlace.add(key.text);
+      if (step.kind === "kernel") kernels.push(step);
     });
+    this.#keys = kernelKeys(kernels);
+    for (const [step, { text }] of this.#keys) {
+      this.#uses.set(text, (this.#uses.get(text) ?? 0) + 1);
+      if (isInPlace(step, layout.addresses, plan.buffers)) this.#inPlace.add(text);
+    }
     this.#context = {
       module: this.module,
       helpers: this.#helpers,

@@ -6,6 +6,7 @@ import type { Nest } from "./nest.ts";
 
 /** Ranges that may fail; undefined where one always does. */
 export function openRanges(guard: readonly IndexRange[]): readonly IndexRange[] | undefined {
+  if (guard.length === 0) return guard;
   const open = guard.filter(({ index, lo, hi }) => index.lo < lo || index.hi >= hi);
   return open.some(({ index, lo, hi }) => index.hi < lo || index.lo >= hi || hi <= lo)
     ? undefined
@@ -92,9 +93,28 @@ function guardAlong(
     return;
   }
   pushAllIn(nest, spans as KnownSpan[]);
+  if (along.every(({ range, quad }) => !mayBeCut(nest, range, quad))) {
+    conditionally(nest, whole);
+    return;
+  }
   conditionally(nest, whole, () => {
     pushAnyIn(nest, spans as KnownSpan[]);
     conditionally(nest, eachLane);
+  });
+}
+
+/** Whether some lanes of a vector may lie in a range, and others not: where an end of it may be among them. */
+function mayBeCut(nest: Nest, { lo, hi }: IndexRange, quad: LaneQuad): boolean {
+  const { start } = quad.index;
+  const near = spread(nest, quad);
+  if (start === undefined || near === undefined) return true;
+  const { modulus, residue } = start;
+  return [lo, hi].some((end) => {
+    // So far the end may lie beyond the lowest lane, and farther by any multiple of the modulus.
+    const beyond = end - residue - near.shift;
+    if (modulus === 0) return beyond >= 1 && beyond <= near.reach;
+    const least = beyond - Math.floor((beyond - 1) / modulus) * modulus;
+    return least <= near.reach;
   });
 }
 
@@ -106,7 +126,7 @@ interface KnownSpan {
 /** lo ≤ lowest and highest < hi, for every range. */
 function pushAllIn(nest: Nest, spans: readonly KnownSpan[]): void {
   for (const [i, { range, near }] of spans.entries()) {
-    const room = range.hi - range.lo - Math.max(...near.lanes);
+    const room = range.hi - range.lo - near.reach;
     nest.pushIndex(add(near.from, constant(near.shift - range.lo)));
     nest.code.i32(Math.max(room, 0)).op("i32.lt_u");
     if (i > 0) nest.code.op("i32.and");
@@ -116,7 +136,7 @@ function pushAllIn(nest: Nest, spans: readonly KnownSpan[]): void {
 /** highest ≥ lo and lowest < hi, for every range. */
 function pushAnyIn(nest: Nest, spans: readonly KnownSpan[]): void {
   for (const [i, { range, near }] of spans.entries()) {
-    const reach = Math.max(...near.lanes);
+    const reach = near.reach;
     nest.pushIndex(add(near.from, constant(near.shift + reach - range.lo)));
     nest.code.i32(range.hi - range.lo + reach).op("i32.lt_u");
     if (i > 0) nest.code.op("i32.and");

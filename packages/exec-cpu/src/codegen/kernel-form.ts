@@ -10,6 +10,7 @@ import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
 import { axis, floordiv, type IndexExpr, mod, substituteAxes } from "@gridfuse/plan/index-expr";
 import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
 import type { Contractions } from "./contract.ts";
+import { simplified } from "./kernel-simplify.ts";
 
 export interface LoopAxis {
   readonly axis: number;
@@ -194,11 +195,21 @@ function mergeOuter(form: KernelForm): KernelForm {
 const longAxes = (extents: readonly number[], first: number): LoopAxis[] =>
   extents.map((extent, i) => ({ axis: first + i, extent })).filter(({ extent }) => extent !== 1);
 
+function simplifiedStage(stage: Stage): Pick<Stage, "nodes" | "reductions" | "writes"> {
+  const { nodes, instead } = simplified(stage.nodes);
+  if (instead.length === 0) return { ...stage, nodes };
+  const taken = <T extends { readonly value: number }>(of: T): T => {
+    const value = instead[of.value];
+    return value === undefined ? of : { ...of, value };
+  };
+  return { nodes, reductions: stage.reductions.map(taken), writes: stage.writes.map(taken) };
+}
+
 /** @param step a kernel none of whose outer extents is 0 */
 export function formOf(step: Pick<KernelStep, "axes" | "stages">): KernelForm {
   const outer = longAxes(step.axes, 0);
   const stages = step.stages.map((stage: Stage): StageForm => {
-    const { nodes, reductions, writes } = stage;
+    const { nodes, reductions, writes } = simplifiedStage(stage);
     const form = { inner: longAxes(stage.axes, step.axes.length), nodes, reductions, writes };
     const empty = form.inner.find(({ extent }) => extent === 0);
     if (empty !== undefined) return { inner: [empty], nodes: [], reductions, writes: [] };

@@ -11,6 +11,40 @@ export interface KernelKey {
   readonly buffers: readonly number[];
 }
 
+/**
+ * The keys of kernels. Only those that others look like are spelled out: a kernel by itself shares nothing.
+ */
+export function kernelKeys(steps: readonly KernelStep[]): ReadonlyMap<KernelStep, KernelKey> {
+  const alike = new Map<string, KernelStep[]>();
+  for (const step of steps) {
+    const look = lookOf(step);
+    const others = alike.get(look);
+    if (others === undefined) alike.set(look, [step]);
+    else others.push(step);
+  }
+  const keys = new Map<KernelStep, KernelKey>();
+  for (const [look, group] of alike) {
+    for (const step of group) {
+      keys.set(step, group.length > 1 ? kernelKey(step) : { text: `alone ${look}`, buffers: [] });
+    }
+  }
+  return keys;
+}
+
+/** What alike kernels have in common, and few others: sizes, and what can be read off without looking for it. */
+function lookOf({ axes, stages }: KernelStep): string {
+  let look = axes.join();
+  for (const { axes: inner, nodes, reductions, writes } of stages) {
+    look += `|${inner.join()};${nodes.length};${reductions.length};${writes.length}`;
+    // The operands of some nodes, the last among them, tell most programs apart.
+    for (let i = nodes.length - 1; i >= 0; i -= 1 + (nodes.length >> 3)) {
+      const node = nodes[i] as ScalarNode;
+      look += `;${node.op} ${argsOf(node).join()}`;
+    }
+  }
+  return look;
+}
+
 const guardText = (guard: readonly IndexRange[]): string =>
   guard.map(({ index, lo, hi }) => `${lo}<=${index.key}<${hi}`).join("&");
 

@@ -15,6 +15,7 @@ import { valuesIn } from "./program-facts.ts";
 
 /** The form without slow sides, every stage with the conditions that must not hold; undefined where there are none. */
 export function withoutRares(form: KernelForm): KernelForm | undefined {
+  if (form.stages.every(({ nodes }) => nodes.every(({ op }) => op !== "rare"))) return undefined;
   const stages = form.stages.map(optimistic);
   const known = stages.every((stage) => stage !== undefined);
   return known && stages.some(({ late }) => late.length > 0) ? { ...form, stages } : undefined;

@@ -1,6 +1,5 @@
 /** Where the elements of a vector's lanes lie in their buffer. */
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import type { LaneIndex } from "./lanes.ts";
+import type { LaneIndex, Spread } from "./lanes.ts";
 import type { Address, Nest } from "./nest.ts";
 
 /** The lanes of one vector of a block, from lane `first` on; the first `valid` of them count. */
@@ -10,22 +9,30 @@ export interface LaneQuad {
   readonly valid: number;
 }
 
-/** Lanes at constant distances from the lowest of them, which lies `shift` beyond `from`. */
-export interface Spread {
-  readonly from: IndexExpr;
-  readonly shift: number;
-  readonly lanes: readonly number[];
-}
+export type { Spread } from "./lanes.ts";
 
+/** Undefined where lanes do not lie at constant distances. */
 export function spread(nest: Nest, { index, first }: LaneQuad): Spread | undefined {
-  if (index.offsets === undefined) return undefined;
-  const offsets = index.offsets.slice(first, first + nest.lanes);
-  const lowest = Math.min(...offsets);
-  return { from: index.at(0), shift: lowest, lanes: offsets.map((offset) => offset - lowest) };
+  const { offsets, spreads } = index;
+  if (offsets === undefined) return undefined;
+  const known = spreads?.[first];
+  if (known !== undefined) return known;
+  const end = Math.min(first + nest.lanes, offsets.length);
+  let lowest = offsets[first] as number;
+  for (let i = first; i < end; i++) lowest = Math.min(lowest, offsets[i] as number);
+  const lanes: number[] = [];
+  let reach = 0;
+  let isRun = true;
+  for (let i = first; i < end; i++) {
+    const lane = (offsets[i] as number) - lowest;
+    reach = Math.max(reach, lane);
+    isRun &&= lane === i - first;
+    lanes.push(lane);
+  }
+  const found = { from: index.at(0), shift: lowest, lanes, reach, isRun };
+  if (spreads !== undefined) spreads[first] = found;
+  return found;
 }
-
-export const consecutive = (lanes: readonly number[]): boolean =>
-  lanes.every((lane, i) => lane === i);
 
 /** Runs `body` with computed indices taken from lane `lane`. */
 export function inLane(nest: Nest, lane: number, body: () => void): void {

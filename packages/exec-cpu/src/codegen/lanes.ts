@@ -66,6 +66,21 @@ export interface LaneIndex {
   at(lane: number): IndexExpr;
   /** Distance of each lane from lane 0 where all are constant. */
   readonly offsets: readonly number[] | undefined;
+  /** What is known of lane 0: it is ≡ residue modulo `modulus` (0: equal to it). */
+  readonly start?: { readonly modulus: number; readonly residue: number };
+  /** What was found out about each vector of the block (lane-quad.ts), by its first lane. */
+  readonly spreads?: (Spread | undefined)[];
+}
+
+/** Lanes of a vector at constant distances from the lowest of them, which lies `shift` beyond `from`. */
+export interface Spread {
+  readonly from: IndexExpr;
+  readonly shift: number;
+  readonly lanes: readonly number[];
+  /** The distance of the highest. */
+  readonly reach: number;
+  /** Whether each lies one beyond the one before. */
+  readonly isRun: boolean;
 }
 
 /** @param varyingValue whether e refers to a scalar value that differs between lanes */
@@ -79,8 +94,10 @@ export function lanesOf(
   if (view === undefined) return substituted(e, lanes, block, varyingValue);
   const { offsets } = view;
   return {
+    start: view,
     at: (lane) => (offsets[lane] === 0 ? e : add(e, constant(offsets[lane] as number))),
     offsets: varyingValue ? undefined : offsets,
+    spreads: [],
   };
 }
 
@@ -206,5 +223,9 @@ function substituted(
   if (varyingValue) return { at, offsets: undefined };
   const distances = exprs.map((lane) => sub(lane, at(0)));
   const constantDistances = distances.every((distance) => distance.k === "const");
-  return { at, offsets: constantDistances ? distances.map(({ lo }) => lo) : undefined };
+  return {
+    at,
+    offsets: constantDistances ? distances.map(({ lo }) => lo) : undefined,
+    spreads: [],
+  };
 }

@@ -53,6 +53,7 @@ function areApart(x: Family, y: Family): boolean {
  * neighbours of each other or apart, so that what was written last to an element stays last.
  */
 export function neighbouringWrites(writes: Writes): readonly Writes[] {
+  if (writes.length === 1) return [writes];
   const groups: Writes[number][][] = [];
   for (const buffer of new Set(writes.map((write) => write.buffer))) {
     const own = writes.filter((write) => write.buffer === buffer);

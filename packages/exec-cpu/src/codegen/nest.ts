@@ -78,7 +78,8 @@ export class Nest {
   /** The program whose values computed indices name. */
   program = 0;
   #frame: Frame;
-  readonly #scaled = new Map<string, ScaledIndex>();
+  /** By size of an element, then by index. */
+  readonly #scaled: Map<string, ScaledIndex>[] = [];
   readonly #outerParts = new Map<string, IndexExpr>();
 
   readonly #keepsIndices: boolean;
@@ -363,14 +364,19 @@ export class Nest {
   }
 
   #scale(e: IndexExpr, size: number): ScaledIndex {
-    const key = `${size}${e.key}`;
-    const known = this.#scaled.get(key);
-    if (known !== undefined) return known;
+    let known = this.#scaled[size];
+    if (known === undefined) {
+      known = new Map();
+      this.#scaled[size] = known;
+    }
+    const own = known.get(e.key);
+    if (own !== undefined) return own;
     const scaled = mul(e, size);
     const fixed = scaled.k === "const" ? scaled.value : scaled.k === "sum" ? scaled.constant : 0;
     const dynamic = fixed === 0 ? scaled : add(scaled, constant(-fixed));
-    this.#scaled.set(key, { dynamic, fixed });
-    return { dynamic, fixed };
+    const result = { dynamic, fixed };
+    known.set(e.key, result);
+    return result;
   }
 }
 

@@ -10,12 +10,13 @@ import {
 } from "@gridfuse/plan/scalar";
 import type { ShiftOp } from "../wasm/vector-ops.ts";
 
-export const isUnaryOp = (op: string): op is UnaryOp =>
-  (unaryOps as readonly string[]).includes(op);
-export const isBinaryOp = (op: string): op is BinaryOp =>
-  (binaryOps as readonly string[]).includes(op);
-export const isCompareOp = (op: string): op is CompareOp =>
-  (compareOps as readonly string[]).includes(op);
+const [unary, binary, compare] = [unaryOps, binaryOps, compareOps].map(
+  (ops): ReadonlySet<string> => new Set(ops),
+) as [ReadonlySet<string>, ReadonlySet<string>, ReadonlySet<string>];
+
+export const isUnaryOp = (op: string): op is UnaryOp => unary.has(op);
+export const isBinaryOp = (op: string): op is BinaryOp => binary.has(op);
+export const isCompareOp = (op: string): op is CompareOp => compare.has(op);
 export const isShift = (op: BinaryOp): op is ShiftOp => op.startsWith("shift");
 
 export const meaningless = (op: string): InternalError =>

@@ -35,8 +35,11 @@ export interface ProgramContext {
   readonly reducedVaries: boolean;
 }
 
+const none: readonly never[] = [];
+
 /** The nodes that the value leaves of e name. */
-export function valuesIn(e: IndexExpr): number[] {
+export function valuesIn(e: IndexExpr): readonly number[] {
+  if (!e.key.includes("v")) return none;
   const found: number[] = [];
   forEachLeaf(e, (leaf) => {
     if (leaf.k === "value") found.push(leaf.node);
@@ -44,12 +47,11 @@ export function valuesIn(e: IndexExpr): number[] {
   return found;
 }
 
-const indicesOfNode = (node: ScalarNode): readonly IndexExpr[] =>
-  node.op === "index"
-    ? [node.index]
-    : node.op === "load"
-      ? [node.index, ...node.guard.map((range: IndexRange) => range.index)]
-      : [];
+const indicesOfNode = (node: ScalarNode): readonly IndexExpr[] => {
+  if (node.op !== "load") return node.op === "index" ? [node.index] : none;
+  if (node.guard.length === 0) return [node.index];
+  return [node.index, ...node.guard.map((range: IndexRange) => range.index)];
+};
 
 export function analyseProgram(
   nodes: readonly ScalarNode[],
@@ -61,41 +63,52 @@ export function analyseProgram(
   const { used, region, uses } = analyseUses(nodes, roots);
   const varies: boolean[] = [];
   const computed: boolean[] = [];
+  const canonical: boolean[] = [];
+  const onLanes = `a${context.laneAxis}:`;
   const indexVaries = (e: IndexExpr): boolean => {
-    let found = false;
-    forEachLeaf(e, (leaf) => {
-      if (leaf.k === "axis" && leaf.axis === context.laneAxis) found = true;
-      if (leaf.k === "value" && varies[leaf.node]) found = true;
-    });
-    return found;
+    if (e.key.includes(onLanes)) return true;
+    for (const value of valuesIn(e)) if (varies[value]) return true;
+    return false;
   };
-  for (const [i, node] of nodes.entries()) {
-    const indices = indicesOfNode(node);
-    const args = argsOf(node);
+  // This is done once for every program, so before V8 has compiled it: loops count, and call little.
+  for (let i = 0; i < nodes.length; i++) {
+    const node = nodes[i] as ScalarNode;
+    computed[i] = mayBeComputed(node, computed);
+    canonical[i] = false;
     if (node.op === "reduced") {
       level[i] = context.reducedLevel;
       varies[i] = context.reducedVaries;
-    } else {
-      level[i] = Math.max(
-        0,
-        ...indices.map(context.levelOf),
-        ...args.map((a) => level[a] as number),
-      );
-      varies[i] = indices.some(indexVaries) || args.some((a) => varies[a]);
+      continue;
     }
-    computed[i] = mayBeComputed(node, computed);
+    let deepest = 0;
+    let differs = false;
+    if (node.op === "load" || node.op === "index") {
+      const indices = indicesOfNode(node);
+      for (let k = 0; k < indices.length; k++) {
+        const e = indices[k] as IndexExpr;
+        const own = context.levelOf(e);
+        if (own > deepest) deepest = own;
+        differs ||= indexVaries(e);
+      }
+    } else {
+      const args = argsOf(node);
+      for (let k = 0; k < args.length; k++) {
+        const arg = args[k] as number;
+        if ((level[arg] as number) > deepest) deepest = level[arg] as number;
+        differs ||= varies[arg] as boolean;
+      }
+      if (node.op === "bitcast" && computed[node.args[0]]) {
+        canonical[i] = showsBits(nodes, i, node.args[0], roots);
+      }
+    }
+    level[i] = deepest;
+    varies[i] = differs;
   }
   // What only a slow side needs is computed where that `rare` is.
   for (let i = nodes.length - 1; i >= 0; i--) {
     const rare = region[i] as number;
     if (rare !== always) level[i] = level[rare] as number;
   }
-  const canonical = nodes.map(
-    (node, i) =>
-      node.op === "bitcast" &&
-      (computed[node.args[0]] as boolean) &&
-      showsBits(nodes, i, node.args[0], roots),
-  );
   return { used, region, level, varies, computed, canonical, uses };
 }
 
@@ -145,15 +158,20 @@ function analyseUses(
     if (!used[i]) continue;
     const node = nodes[i] as ScalarNode;
     const here = region[i] as number;
-    for (const [position, arg] of argsOf(node).entries()) {
-      use(arg, node.op === "rare" && position === 1 ? i : here);
-      uses[arg] = (uses[arg] as number) + 1;
-    }
-    for (const index of indicesOfNode(node)) {
-      for (const value of valuesIn(index)) {
-        use(value, here);
-        uses[value] = Number.POSITIVE_INFINITY;
+    if (node.op === "load" || node.op === "index") {
+      for (const index of indicesOfNode(node)) {
+        for (const value of valuesIn(index)) {
+          use(value, here);
+          uses[value] = Number.POSITIVE_INFINITY;
+        }
       }
+      continue;
+    }
+    const args = argsOf(node);
+    for (let k = 0; k < args.length; k++) {
+      const arg = args[k] as number;
+      use(arg, node.op === "rare" && k === 1 ? i : here);
+      uses[arg] = (uses[arg] as number) + 1;
     }
   }
   return { used, region, uses };

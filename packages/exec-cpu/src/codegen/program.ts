@@ -86,8 +86,8 @@ export class Program implements ProgramView {
   /** Products that exist only as a part of a sum. */
   readonly #contracted: ReadonlySet<number>;
   readonly #free = new Map<ValueType, number[]>();
-  /** How many loads read out of the same vectors, by buffer and neighbourhood. */
-  #neighbours: Map<string, number> | undefined;
+  /** Loads that read out of the same vectors as others. */
+  #neighbours: ReadonlySet<LoadNode> | undefined;
   /** Lane indices of the block being written, by expression. */
   #laneIndices = new Map<string, LaneIndex>();
 
@@ -131,9 +131,11 @@ export class Program implements ProgramView {
 
   #emitRegion(region: number): void {
     const { nodes, facts } = this.source;
-    for (const [i, node] of nodes.entries()) {
-      if (!facts.used[i] || facts.region[i] !== region || node.op === "const") continue;
-      if (this.#width > 1 && this.#contracted.has(i)) continue;
+    const hasContracted = this.#width > 1 && this.#contracted.size > 0;
+    for (let i = 0; i < nodes.length; i++) {
+      if (!facts.used[i] || facts.region[i] !== region) continue;
+      if ((nodes[i] as ScalarNode).op === "const") continue;
+      if (hasContracted && this.#contracted.has(i)) continue;
       this.#ensure(i);
     }
   }
@@ -215,17 +217,21 @@ export class Program implements ProgramView {
     const known = nest.recall(this.#key(index, vector ? 0 : scalarPart));
     if (known !== undefined) return known;
     const level = this.source.facts.level[index] as number;
-    return nest.at(level, () => {
-      if (vector) return this.#emitVector(index);
-      const local = this.#newLocal(index, heldType(this.node(index).dtype));
-      const node = this.node(index);
-      if (node.op === "rare") this.#emitScalarRare(index, node, local);
-      else pushScalarNode(this, index, node);
-      nest.code.set(local);
-      nest.remember(this.#key(index, scalarPart), local);
-      this.#release(index);
-      return local;
-    });
+    if (level >= nest.level) return this.#emit(index, vector);
+    return nest.at(level, () => this.#emit(index, vector));
+  }
+
+  #emit(index: number, isVector: boolean): number {
+    if (isVector) return this.#emitVector(index);
+    const nest = this.nest;
+    const node = this.node(index);
+    const local = this.#newLocal(index, heldType(node.dtype));
+    if (node.op === "rare") this.#emitScalarRare(index, node, local);
+    else pushScalarNode(this, index, node);
+    nest.code.set(local);
+    nest.remember(this.#key(index, scalarPart), local);
+    this.#release(index);
+    return local;
   }
 
   /** Locals of the innermost code may be used again after the last use of what they held. */
@@ -241,20 +247,27 @@ export class Program implements ProgramView {
   }
   /** Notes that node `user` has read its operands; frees the locals of those it was the last to read. */
   #release(user: number): void {
-    for (const arg of argsOf(this.node(user))) {
+    const args = argsOf(this.node(user));
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] as number;
       const remaining = (this.#remaining[arg] as number) - 1;
       this.#remaining[arg] = remaining;
-      if (remaining !== 0 || !this.#isShortLived(arg)) continue;
-      const node = this.node(arg);
-      const [keys, type] = this.isVector(arg)
-        ? [this.#parts().map((part) => this.#key(arg, part)), "v128" as const]
-        : [[this.#key(arg, scalarPart)], heldType(node.dtype)];
-      const pool = this.#free.get(type) ?? [];
+      if (remaining === 0 && this.#isShortLived(arg)) this.#setFree(arg);
+    }
+  }
+  #setFree(index: number): void {
+    const isVector = this.isVector(index);
+    const type = isVector ? "v128" : heldType(this.node(index).dtype);
+    let pool = this.#free.get(type);
+    if (pool === undefined) {
+      pool = [];
       this.#free.set(type, pool);
-      for (const key of keys) {
-        const local = this.nest.recall(key);
-        if (local !== undefined) pool.push(local);
-      }
+    }
+    const first = isVector ? 0 : scalarPart;
+    const end = isVector ? this.#width / this.nest.lanes : scalarPart + 1;
+    for (let part = first; part < end; part++) {
+      const local = this.nest.recall(this.#key(index, part));
+      if (local !== undefined) pool.push(local);
     }
   }
   #parts(): number[] {
@@ -282,19 +295,24 @@ export class Program implements ProgramView {
   #emitVector(index: number): number {
     const nest = this.nest;
     const node = this.node(index);
-    const results = this.#parts().map(() => this.#newLocal(index, "v128"));
+    const results: number[] = [];
+    const count = this.#width / nest.lanes;
+    for (let part = 0; part < count; part++) results.push(this.#newLocal(index, "v128"));
     if (node.op === "rare") {
       this.#emitVectorRare(index, node, results);
-    } else if (node.op === "load") {
-      for (const [part, result] of results.entries()) emitQuadLoad(this, node, part, result);
     } else {
-      for (const [part, result] of results.entries()) {
-        pushQuadNode(this, index, node, part);
-        nest.code.set(result);
+      for (let part = 0; part < count; part++) {
+        const result = results[part] as number;
+        if (node.op === "load") {
+          emitQuadLoad(this, node, part, result);
+        } else {
+          pushQuadNode(this, index, node, part);
+          nest.code.set(result);
+        }
       }
     }
-    for (const [part, result] of results.entries()) {
-      nest.remember(this.#key(index, part), result);
+    for (let part = 0; part < count; part++) {
+      nest.remember(this.#key(index, part), results[part] as number);
     }
     this.#release(index);
     return results[0] as number;
@@ -368,20 +386,30 @@ export class Program implements ProgramView {
 
   sharedVectors(node: LoadNode): string | undefined {
     if (this.nest.lanes < 4) return undefined;
-    this.#neighbours ??= this.#countNeighbours();
-    const count = this.#neighbours.get(`${node.buffer} ${neighbourhood(node.index)}`) ?? 0;
-    return count > 1 ? `shared ${this.source.id} ${node.buffer}` : undefined;
+    this.#neighbours ??= this.#findNeighbours();
+    return this.#neighbours.has(node) ? `shared ${this.source.id} ${node.buffer}` : undefined;
   }
 
-  #countNeighbours(): Map<string, number> {
+  /** Loads that others read the neighbours of. */
+  #findNeighbours(): ReadonlySet<LoadNode> {
     const { nodes, facts } = this.source;
-    const counts = new Map<string, number>();
-    for (const [i, node] of nodes.entries()) {
+    const texts = new Map<string, string>();
+    const firsts = new Map<string, LoadNode>();
+    const found = new Set<LoadNode>();
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i] as ScalarNode;
       if (node.op !== "load" || !facts.used[i] || itemSize(node.dtype) !== 4) continue;
       if (valuesIn(node.index).length > 0 || openRanges(node.guard)?.length !== 0) continue;
-      const key = `${node.buffer} ${neighbourhood(node.index)}`;
-      counts.set(key, (counts.get(key) ?? 0) + 1);
+      let text = texts.get(node.index.key);
+      if (text === undefined) {
+        text = neighbourhood(node.index);
+        texts.set(node.index.key, text);
+      }
+      const key = `${node.buffer} ${text}`;
+      const first = firsts.get(key);
+      if (first === undefined) firsts.set(key, node);
+      else found.add(first).add(node);
     }
-    return counts;
+    return found;
   }
 }

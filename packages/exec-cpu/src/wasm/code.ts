@@ -90,14 +90,16 @@ export class Code {
   }
 
   #opcode(opcode: number): void {
+    const { bytes } = this;
     if (opcode < 0x100) {
-      this.bytes.push(opcode);
+      bytes.push(opcode);
     } else if (opcode > 0xffff) {
-      this.bytes.push(opcode >> 16);
-      writeUnsigned(this.bytes, opcode & 0xffff);
+      bytes.push(opcode >> 16);
+      writeUnsigned(bytes, opcode & 0xffff);
     } else {
-      this.bytes.push(opcode >> 8);
-      writeUnsigned(this.bytes, opcode & 0xff);
+      const number = opcode & 0xff;
+      if (number < 0x80) bytes.push(opcode >> 8, number);
+      else bytes.push(opcode >> 8, number, 1);
     }
   }
 
@@ -182,20 +184,25 @@ export class Code {
     return this;
   }
 
-  get(local: number): this {
-    this.bytes.push(0x20);
-    writeUnsigned(this.bytes, local);
+  /** An opcode and a number, which is small most often. */
+  #numbered(opcode: number, number: number): this {
+    const { bytes } = this;
+    if (number < 0x80) {
+      bytes.push(opcode, number);
+    } else {
+      bytes.push(opcode);
+      writeUnsigned(bytes, number);
+    }
     return this;
+  }
+  get(local: number): this {
+    return this.#numbered(0x20, local);
   }
   set(local: number): this {
-    this.bytes.push(0x21);
-    writeUnsigned(this.bytes, local);
-    return this;
+    return this.#numbered(0x21, local);
   }
   tee(local: number): this {
-    this.bytes.push(0x22);
-    writeUnsigned(this.bytes, local);
-    return this;
+    return this.#numbered(0x22, local);
   }
   getGlobal(global: number): this {
     this.bytes.push(0x23);
