@@ -95,7 +95,9 @@ export interface WrittenProgram extends Omit<WireProgram, "jaxprs"> {
 export type IndexEntry =
   | { readonly k: "i"; readonly a: Atom }
   | { readonly k: "s"; readonly start: Atom; readonly size: number; readonly stride?: number }
-  | { readonly k: "arr"; readonly a: Atom };
+  | { readonly k: "arr"; readonly a: Atom }
+  /** What memory holds when the view is used. */
+  | { readonly k: "arr"; readonly in: View };
 
 export type Transform =
   | { readonly k: "idx"; readonly shape: readonly number[]; readonly ix: readonly IndexEntry[] }

@@ -77,16 +77,21 @@ export function indexersOf(
   { shape, ix }: IndexTransform,
   operands: ValueId[],
 ): Indexer[] {
-  const operand = (atom: Atom, last?: number): { readonly operand: number } => {
-    const index = indexValue(body, atom);
+  const given = (index: ValueId, last?: number): { readonly operand: number } => {
     if (last !== undefined) body.reportOutside(index, last);
     return { operand: operands.push(index) - 1 };
   };
+  const operand = (atom: Atom, last?: number) => given(indexValue(body, atom), last);
   return ix.map((entry, d): Indexer => {
     const extent = shape[d] as number;
     switch (entry.k) {
       case "arr":
-        return { kind: "array", ...operand(entry.a, extent - 1) };
+        return "in" in entry
+          ? {
+              kind: "array",
+              ...given(body.e.convert(readRef(body, entry.in), "int32"), extent - 1),
+            }
+          : { kind: "array", ...operand(entry.a, extent - 1) };
       case "i":
         return { kind: "int", index: sourceOf(entry.a, extent - 1, operand) };
       case "s": {

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from .registry import BlockSpec, f32, floats, i32, pallas_call, program
+from .registry import BlockSpec, f32, floats, i32, ints, pallas_call, program
 
 ANY = BlockSpec(memory_space=pl.ANY)
 
@@ -141,3 +141,21 @@ def int16_starts_at_zero(x):
 
     out_shape = (jax.ShapeDtypeStruct((4,), jnp.int16), i32(4))
     return pallas_call(kernel, out_shape=out_shape, scratch_shapes=[pltpu.VMEM((4,), jnp.int16)])(x)
+
+
+@program(ints(8, least=0, most=16), floats(16, 8))
+def copies_of_rows_by_indices(at, x):
+    """Rows that an array names, gathered by one copy and scattered by another; the array as a value, and in memory."""
+
+    def kernel(at_ref, x_ref, rows_ref, back_ref, sem):
+        pltpu.async_copy(x_ref.at[at_ref[...]], rows_ref, sem).wait()
+        back_ref[...] = jnp.zeros_like(back_ref)
+        pltpu.async_copy(rows_ref, back_ref.at[at_ref], sem).wait()
+
+    return pallas_call(
+        kernel,
+        out_shape=(f32(8, 8), f32(16, 8)),
+        in_specs=[BlockSpec(memory_space=pltpu.VMEM), ANY],
+        out_specs=(ANY, ANY),
+        scratch_shapes=[pltpu.SemaphoreType.DMA],
+    )(at, x)

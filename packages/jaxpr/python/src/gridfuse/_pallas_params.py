@@ -81,8 +81,13 @@ def _indexer(scope: Any, indexer: Any) -> str:
                 f'{{"k":"s","start":{scope.atom(index.start)},"size":{size},"stride":{index.stride}}}'
             )
         else:
+            inner, outer = _unwrap(index)
             kind = "arr" if getattr(getattr(index, "aval", index), "shape", ()) else "i"
-            entries.append(f'{{"k":"{kind}","a":{scope.atom(index)}}}')
+            if hasattr(getattr(inner, "aval", None), "inner_aval"):
+                # What a reference holds when the view is used.
+                entries.append(f'{{"k":"arr","in":{view(scope, inner, outer)}}}')
+            else:
+                entries.append(f'{{"k":"{kind}","a":{scope.atom(index)}}}')
     shape = getattr(indexer, "int_indexer_shape", ())
     return f'{{"k":"idx","shape":{ints(indexer.shape)},"ish":{ints(shape)},"ix":[{",".join(entries)}]}}'
 

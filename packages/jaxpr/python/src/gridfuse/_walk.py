@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -162,8 +163,12 @@ class Walk:
         if type(index).__name__ == "Slice":
             size = index.size if isinstance(index.size, int) else self.value(index.size, env)
             return ("s", self.value(index.start, env), size, index.stride)
-        size = int(np.prod(getattr(getattr(index, "aval", index), "shape", ()) or (1,)))
-        return ("i", self.value(index, env), 1, 1) if size == 1 else ("a", self.fresh(), size, 1)
+        shape = getattr(getattr(index, "aval", index), "shape", ())
+        if not shape:
+            return ("i", self.value(index, env), 1, 1)
+        inner, outer = _unwrap(index)
+        places = self.value(inner, env) if not outer else self.fresh()
+        return ("a", places, math.prod(shape), 1)
 
     # ── Memory ─────────────────────────────────────────────────────────────────────────────
 
