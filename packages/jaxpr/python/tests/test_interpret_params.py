@@ -266,3 +266,52 @@ def test_padding_of_buffers_is_no_memory(gridfused: None) -> None:
         given = np.asarray(run(X))
     np.testing.assert_array_equal(given[:6], X[:6])
     assert np.isnan(given[6:]).all()
+
+
+def doubled_as_often_as_asked(count: Any, x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    """Two halves of a buffer in a loop whose length is an operand."""
+
+    def fetch(i: Any) -> Any:
+        slot = jax.lax.rem(i, 2)
+        return pltpu.make_async_copy(x_ref.at[pl.ds(2 * i, 2)], buffer.at[slot], sem.at[slot])
+
+    trips = count[0]
+    fetch(0).start()
+
+    @pl.loop(0, trips)
+    def _(i: Any) -> None:
+        @pl.when(i + 1 < trips)
+        def _() -> None:
+            fetch(i + 1).start()
+
+        fetch(i).wait()
+        pltpu.sync_copy(buffer.at[jax.lax.rem(i, 2)], o_ref.at[pl.ds(2 * i, 2)])
+
+
+@pytest.mark.parametrize("prefetches", [0, 1])
+def test_loops_as_long_as_an_operand_says(prefetches: int, gridfused: None) -> None:
+    scalars = [] if prefetches else [pl.BlockSpec(memory_space=pltpu.SMEM)]
+
+    @jax.jit
+    def run(count: jax.Array, x: jax.Array) -> jax.Array:
+        return pl.pallas_call(
+            doubled_as_often_as_asked,
+            out_shape=x,
+            grid_spec=pltpu.PrefetchScalarGridSpec(
+                num_scalar_prefetch=prefetches,
+                grid=(),
+                in_specs=[*scalars, ANY],
+                out_specs=ANY,
+                scratch_shapes=[
+                    pltpu.VMEM((2, 2, 128), jnp.float32),
+                    pltpu.SemaphoreType.DMA((2,)),
+                ],
+            ),
+            interpret=pltpu.InterpretParams(),
+        )(count, x)
+
+    for count in (4, 2, 1):
+        given = np.asarray(run(jnp.array([count], jnp.int32), X))
+        np.testing.assert_array_equal(given[: 2 * count], X[: 2 * count])
+    with pytest.raises(Exception, match="a copy is not surely waited for"):
+        np.asarray(run(jnp.array([0], jnp.int32), X))

@@ -199,7 +199,7 @@ class KernelCall:
         computed = iter(sizes)
         grid = [size if isinstance(size, int) else next(computed) for size in mapping.grid]
         assert self.tpu is not None
-        self.tpu.check_call(grid, inputs[: mapping.num_index_operands])
+        self.tpu.check_call(grid, inputs)
 
     def _results_of(self, program: _client.Program) -> list[tuple[np.dtype, tuple[int, ...]]]:
         if self.mode.bounds != "report":

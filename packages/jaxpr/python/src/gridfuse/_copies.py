@@ -30,18 +30,18 @@ def starts_copies(params: dict[str, Any]) -> bool:
 def check_copies(
     params: dict[str, Any],
     grid: Sequence[Any] | None = None,
-    prefetched: Sequence[np.ndarray] = (),
+    operands: Sequence[np.ndarray] = (),
 ) -> None:
     """Raises Unproven where it could matter when a copy of the kernel happens.
 
     Args:
       grid: its extents, where they are computed.
-      prefetched: the operands that are prefetched, where they are known.
+      operands: what is operands, and the inputs, where they are known.
     """
     try:
-        _Proof(params, grid, prefetched).one_point()
+        _Proof(params, grid, operands).one_point()
     except Unproven:
-        _Proof(params, grid, prefetched).all_points()
+        _Proof(params, grid, operands).all_points()
 
 
 def refusal(error: Unproven) -> Unsupported:
@@ -59,9 +59,9 @@ class _Proof(Walk):
     """Which copies are on their way."""
 
     def __init__(
-        self, params: dict[str, Any], grid: Sequence[Any] | None, prefetched: Sequence[np.ndarray]
+        self, params: dict[str, Any], grid: Sequence[Any] | None, operands: Sequence[np.ndarray]
     ) -> None:
-        super().__init__(params, grid, prefetched)
+        super().__init__(params, grid, operands)
         self.pending: list[Copy] = []
         self._last_start: Any = first_of(params["jaxpr"], STARTS)
 

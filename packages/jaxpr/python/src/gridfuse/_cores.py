@@ -64,13 +64,13 @@ class Cores:
             return self.count > 1 or self._talks
         return self.is_mesh and self.count > 1 and self._talks
 
-    def judge(self, grid: Sequence[int], prefetched: Sequence[np.ndarray]) -> Verdict:
+    def judge(self, grid: Sequence[int], operands: Sequence[np.ndarray]) -> Verdict:
         """What becomes of a call.
 
         Raises:
           Unproven: it depends on something that is not known.
         """
-        traces, recorder = self._record(grid, prefetched)
+        traces, recorder = self._record(grid, operands)
         simulation = Simulation(traces, recorder.names, eager=self._eager)
         try:
             simulation.run()
@@ -90,14 +90,14 @@ class Cores:
         return Verdict(tuple(simulation.races), order)
 
     def _record(
-        self, grid: Sequence[int], prefetched: Sequence[np.ndarray]
+        self, grid: Sequence[int], operands: Sequence[np.ndarray]
     ) -> tuple[list[list[Event]], Recorder]:
         if not all(isinstance(size, int | np.integer) for size in grid):
             raise Unproven(None, "how large the grid is, is not known")
         if math.prod(grid) > _MOST_POINTS:
             raise Unproven(None, "the grid has too many points to follow")
         points = self.points(grid)
-        recorder = Recorder(self._params, grid, prefetched)
+        recorder = Recorder(self._params, grid, operands)
         traces = [recorder.record(core, own) for core, own in enumerate(points)]
         return traces, recorder
 

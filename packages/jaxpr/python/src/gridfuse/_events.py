@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gridfuse import _versions
-from gridfuse._known import SIGNALS, STARTS, Copy, Known, Unproven, View, first_of
+from gridfuse._known import SIGNALS, STARTS, Copy, Known, Unproven, View, first_of, space_of
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import Unknown, evaluate
 from gridfuse._walk import Walk
@@ -76,14 +76,14 @@ class Recorder(Walk):
         self,
         params: Mapping[str, Any],
         grid: Sequence[int],
-        prefetched: Sequence[np.ndarray],
+        operands: Sequence[np.ndarray],
     ) -> None:
-        super().__init__(params, grid, prefetched)
+        super().__init__(params, grid, operands)
         self.core = 0
         self.events: list[Event] = []
         self.names: dict[Any, str] = {}
         self._certain = True
-        self._blocks = _Blocks(self, prefetched)
+        self._blocks = _Blocks(self, operands[: self.mapping.num_index_operands])
         self._times: dict[Any, int] = {}
         body, _ = _versions.closed(params["jaxpr"])
         self._shared = {
@@ -271,11 +271,6 @@ def _extent(place: int, dim: Any) -> tuple[int, int]:
     size = 1 if kind == "Squeezed" or dim is None else int(getattr(dim, "block_size", dim))
     start = place * (1 if kind in ("Element", "BoundedSlice") else size)
     return start, start + size - 1
-
-
-def space_of(aval: Any) -> str:
-    space = getattr(aval, "memory_space", None)
-    return str(getattr(space, "value", space)).rpartition(".")[2]
 
 
 def _touches_memory(jaxpr: Any) -> bool:

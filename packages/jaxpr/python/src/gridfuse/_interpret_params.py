@@ -17,7 +17,7 @@ from gridfuse import _copies, _versions
 from gridfuse._client import Mode
 from gridfuse._cores import Cores, Verdict
 from gridfuse._cores import refusal as refused_cores
-from gridfuse._known import Unproven
+from gridfuse._known import Unproven, held_whole, space_of
 from gridfuse._lines import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import Env, Grid, Interval, Unknown, evaluate, interval_of, intervals
@@ -72,9 +72,6 @@ class TpuMode:
             writes="drop" if overhangs else "clamp",
             bounds="report" if self.watched else "clamp",
         )
-        self.needs_operands = mapping.num_index_operands > 0 or any(
-            not isinstance(size, int) for size in mapping.grid
-        )
         self._is_late = getattr(
             interpret, "dma_execution_mode", "on_wait"
         ) == "on_wait" and _copies.starts_copies(params)
@@ -82,8 +79,13 @@ class TpuMode:
         self.verdict = Verdict((), range(self.cores.count))
         # Of what it was said; nothing where it is said for all calls.
         self._judged_for: Any = None
+        blocks_depend = mapping.num_index_operands > 0 or any(
+            not isinstance(size, int) for size in mapping.grid
+        )
+        self._may_depend = blocks_depend or len(held_whole(params)) > 0
         self._depends = self._judge_once(mapping.grid)
-        if not self.needs_operands:
+        self.needs_operands = blocks_depend or self._depends
+        if not blocks_depend:
             self.check_blocks(mapping.grid, ())
 
     # ── Copies and cores ───────────────────────────────────────────────────────────────────
@@ -93,36 +95,37 @@ class TpuMode:
         try:
             self._judge(grid, ())
         except Unsupported:
-            if self._decides_early or not self.needs_operands:
+            if self._decides_early or not self._may_depend:
                 raise
             return True
         return False
 
-    def _judge(self, grid: Sequence[Any], prefetched: Sequence[np.ndarray]) -> None:
+    def _judge(self, grid: Sequence[Any], operands: Sequence[np.ndarray]) -> None:
         if self.cores.matters:
             try:
-                self.verdict = self.cores.judge(grid, prefetched)
+                self.verdict = self.cores.judge(grid, operands)
             except Unproven as error:
                 what = "detect_races=True" if self.cores.detects else "several cores"
                 raise refused_cores(error, f"InterpretParams({what})") from None
         # Where copies race, nothing is promised of what they bring.
         if self._is_late and not self.verdict.races:
             try:
-                _copies.check_copies(self._params, grid, prefetched)
+                _copies.check_copies(self._params, grid, operands)
             except Unproven as error:
                 raise _copies.refusal(error) from None
 
-    def check_call(self, grid: Sequence[int], prefetched: Sequence[np.ndarray]) -> None:
+    def check_call(self, grid: Sequence[int], operands: Sequence[np.ndarray]) -> None:
         """What depends on the operands of a call. Raises Unsupported, OutOfBounds, Revisited."""
         if self._depends:
-            given = (tuple(grid), *[np.asarray(one).tobytes() for one in prefetched])
+            held = held_whole(self._params)
+            given = (tuple(grid), *[np.asarray(operands[i]).tobytes() for i in held])
             if given != self._judged_for:
                 order = self.verdict.order
-                self._judge(grid, prefetched)
+                self._judge(grid, operands)
                 if list(self.verdict.order) != list(order):
                     raise Unsupported("several cores that run in an order which operands decide")
                 self._judged_for = given
-        self.check_blocks(grid, prefetched)
+        self.check_blocks(grid, operands[: self._params["grid_mapping"].num_index_operands])
 
     def report(self) -> None:
         """Tells of races as JAX's interpreter does: in words, and where it keeps what it found.
@@ -311,7 +314,7 @@ def _check_body(
             interpret, "allow_hbm_allocation_in_run_scoped", False
         ):
             for variable in eqn.params["jaxpr"].invars:
-                if _space(variable.aval) in ("hbm", "any"):
+                if space_of(variable.aval) in ("hbm", "any"):
                     raise ValueError("Cannot allocate HBM in `run_scoped`.")
 
     def check_view(ref: Any, transforms: Any, kind: str, eqn: Any, env: Env) -> None:
@@ -372,20 +375,15 @@ def _fault(index: Any, extent: int, env: Env) -> str | None:
 
 def _room(aval: Any) -> tuple[int, ...]:
     """The shape of the memory that an array is kept in."""
-    space = _space(aval)
+    space = space_of(aval)
     if space == "smem" or "sem" in space:
         return tuple(aval.shape)
     return _versions.padded_shape(aval.shape, aval.dtype)
 
 
-def _space(aval: Any) -> str:
-    space = getattr(aval, "memory_space", None)
-    return str(getattr(space, "value", space)).rpartition(".")[2]
-
-
 def _refuse_hbm(ref: Any, primitive: str) -> None:
     inner, _ = _unwrap(ref)
-    if _space(getattr(inner, "aval", None)) in ("hbm", "any"):
+    if space_of(getattr(inner, "aval", None)) in ("hbm", "any"):
         raise ValueError(
             f"{primitive}: Buffers with a memory space of HBM or ANY cannot be referenced directly. "
             "Instead, use `pltpu.sync_copy` or `pltpu.async_copy`."

@@ -44,6 +44,26 @@ WAITS = frozenset(["dma_wait"])
 SIGNALS = frozenset(["semaphore_signal", "semaphore_wait"])
 
 
+def held_whole(params: Mapping[str, Any]) -> list[int]:
+    """Which operands a kernel's scalar memory holds from the first point to the last: prefetched ones, and inputs in one block."""
+    mapping = params["grid_mapping"]
+    prefetched = mapping.num_index_operands
+    body, _ = _versions.closed(params["jaxpr"])
+    inputs = [
+        prefetched + i
+        for i, block in enumerate(mapping.block_mappings[: mapping.num_inputs])
+        if space_of(body.invars[prefetched + i].aval) == "smem"
+        and tuple(block.transformed_block_aval.shape) == tuple(block.array_aval.shape)
+    ]
+    return [*range(prefetched), *inputs]
+
+
+def space_of(aval: Any) -> str:
+    """Where memory lies: vmem, smem, hbm, any, …"""
+    space = getattr(aval, "memory_space", None)
+    return str(getattr(space, "value", space)).rpartition(".")[2]
+
+
 def inner_jaxprs(params: Mapping[str, Any]) -> list[Any]:
     values = [
         one

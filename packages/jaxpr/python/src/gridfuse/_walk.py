@@ -28,6 +28,7 @@ from gridfuse._known import (
     equations,
     first_of,
     folded,
+    held_whole,
     inner_jaxprs,
 )
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
@@ -41,14 +42,14 @@ class Walk:
 
     Args:
       grid: its extents, where the mapping's own are computed.
-      prefetched: the operands that are prefetched, where they are known.
+      operands: what is operands, and the inputs, where they are known.
     """
 
     def __init__(
         self,
         params: Mapping[str, Any],
         grid: Sequence[Any] | None = None,
-        prefetched: Sequence[np.ndarray] = (),
+        operands: Sequence[np.ndarray] = (),
     ) -> None:
         self.params = params
         self.mapping = params["grid_mapping"]
@@ -64,13 +65,12 @@ class Walk:
         self._arrays: dict[Known, np.ndarray] = {}
         self._cells: dict[Known, dict[tuple[int, ...], Known]] = {}
         self.refs = self._kernel_refs()
-        # Prefetched operands that nobody writes hold the same all the time.
+        # What nobody writes holds the same all the time.
         written = _versions.written_inputs(_versions.closed(params["jaxpr"])[0])
-        index = range(self.mapping.num_index_operands)
-        self._stable = {self.refs[i] for i in index if i not in written}
-        for ref, array in zip(self.refs, prefetched, strict=False):
-            if ref in self._stable:
-                self._arrays[ref] = np.asarray(array)
+        held = [i for i in held_whole(params) if i not in written]
+        self._stable = {self.refs[i] for i in held}
+        if operands:
+            self._arrays.update({self.refs[i]: np.asarray(operands[i]) for i in held})
 
     def _kernel_refs(self) -> list[Known]:
         body, _ = _versions.closed(self.params["jaxpr"])
