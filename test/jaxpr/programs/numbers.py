@@ -131,3 +131,8 @@ def product_of_floats_of_eight_bits(x, y):
         return pallas_call(kernel, out_shape=f32(8, 4))(x.astype(dtype), y.astype(dtype))
 
     return product(jnp.float8_e5m2), product(jnp.float8_e4m3fn)
+
+
+@program(np.concatenate([np.linspace(-1, 1, 41), [0.999517, 0.9999999, 1e-30, 1.5, np.nan]]).astype(np.float32), ulp=1)
+def inverse_error_function(x):
+    return lax.erf_inv(x), lax.erf_inv(x.astype(jnp.bfloat16))

@@ -6,6 +6,7 @@ import { fromBits, isEightBitFloat, toBits } from "../eight-bit-floats.ts";
 import { rangeOf, wrapped } from "../few-bits.ts";
 import type { WireDType } from "../format.ts";
 import type { Rule } from "../importing.ts";
+import { inverseErrorFunction } from "./erf-inv.ts";
 import type { Rules } from "./table.ts";
 
 type None = { [K in OpName]: OpParams[K] extends Record<string, never> ? K : never }[OpName] &
@@ -60,7 +61,6 @@ const unaryNames = [
   "logistic",
   "erf",
   "erfc",
-  "erf_inv",
   "lgamma",
   "digamma",
   "sqrt",
@@ -169,6 +169,12 @@ export const elementwise: Rules = {
   "lax:mul": onBool("mul", "and"),
   "lax:max": onBool("max", "or"),
   "lax:min": onBool("min", "and"),
+  "lax:erf_inv": (body, [x]) => {
+    const value = x as ValueId;
+    const dtype = body.dtype(value);
+    if (dtype === "float64") return body.e.emit("erf_inv", [value], {});
+    return body.e.convert(inverseErrorFunction(body, body.e.convert(value, "float32")), dtype);
+  },
   "lax:pow": late((body, args) => power(body, args)),
   "lax:eq_to": totalOrder("eq"),
   "lax:le_to": totalOrder("le"),
