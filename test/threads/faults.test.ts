@@ -5,7 +5,7 @@ import { type CpuExecutable, cpu, f32, graph, tensor } from "gridfuse";
 import { afterEach, expect, it, vi } from "vitest";
 import { generateShared } from "../../packages/exec-cpu/src/codegen/generate.ts";
 import type { Engine } from "../../packages/exec-cpu/src/engine.ts";
-import type { Spawn } from "../../packages/exec-cpu/src/team/hosts.ts";
+import { handleOf, type Spawn } from "../../packages/exec-cpu/src/team/hosts.ts";
 import { Team } from "../../packages/exec-cpu/src/team/team.ts";
 import { states, words } from "../../packages/exec-cpu/src/team/words.ts";
 import { ModuleBuilder } from "../../packages/exec-cpu/src/wasm/module.ts";
@@ -126,7 +126,7 @@ const faulty =
     worker.unref();
     worker.on("error", onEnd);
     worker.on("exit", onEnd);
-    return { send: (mail) => worker.postMessage(mail), stop: () => void worker.terminate() };
+    return handleOf(worker);
   };
 
 const start = (spawn: Spawn, change: Partial<WasmProgram> = {}): Engine => {
@@ -147,6 +147,27 @@ it.each([
     if (spawn.mock.calls.length < 2) expectRight({ y: engine.run([x], [])[0] as StorageArray });
   });
   expect(faults).toEqual(["GF5012"]);
+  engine.dispose?.();
+});
+
+it("a thread that is gone is missed before its part would be given up", async () => {
+  const source = "Atomics.wait(control, 7, 0, 300); process.exit(0);";
+  // Node tells only of workers that it has heard from.
+  const engine = start((data, onEnd) => {
+    const handle = faulty(source)(data, onEnd);
+    const isOnline = new Promise((resolve) => started.at(-1)?.once("online", resolve));
+    return { ...handle, send: (mail) => void isOnline.then(() => handle.send(mail)) };
+  });
+  let said: unknown;
+  for (let round = 0; round < 200 && said === undefined; round++) {
+    try {
+      engine.run([x], []);
+    } catch (error) {
+      said = (error as Error).message;
+    }
+    await rest(20);
+  }
+  expect(said).toContain("its thread ended within its part");
   engine.dispose?.();
 });
 

@@ -5,6 +5,8 @@ import { type Mail, type MemberData, member } from "./member.ts";
 export interface WorkerHandle {
   send(mail: Mail): void;
   stop(): void;
+  /** Whether its thread is known to be gone, before any event says so; false where a host cannot tell. */
+  hasEnded?(): boolean;
 }
 /** Starts a worker that does not keep the process alive; `onEnd` hears why it ended by itself. */
 export type Spawn = (data: MemberData, onEnd: (cause: unknown) => void) => WorkerHandle;
@@ -14,6 +16,7 @@ interface NodeWorker {
   postMessage(message: unknown): void;
   terminate(): void;
   unref(): void;
+  readonly performance?: { eventLoopUtilization?(): { readonly idle: number } };
 }
 interface NodeThreads {
   readonly Worker: new (source: string, options: Record<string, unknown>) => NodeWorker;
@@ -51,8 +54,20 @@ const spawnNode =
     worker.unref();
     worker.on("error", onEnd);
     worker.on("exit", (code) => onEnd(`it ended with code ${code}`));
-    return { send: (mail) => worker.postMessage(mail), stop: () => void worker.terminate() };
+    return handleOf(worker);
   };
+
+/**
+ * The idle time of a thread that is gone is −1, once it has been asked for before: so a caller knows that waits for a part
+ * and hears no events meanwhile. Deno does not say, Bun only that it cannot.
+ */
+export const handleOf = (worker: NodeWorker): WorkerHandle => ({
+  send: (mail) => worker.postMessage(mail),
+  stop: () => void worker.terminate(),
+  ...(!("Bun" in globalThis) && {
+    hasEnded: () => (worker.performance?.eventLoopUtilization?.().idle ?? 0) < 0,
+  }),
+});
 
 const spawnWeb =
   (Worker: NonNullable<WebHost["Worker"]>, Blob: NonNullable<WebHost["Blob"]>): Spawn =>

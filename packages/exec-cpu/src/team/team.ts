@@ -2,8 +2,8 @@
  * The threads of an executor. Workers are started when a plan is run a second time, or between runs, and never waited for:
  * until they are there the caller does all parts by itself.
  *
- * A worker that ends is an error of the run that misses it, or of the next one; then there is another in its place. A
- * part cannot be watched from outside, so one that takes a multiple of what the caller needed for its own is given up.
+ * A worker that ends is an error of the run that misses it, or of the next one; then there is another in its place. Where
+ * a host does not tell that a thread is gone, a part that takes a multiple of what the run has taken is given up.
  */
 import { CapabilityError, InternalError, WorkerCrashedError } from "@gridfuse/plan/executor";
 import type { Crew, CrewSource } from "../engine.ts";
@@ -232,9 +232,19 @@ export class Team implements CrewSource {
       if (performance.now() > limit) throw this.#lost();
       if (!this.#maySleep) continue;
       Atomics.store(state, words.joining / 4, 1);
-      Atomics.wait(state, words.done / 4, done, checkEvery);
+      const woken = Atomics.wait(state, words.done / 4, done, checkEvery);
       Atomics.store(state, words.joining / 4, 0);
+      if (woken === "timed-out") this.#throwIfGone();
     }
+  }
+
+  #throwIfGone(): void {
+    const gone = this.#slots.find(
+      (slot) => this.#stateOf(slot) === states.working && slot.worker?.hasEnded?.(),
+    );
+    if (gone === undefined) return;
+    gone.worker = undefined;
+    throw crashed(gone, "its thread ended within its part");
   }
 
   /** Gives up those that still work. */
