@@ -238,7 +238,7 @@ class KernelWriter {
     );
     const fn = context.module.define(this.#params, results);
     const { mode, lanes } = this.#prepared;
-    const nest = new Nest(fn, context.helpers, context.loopGlobals, context.isWide, lanes);
+    const nest = new Nest(fn, context.helpers, context.loopGlobals, lanes);
     new KernelEmitter(context, addresses, form, mode, nest, isFallback).emit();
     return fn.index;
   }

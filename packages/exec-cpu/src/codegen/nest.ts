@@ -82,17 +82,17 @@ export class Nest {
   readonly #scaled: Map<string, ScaledIndex>[] = [];
   readonly #outerParts = new Map<string, IndexExpr>();
 
-  readonly #keepsIndices: boolean;
+  readonly #keepsSums: boolean;
 
-  /** @param keepsIndices every sum is computed once into a local, so that accesses beside each other show that they are */
+  /** @param keepsSums sums are kept too, as they may be where no axis moves while code of its level is written */
   constructor(
     fn: FunctionBuilder,
     helpers: HelperLibrary,
     loopGlobals: readonly number[],
-    keepsIndices = false,
     lanes: LaneCount = 4,
+    keepsSums = true,
   ) {
-    this.#keepsIndices = keepsIndices;
+    this.#keepsSums = keepsSums;
     this.lanes = lanes;
     this.fn = fn;
     this.helpers = helpers;
@@ -205,23 +205,25 @@ export class Nest {
     return place;
   }
 
-  /** Pushes e as an i32, modulo 2^32; what is invariant here is computed at its own level. */
+  /**
+   * Pushes e as an i32, modulo 2^32; what is invariant here is computed at its own level. It is computed once into a local:
+   * there is less code, and accesses beside each other show that they are.
+   */
   pushIndex(e: IndexExpr): void {
     if (e.k === "const") {
       this.code.i32(e.value);
     } else if (e.k === "axis" || e.k === "value") {
       this.#pushLeaf(e);
     } else {
-      const level = this.levelOf(e);
-      const isKept = level < this.level || e.k !== "sum" || this.#keepsIndices;
-      if (isKept) this.code.get(this.#held(e, level));
+      const isKept = this.#keepsSums || e.k !== "sum" || this.levelOf(e) < this.level;
+      if (isKept) this.code.get(this.#inLocal(e));
       else this.#compute(e);
     }
   }
 
-  #held(e: IndexExpr, level: number): number {
+  #inLocal(e: IndexExpr): number {
     const key = e.key.includes("v") ? `${e.key}@${this.program}.${this.lane}` : e.key;
-    return this.memoised(key, level, "i32", () => this.#compute(e));
+    return this.recall(key) ?? this.memoised(key, this.levelOf(e), "i32", () => this.#compute(e));
   }
 
   #pushLeaf(leaf: IndexLeaf): void {
@@ -281,10 +283,6 @@ export class Nest {
         code.op(`i32.${e.k === "min" ? "lt" : "gt"}_${sign}`).op("select");
       }
     }
-  }
-
-  #inLocal(e: IndexExpr): number {
-    return this.#held(e, this.levelOf(e));
   }
 
   /** Terms of outer levels first, as one invariant; then the rest, one product after the other. */

@@ -112,8 +112,8 @@ export class PackedDot {
   }
 
   #nest(fn: FunctionBuilder): Nest {
-    const { helpers, loopGlobals, isWide } = this.#context;
-    return new Nest(fn, helpers, loopGlobals, isWide, this.#packing.elements.lanes);
+    const { helpers, loopGlobals } = this.#context;
+    return new Nest(fn, helpers, loopGlobals, this.#packing.elements.lanes);
   }
 
   /** `(lo, hi)`: batches one by one, rows and columns of each. */

@@ -63,7 +63,7 @@ class ScanEmitter {
     const { outer, extent, inner } = step;
     this.#step = step;
     const fn = context.module.define(["i32", "i32"], []);
-    this.#nest = new Nest(fn, context.helpers, context.loopGlobals);
+    this.#nest = new Nest(fn, context.helpers, context.loopGlobals, lanes, false);
     this.#from = context.addresses[step.input] as number;
     this.#to = context.addresses[step.output] as number;
     this.#at = this.#nest.local("i32");
