@@ -3,7 +3,7 @@
  * has already is not made again.
  */
 import type { Write } from "@gridfuse/plan";
-import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { IndexExpr, IndexTerm } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { IndexRange, ScalarBuilder, ScalarNode } from "@gridfuse/plan/scalar";
 import { plainGuards } from "./guards.ts";
@@ -50,8 +50,29 @@ function appendNode(
   }
 }
 
-/** Keys have a "v" for values and for nothing else. */
-export const takesValues = (e: IndexExpr): boolean => e.key.includes("v");
+/** Whether any leaf is a value. (Keys tell too, but reading a key that nobody has read costs more.) */
+export function takesValues(e: IndexExpr): boolean {
+  switch (e.k) {
+    case "const":
+    case "axis":
+    case "loop":
+      return false;
+    case "value":
+      return true;
+    case "sum": {
+      const { terms } = e;
+      for (let i = 0; i < terms.length; i += 1) {
+        if (takesValues((terms[i] as IndexTerm).of)) return true;
+      }
+      return false;
+    }
+    case "floordiv":
+    case "mod":
+      return takesValues(e.of);
+    default:
+      return takesValues(e.a) || takesValues(e.b);
+  }
+}
 
 /** Renumbers the nodes that `e` takes values from. */
 export const mapValues = (e: IndexExpr, moved: readonly number[]): IndexExpr =>

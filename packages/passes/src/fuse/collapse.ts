@@ -11,6 +11,7 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { type Access, AccessMap } from "./access-map.ts";
 import { plainGuards } from "./guards.ts";
+import { type IndexMap, merging } from "./index-maps.ts";
 import { finishDraft, type KernelBuilder, type StageDraft } from "./stage.ts";
 
 /** Inner extents up to which a shift or a mask in every index is cheaper than a short inner loop. */
@@ -39,29 +40,8 @@ export function countDivisions(e: IndexExpr, free: boolean): number {
   }
 }
 
-/** Axes `at` and `at` + 1 as one; `extents` are those two. */
-function mergeMap(
-  at: number,
-  [upper, lower]: readonly [number, number],
-): (e: IndexExpr) => IndexExpr {
-  const flat = ix.axis(at, upper * lower);
-  const high = ix.floordiv(flat, lower);
-  const low = ix.mod(flat, lower);
-  return (e) =>
-    ix.substitute(e, (leaf) => {
-      if (leaf.k !== "axis" || leaf.axis < at) return leaf;
-      if (leaf.axis === at) return high;
-      if (leaf.axis === at + 1) return low;
-      return ix.axis(leaf.axis - 1, leaf.hi + 1);
-    });
-}
-
 /** The accesses after a merge over an inner axis of this extent; undefined where one gets dearer or less provable. */
-function mapped(
-  accesses: readonly Access[],
-  inner: number,
-  map: (e: IndexExpr) => IndexExpr,
-): Access[] | undefined {
+function mapped(accesses: readonly Access[], inner: number, map: IndexMap): Access[] | undefined {
   const free = inner <= shortLoop && isPowerOfTwo(inner);
   const result: Access[] = [];
   for (const access of accesses) {
@@ -139,7 +119,7 @@ function collapseOuter(drafts: readonly StageDraft[], given: readonly number[]):
   let outer = given;
   for (let i = outer.length - 2; i >= 0; i -= 1) {
     const pair = [outer[i], outer[i + 1]] as [number, number];
-    const map = mergeMap(i, pair);
+    const map = merging(i, pair[0], pair[1]);
     const merged: Access[][] = [];
     for (const { accesses } of drafts) {
       const after = mapped(accesses.current, pair[1], map);
@@ -158,7 +138,7 @@ function collapseInner(draft: StageDraft, outer: number): void {
   for (let i = draft.axes.length - 2; i >= 0; i -= 1) {
     const { axes, accesses } = draft;
     const pair = [axes[i], axes[i + 1]] as [number, number];
-    const after = mapped(accesses.current, pair[1], mergeMap(outer + i, pair));
+    const after = mapped(accesses.current, pair[1], merging(outer + i, pair[0], pair[1]));
     if (after === undefined) continue;
     draft.axes = [...axes.slice(0, i), pair[0] * pair[1], ...axes.slice(i + 2)];
     accesses.current = after;

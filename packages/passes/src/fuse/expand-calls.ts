@@ -12,7 +12,7 @@ import { mapInner } from "../plan/accesses.ts";
 import { appendNodes, movedWrite } from "./append-nodes.ts";
 import { type Called, calledBy, isCall, numberOfConstant } from "./formulas.ts";
 import { leavesOf } from "./leaves.ts";
-import { movedReduction, renumbered } from "./rewrite-stage.ts";
+import { argsMoved, movedReduction, renumbered } from "./rewrite-stage.ts";
 
 export function expandCalls(steps: readonly Step[]): readonly Step[] {
   return steps.map((given): Step => {
@@ -110,14 +110,20 @@ function copyFormula(
   moved: readonly number[],
   constants: Map<number, number>,
 ): number {
-  const inner: number[] = [];
-  for (let i = 0; i < operands; i += 1) inner.push(moved[args[i] as number] as number);
-  for (let i = operands; i < formula.nodes.length; i += 1) {
-    const node = formula.nodes[i] as ScalarNode;
-    if (node.op === "const") inner.push(placeOf(node, numbers[i] as number, nodes, constants));
-    else inner.push(nodes.push(renumbered(node, inner)) - 1);
+  const given = formula.nodes;
+  const places = new Int32Array(given.length);
+  for (let i = 0; i < operands; i += 1) places[i] = moved[args[i] as number] as number;
+  for (let i = operands; i < given.length; i += 1) {
+    const node = given[i] as ScalarNode;
+    if (node.op === "const") {
+      places[i] = placeOf(node, numbers[i] as number, nodes, constants);
+    } else {
+      const { op, dtype } = node;
+      places[i] = nodes.length;
+      nodes.push({ op, dtype, args: argsMoved(argsOf(node), places) } as unknown as ScalarNode);
+    }
   }
-  return inner[formula.result] as number;
+  return places[formula.result] as number;
 }
 
 /** Where the constant is, which is appended if it is not there; one that no function has is there once. */

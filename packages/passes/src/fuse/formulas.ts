@@ -30,8 +30,9 @@ export interface Called {
   readonly formula: Formula;
   /** How many operands it takes. */
   readonly operands: number;
-  /** Operations that it expands to; constants come in addition. */
+  /** Operations and constants that it expands to. */
   readonly operations: number;
+  readonly constants: number;
   /** A number for each of its nodes that is a constant: the same for equal ones, in all functions; −1 for the others. */
   readonly numbers: Int32Array;
   /** Whether it looks at the bits of an operand as they are: those of one that was only moved must be kept. */
@@ -51,29 +52,39 @@ const fewNodes = 3;
 /** A node has no more operands than that. */
 const mostOperands = 3;
 
+interface NumberedConstant {
+  readonly node: ConstNode;
+  readonly number: number;
+}
+
 /** The constants that functions have, by number. */
 class ConstantNumbers {
-  readonly #byDType = new Map<DType, Map<number | string, number>>();
+  readonly #byLow = new Map<number, NumberedConstant[]>();
   #count = 0;
 
   add(node: ConstNode): number {
     const known = this.numberOf(node);
     if (known >= 0) return known;
-    const numbers = this.#byDType.get(node.dtype) ?? new Map<number | string, number>();
-    this.#byDType.set(node.dtype, numbers);
+    const number = this.#count;
     this.#count += 1;
-    numbers.set(textOf(node), this.#count - 1);
-    return this.#count - 1;
+    const low = node.bits.lo | 0;
+    const alike = this.#byLow.get(low);
+    if (alike === undefined) this.#byLow.set(low, [{ node, number }]);
+    else alike.push({ node, number });
+    return number;
   }
 
   /** −1 for one that no function has. */
-  numberOf(node: ConstNode): number {
-    return this.#byDType.get(node.dtype)?.get(textOf(node)) ?? -1;
+  numberOf({ dtype, bits }: ConstNode): number {
+    const alike = this.#byLow.get(bits.lo | 0);
+    if (alike === undefined) return -1;
+    for (let i = 0; i < alike.length; i += 1) {
+      const { node, number } = alike[i] as NumberedConstant;
+      if (node.dtype === dtype && (node.bits.hi | 0) === (bits.hi | 0)) return number;
+    }
+    return -1;
   }
 }
-
-const textOf = ({ bits: { lo, hi } }: ConstNode): number | string =>
-  hi === 0 ? lo | 0 : `${lo | 0}:${hi | 0}`;
 
 const constantNumbers = new ConstantNumbers();
 
@@ -143,6 +154,7 @@ function callOf(op: string, formula: Formula, operands: number): ScalarNode | un
     formula,
     operands,
     operations: inner - constants,
+    constants,
     numbers,
     readsBits,
     isOwn: isOwn.every((own) => own),

@@ -15,7 +15,6 @@ import {
   type Write,
 } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import * as ix from "@gridfuse/plan/index-expr";
 import {
   argsOf,
   type IndexNode,
@@ -24,12 +23,15 @@ import {
   ScalarBuilder,
   type ScalarNode,
 } from "@gridfuse/plan/scalar";
-import { appendNodes, movedWrite } from "./append-nodes.ts";
+import { appendNodes, movedWrite, takesValues } from "./append-nodes.ts";
 import { countDivisions } from "./collapse.ts";
 import { calledBy, isCall } from "./formulas.ts";
-import { expandedCount, leavesOf } from "./leaves.ts";
-import { dropDead, rebuildStage, remembered } from "./rewrite-stage.ts";
+import { cutting, type IndexMap } from "./index-maps.ts";
+import { exceed, leavesOf } from "./leaves.ts";
+import { dropDead, rebuildStage } from "./rewrite-stage.ts";
 import { sameExtents } from "./stage.ts";
+
+const identity: IndexMap = (e) => e;
 
 const maxNodes = 512;
 /** Loads and operations that are cheaper done twice than not joining at all. */
@@ -37,8 +39,11 @@ const cheapAgain = 6;
 /** Below so many rows there is too little to share out among them. */
 const fewRows = 8;
 
-const product = (extents: readonly number[]): number =>
-  extents.reduce((n, extent) => n * extent, 1);
+function product(extents: readonly number[]): number {
+  let count = 1;
+  for (let i = 0; i < extents.length; i += 1) count *= extents[i] as number;
+  return count;
+}
 
 /**
  * One kernel in place of two, where it can be. The caller knows that they have to do with each other, and that nothing
@@ -46,23 +51,22 @@ const product = (extents: readonly number[]): number =>
  */
 export function joinStages(earlier: KernelStep, later: KernelStep): KernelStep | undefined {
   if (isElementwise(earlier) && isElementwise(later)) return undefined;
-  if (nodeCount(earlier) + nodeCount(later) > maxNodes) return undefined;
+  if (exceed(maxNodes, [...earlier.stages, ...later.stages])) return undefined;
   const rows = onSameRows(earlier, later);
-  const pair = rows && ([cutAlike(rows[0], rows[1]), cutAlike(rows[1], rows[0])] as const);
-  const seats = pair && new Seating(pair[0]).seatAll(pair[1].stages);
-  if (pair === undefined || seats === undefined) return undefined;
+  if (rows === undefined) return undefined;
+  const [first, second] = [cutAlike(rows[0], rows[1]), cutAlike(rows[1], rows[0])];
+  const seats = new Seating(first).seatAll(second.stages);
+  if (seats === undefined) return undefined;
   // Stages one behind the other share only the rows: without many of them nothing is won.
-  const isLonger = seats.some((seat) => seat >= pair[0].stages.length);
-  if (isLonger && product(pair[0].axes) < fewRows) return undefined;
-  const joined = new JoinedStages(pair[0]);
-  for (const [s, stage] of pair[1].stages.entries()) joined.add(stage, s, seats[s] as number);
-  return { ...earlier, axes: pair[0].axes, stages: joined.finish() };
+  const isLonger = seats.some((seat) => seat >= first.stages.length);
+  if (isLonger && product(first.axes) < fewRows) return undefined;
+  const joined = new JoinedStages(first);
+  for (const [s, stage] of second.stages.entries()) joined.add(stage, s, seats[s] as number);
+  return { ...earlier, axes: first.axes, stages: joined.finish() };
 }
 
 const isElementwise = ({ stages }: KernelStep): boolean =>
   stages.length === 1 && (stages[0] as Stage).reductions.length === 0;
-const nodeCount = ({ stages }: KernelStep): number =>
-  stages.reduce((count, { nodes }) => count + expandedCount(nodes), 0);
 
 // ── Rows ────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,48 +90,48 @@ function cutIntoRows(kernel: KernelStep, other: KernelStep): KernelStep | undefi
   return undefined;
 }
 
-/** Kernels in rows, or null where that costs a division: many others ask for the same ones. */
-const cuts = new WeakMap<KernelStep, Map<string, KernelStep | null>>();
+interface Cut {
+  readonly rows: readonly number[];
+  readonly inner: readonly number[];
+  /** The kernel in rows; undefined where that costs a division. */
+  readonly kernel: KernelStep | undefined;
+}
+
+/** Cuts of kernels: many others ask for the same ones. */
+const cuts = new WeakMap<KernelStep, Cut[]>();
 
 function cutInto(
   kernel: KernelStep,
   rows: readonly number[],
   inner: readonly number[],
 ): KernelStep | undefined {
-  const known = cuts.get(kernel) ?? new Map<string, KernelStep | null>();
-  cuts.set(kernel, known);
-  const key = `${rows.join()};${inner.join()}`;
-  let cut = known.get(key);
-  if (cut === undefined) {
-    const [stage] = kernel.stages as readonly [Stage];
-    const map = axisMap([...kernel.axes, ...stage.axes], [...rows, ...inner]);
-    const isFree = map !== undefined && costsNoDivision(stage, map);
-    cut = isFree ? { ...kernel, axes: rows, stages: [rebuildStage(stage, map, inner)] } : null;
-    known.set(key, cut);
+  let known = cuts.get(kernel);
+  if (known === undefined) {
+    known = [];
+    cuts.set(kernel, known);
   }
-  return cut ?? undefined;
+  for (let i = 0; i < known.length; i += 1) {
+    const cut = known[i] as Cut;
+    if (sameExtents(cut.rows, rows) && sameExtents(cut.inner, inner)) return cut.kernel;
+  }
+  const [stage] = kernel.stages as readonly [Stage];
+  const map = axisMap([...kernel.axes, ...stage.axes], [...rows, ...inner]);
+  const isFree = map !== undefined && costsNoDivision(stage, map);
+  const made = isFree
+    ? { ...kernel, axes: rows, stages: [rebuildStage(stage, map, inner)] }
+    : undefined;
+  known.push({ rows, inner, kernel: made });
+  return made;
 }
 
-function axisMap(
-  from: readonly number[],
-  to: readonly number[],
-): ((e: IndexExpr) => IndexExpr) | undefined {
-  if (sameExtents(from, to)) return (e) => e;
-  if (from.length !== 1) return undefined;
-  const flat = to.reduce<IndexExpr>(
-    (sum, extent, axis) => ix.add(ix.mul(sum, extent), ix.axis(axis, extent)),
-    ix.zero,
-  );
-  return remembered((e) => ix.substitute(e, (leaf) => (leaf.k === "axis" ? flat : leaf)));
+function axisMap(from: readonly number[], to: readonly number[]): IndexMap | undefined {
+  if (sameExtents(from, to)) return identity;
+  return from.length === 1 ? cutting(0, to) : undefined;
 }
 
-function costsNoDivision({ nodes, writes }: Stage, map: (e: IndexExpr) => IndexExpr): boolean {
-  const seen = new Set<string>();
-  const isCheap = (e: IndexExpr): boolean => {
-    if (seen.has(e.key)) return true;
-    seen.add(e.key);
-    return countDivisions(map(e), false) <= countDivisions(e, false);
-  };
+function costsNoDivision({ nodes, writes }: Stage, map: IndexMap): boolean {
+  const isCheap = (e: IndexExpr): boolean =>
+    countDivisions(map(e), false) <= countDivisions(e, false);
   const access = ({ index, guard }: Pick<LoadNode, "index" | "guard">): boolean =>
     isCheap(index) && guard.every((range) => isCheap(range.index));
   const { loads, positions } = leavesOf(nodes);
@@ -140,29 +144,18 @@ function costsNoDivision({ nodes, writes }: Stage, map: (e: IndexExpr) => IndexE
 
 /** The kernel with stages of one long axis cut as stages of `other` are, where that costs no division. */
 function cutAlike(kernel: KernelStep, other: KernelStep): KernelStep {
+  if (other.stages.every(({ axes }) => axes.length <= 1)) return kernel;
   const boxes = other.stages.flatMap(({ axes }) => (axes.length > 1 ? [axes] : []));
-  if (boxes.length === 0) return kernel;
   const outer = kernel.axes.length;
   const stages = kernel.stages.map((stage) => {
     // Ordered folds and places of extremes are found along one axis.
     const isFree = stage.reductions.every((each) => !isOrdered(each) && !isArg(each.op));
     if (stage.axes.length !== 1 || !isFree) return stage;
     const box = boxes.find((axes) => product(axes) === stage.axes[0]);
-    const map = box && flatAxis(outer, box);
+    const map = box && cutting(outer, box);
     return map !== undefined && costsNoDivision(stage, map) ? rebuildStage(stage, map, box) : stage;
   });
   return stages.every((stage, s) => stage === kernel.stages[s]) ? kernel : { ...kernel, stages };
-}
-
-/** Takes indices along one axis to a box of axes from there on. */
-function flatAxis(axis: number, box: readonly number[]): (e: IndexExpr) => IndexExpr {
-  const flat = box.reduce<IndexExpr>(
-    (sum, extent, d) => ix.add(ix.mul(sum, extent), ix.axis(axis + d, extent)),
-    ix.zero,
-  );
-  return remembered((e) =>
-    ix.substitute(e, (leaf) => (leaf.k === "axis" && leaf.axis === axis ? flat : leaf)),
-  );
 }
 
 // ── Stages ──────────────────────────────────────────────────────────────────────────────────
@@ -181,7 +174,7 @@ class Sources {
     for (const [s, { writes }] of stages.entries()) {
       for (const write of writes) {
         this.#written.add(write.buffer);
-        if (write.guard.length === 0 && !isComputed(write.index)) {
+        if (write.guard.length === 0 && !takesValues(write.index)) {
           this.#byPlace.set(placeKey(write), { stage: s, write });
         }
       }
@@ -239,7 +232,8 @@ class Seating {
    */
   #seat(stage: Stage, seats: readonly number[]): number | undefined {
     let earliest = 0;
-    const dear = new Set<number>();
+    /** The stage that has a value that costs too much to be computed again. */
+    let dear = -1;
     const { loads, reduced } = leavesOf(stage.nodes);
     for (let i = 0; i < reduced.length; i += 1) {
       const from = (stage.nodes[reduced[i] as number] as ReducedNode).stage;
@@ -252,15 +246,17 @@ class Seating {
       if (source === undefined || node.guard.length > 0) return undefined;
       const { axes, nodes } = this.#stages[source.stage] as Stage;
       if (axes.length > 0 && !sameExtents(axes, stage.axes)) return undefined;
-      if (axes.length > 0 && workOf(nodes, source.write.value) > cheapAgain) {
-        dear.add(source.stage);
+      if (axes.length > 0 && dear !== source.stage) {
+        if (workOf(nodes, source.write.value) > cheapAgain) {
+          if (dear >= 0) return undefined;
+          dear = source.stage;
+        }
       }
       earliest = Math.max(earliest, source.stage);
     }
     const found = this.#axes.findIndex((axes, s) => s >= earliest && sameExtents(axes, stage.axes));
     const seat = found < 0 ? this.#axes.length : found;
-    for (const source of dear) if (source !== seat) return undefined;
-    return seat;
+    return dear < 0 || dear === seat ? seat : undefined;
   }
 }
 
@@ -272,8 +268,6 @@ interface OpenStage {
   readonly reductions: Reduction[];
   readonly writes: Write[];
 }
-
-const identity = (e: IndexExpr): IndexExpr => e;
 
 class JoinedStages {
   readonly #stages: Stage[];
@@ -352,14 +346,6 @@ class JoinedStages {
 const placeKey = ({ buffer, dtype, index }: Pick<LoadNode, "buffer" | "dtype" | "index">): string =>
   `${buffer}:${dtype}:${index.key}`;
 
-function isComputed(e: IndexExpr): boolean {
-  let found = false;
-  ix.forEachLeaf(e, ({ k }) => {
-    found ||= k === "value";
-  });
-  return found;
-}
-
 /** Operations and loads behind a node, up to the point where it is no longer cheap. */
 function workOf(nodes: readonly ScalarNode[], value: number): number {
   const seen = [value];
@@ -370,7 +356,7 @@ function workOf(nodes: readonly ScalarNode[], value: number): number {
     else if (node.op !== "const" && node.op !== "reduced" && node.op !== "index") work += 1;
     if (work > cheapAgain) return work;
     for (const arg of argsOf(node)) if (!seen.includes(arg)) seen.push(arg);
-    if (node.op === "load" && isComputed(node.index)) return Number.POSITIVE_INFINITY;
+    if (node.op === "load" && takesValues(node.index)) return Number.POSITIVE_INFINITY;
   }
   return work;
 }

@@ -8,9 +8,9 @@ import type { DType, KernelStep, PlanBuffer, SortStep, Stage, Step } from "@grid
 import { type LoadNode, ScalarBuilder } from "@gridfuse/plan/scalar";
 import { accessesOf, accessesOfAll, mapInner } from "../plan/accesses.ts";
 import { hasTemporaries } from "../plan/temporaries.ts";
-import { appendNodes, movedWrite } from "./append-nodes.ts";
+import { appendNodes, movedWrite, takesValues } from "./append-nodes.ts";
 import { joinStages } from "./join-stages.ts";
-import { expandedCount, leavesOf } from "./leaves.ts";
+import { exceed, leavesOf } from "./leaves.ts";
 import { dropDead } from "./rewrite-stage.ts";
 import { sameExtents } from "./stage.ts";
 
@@ -112,7 +112,7 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
   const [a, b] = [earlier.stages[0] as Stage, later.stages[0] as Stage];
   if (earlier.stages.length !== 1 || later.stages.length !== 1) return false;
   if (!sameExtents(earlier.axes, later.axes) || !sameExtents(a.axes, b.axes)) return false;
-  if (expandedCount(a.nodes) + expandedCount(b.nodes) > maxNodes) return false;
+  if (exceed(maxNodes, [a, b])) return false;
   const { writes } = accessesOf(earlier);
   return leavesOf(b.nodes).loads.every((at) => {
     const load = b.nodes[at] as LoadNode;
@@ -125,7 +125,7 @@ function canJoin(earlier: KernelStep, later: KernelStep): boolean {
  * and where a guard fails a load gives something else than what is there.
  */
 function forwarded(stage: Stage, load: LoadNode): number | undefined {
-  if (load.guard.length > 0 || load.index.key.includes("v")) return undefined;
+  if (load.guard.length > 0 || takesValues(load.index)) return undefined;
   const write = stage.writes.find(
     ({ buffer, index, guard, dtype }) =>
       buffer === load.buffer &&

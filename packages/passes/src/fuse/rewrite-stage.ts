@@ -126,21 +126,13 @@ export function renumbered(node: ScalarNode, moved: readonly number[]): ScalarNo
   }
   const { op, dtype, args } = node as { op: string; dtype: string; args?: readonly number[] };
   if (args === undefined) return node;
-  const own: number[] = [];
-  for (let i = 0; i < args.length; i += 1) own.push(moved[args[i] as number] as number);
-  return { op, dtype, args: own } as unknown as ScalarNode;
+  return { op, dtype, args: argsMoved(args, moved) } as unknown as ScalarNode;
 }
 
-/** `map` that does the same expression once. */
-export function remembered(map: (e: IndexExpr) => IndexExpr): (e: IndexExpr) => IndexExpr {
-  const known = new Map<string, IndexExpr>();
-  return (e) => {
-    if (e.k === "const") return e;
-    let result = known.get(e.key);
-    if (result === undefined) {
-      result = map(e);
-      known.set(e.key, result);
-    }
-    return result;
-  };
+/** Lists that are made as long as they are: one that grows has room for many more, and there are many of them. */
+export function argsMoved(args: readonly number[], moved: ArrayLike<number>): number[] {
+  const x = moved[args[0] as number] as number;
+  if (args.length === 1) return [x];
+  const y = moved[args[1] as number] as number;
+  return args.length === 2 ? [x, y] : [x, y, moved[args[2] as number] as number];
 }

@@ -13,6 +13,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { ScalarBuilder } from "@gridfuse/plan/scalar";
 import { AccessMap } from "./access-map.ts";
 import { appendNodes } from "./append-nodes.ts";
+import { renumbering } from "./index-maps.ts";
 import { movedReduction, rewriteStage } from "./rewrite-stage.ts";
 
 export interface StageAxis {
@@ -103,13 +104,14 @@ export class KernelBuilder {
   /** The stages over their own axes, those of `outer` first; nothing in them has been written anew yet. */
   drafts(): StageDraft[] {
     const outer = this.outer ?? [];
-    const kept = this.domain
-      .map((extent, axis) => ({ axis, extent }))
-      .filter(({ axis }) => !outer.includes(axis));
-    return [
-      ...this.stages.map((stage) => draftOf(stage, outer, stage.inner)),
-      draftOf(this.final, outer, kept),
-    ];
+    const drafts: StageDraft[] = [];
+    for (let s = 0; s < this.stages.length; s += 1) {
+      const stage = this.stages[s] as StageBuilder;
+      drafts.push(draftOf(stage, outer, stage.inner));
+    }
+    const kept = this.final.inner.filter(({ axis }) => !outer.includes(axis));
+    drafts.push(draftOf(this.final, outer, kept));
+    return drafts;
   }
 
   finish(name: string): KernelStep {
@@ -149,26 +151,18 @@ function draftOf(
   outer: readonly number[],
   inner: readonly StageAxis[],
 ): StageDraft {
-  const numbers = new Map<number, number>();
-  outer.forEach((axis, i) => {
-    numbers.set(axis, i);
-  });
-  inner.forEach(({ axis }, i) => {
-    numbers.set(axis, outer.length + i);
-  });
-  const axes = inner.map(({ extent }) => extent);
+  const numbered = outer.slice();
+  const axes: number[] = [];
+  for (let i = 0; i < inner.length; i += 1) {
+    const { axis, extent } = inner[i] as StageAxis;
+    numbered.push(axis);
+    axes.push(extent);
+  }
   const stage: Stage = { axes, nodes, reductions, writes };
   const accesses = new AccessMap(stage);
-  for (const [axis, number] of numbers) {
-    if (axis === number) continue;
-    accesses.mapIndices((e) =>
-      ix.substitute(e, (leaf) =>
-        leaf.k === "axis" ? ix.axis(numbers.get(leaf.axis) as number, leaf.hi + 1) : leaf,
-      ),
-    );
-    return { stage, accesses, axes };
-  }
-  accesses.simplifyGuards();
+  const map = renumbering(numbered);
+  if (map === undefined) accesses.simplifyGuards();
+  else accesses.mapIndices(map);
   return { stage, accesses, axes };
 }
 
