@@ -49,7 +49,7 @@ export function decide(table: Table, region: Region, grouping: Grouping): Decisi
 function sweep(
   table: Table,
   region: Region,
-  { groups, homes, assemblies, depthOf }: Grouping,
+  { groups, homes, assemblies, levels }: Grouping,
   disabled: Set<Group>,
 ) {
   for (const group of groups) {
@@ -72,58 +72,58 @@ function sweep(
     return own;
   };
   const want = (value: ValueId): void => {
-    const home = homes.get(value);
-    if (home === undefined || disabled.has(home.group)) wanted.add(value);
-    else usesOf(home.group).single.add(home.lane);
+    const group = homes.groupOf(value);
+    if (group === undefined || disabled.has(group)) wanted.add(value);
+    else usesOf(group).single.add(homes.laneOf(value));
   };
   region.results.forEach(want);
 
-  const work: { depth: number; unit: Group | Node }[] = [];
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    const home = homes.get(node.outputs[0] as ValueId);
-    if (home === undefined || disabled.has(home.group)) {
-      work.push({ depth: depthOf(node), unit: node });
+  const decideGroup = (group: Group): void => {
+    const own = uses.get(group);
+    if (own === undefined) return;
+    if (!own.packed && !paysAlone(group, own, uses, homes)) {
+      for (const lane of own.single) (group.members[lane] as Node).inputs.forEach(want);
+      return;
     }
-  }
-  for (const group of groups) {
-    const depth = depthOf(group.members[0] as Node);
-    if (!disabled.has(group)) work.push({ depth, unit: group });
-  }
-  work.sort((p, q) => q.depth - p.depth);
-
-  for (const { unit } of work) {
-    if ("members" in unit) {
-      const own = uses.get(unit);
-      if (own === undefined) continue;
-      if (!own.packed && !paysAlone(unit, own, uses, homes)) {
-        for (const lane of own.single) (unit.members[lane] as Node).inputs.forEach(want);
-        continue;
-      }
-      kept.add(unit);
-      before.set(unit, unit.members.length);
-      after.set(unit, groupCost(unit) + own.single.size);
-      for (const column of columnsOf(unit)) {
-        if (column.kind === "same") want(column.value);
-        for (const pack of packsOf(column)) usesOf(pack).packed = true;
-      }
-      continue;
+    kept.add(group);
+    before.set(group, group.members.length);
+    after.set(group, groupCost(group) + own.single.size);
+    for (const column of columnsOf(group)) {
+      if (column.kind === "same") want(column.value);
+      for (const pack of packsOf(column)) usesOf(pack).packed = true;
     }
-    const isLive = hasEffect(table, unit) || unit.outputs.some((value) => wanted.has(value));
-    if (!isLive) continue;
-    const assembly = assemblies.get(unit.outputs[0] as ValueId);
+  };
+  const decideNode = (node: Node): void => {
+    const isLive = hasEffect(table, node) || node.outputs.some((value) => wanted.has(value));
+    if (!isLive) return;
+    const assembly = assemblies.get(node.outputs[0] as ValueId);
     if (assembly === undefined || assembly.column.packs.some((pack) => disabled.has(pack))) {
-      unit.inputs.forEach(want);
-      continue;
+      node.inputs.forEach(want);
+      return;
     }
     keptAssemblies.add(assembly);
     before.set(assembly, assembly.box.links);
     after.set(assembly, columnCost({ ...assembly.column, lane: undefined }) + 1);
     for (const pack of assembly.column.packs) usesOf(pack).packed = true;
     if (assembly.box.base !== undefined) want(assembly.box.base);
+  };
+
+  const groupsOf = levels.nodes.map((): Group[] => []);
+  for (const group of groups) {
+    if (!disabled.has(group)) groupsOf[levels.depthOf(group.members[0] as Node)]?.push(group);
+  }
+  for (let depth = levels.nodes.length - 1; depth >= 0; depth -= 1) {
+    for (const node of levels.nodes[depth] as readonly Node[]) {
+      const group = homes.groupOf(node.outputs[0] as ValueId);
+      if (group === undefined || disabled.has(group)) decideNode(node);
+    }
+    for (const group of groupsOf[depth] as readonly Group[]) decideGroup(group);
   }
   return { decision: { groups: kept, assemblies: keptAssemblies }, uses, before, after };
 }
+
+/** More lanes than a pack can have. */
+const mostLanes = 2 ** 24;
 
 /** Of a group whose lanes are all taken out one by one: whether its members would take out more. */
 function paysAlone(
@@ -132,12 +132,13 @@ function paysAlone(
   uses: ReadonlyMap<Group, Uses>,
   homes: Grouping["homes"],
 ): boolean {
-  const others = new Set<string>();
+  const others = new Set<number>();
   for (const lane of single) {
     for (const value of (group.members[lane] as Node).inputs) {
-      const home = homes.get(value);
-      if (home === undefined || uses.get(home.group)?.single.has(home.lane) === true) continue;
-      others.add(`${home.group.id}:${home.lane}`);
+      const home = homes.groupOf(value);
+      const own = homes.laneOf(value);
+      if (home === undefined || uses.get(home)?.single.has(own) === true) continue;
+      others.add(home.id * mostLanes + own);
     }
   }
   return groupCost(group) + single.size < single.size + others.size;

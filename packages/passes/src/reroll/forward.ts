@@ -10,6 +10,7 @@
 import {
   Emitter,
   type Node,
+  type NodeId,
   newRegion,
   type Region,
   sizes,
@@ -18,7 +19,8 @@ import {
 } from "@gridfuse/graph";
 import { fromBits, isInteger } from "@gridfuse/plan/scalar";
 import { Structures } from "../simplify/key.ts";
-import { copyNode, type Environment, hasEffect, liveNodes, resolve } from "../tensor/rebuild.ts";
+import { hasEffect, liveNodes } from "../tensor/rebuild.ts";
+import { ValueNumbers } from "../tensor/value-numbers.ts";
 
 /** Windows of one size, each a cell of a grid, written over `base` one after the other. */
 interface Chain {
@@ -58,25 +60,42 @@ export function prepare(table: Table, region: Region, inner: (region: Region) =>
   const rough = newRegion();
   rough.params.push(...region.params);
   const e = new Emitter(table, rough);
-  const env: Environment = new Map();
+  /** What stands for a value now, where that is another. */
+  const now = new ValueNumbers(table.types.length, region.nodes.length);
   const seen: Seen = { structures: new Structures(table), made: [] };
   const chains = new Chains(table);
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    const inputs = node.inputs.map((value) => resolve(env, value));
+  for (let n = 0; n < region.nodes.length; n += 1) {
+    const node = table.nodes[region.nodes[n] as NodeId] as Node;
+    const inputs = valuesNow(now, node.inputs);
     e.origin = node.origin;
     const outputs = forwarded(e, chains, node, inputs) ?? once(e, seen, node, inputs, inner);
-    node.outputs.forEach((value, i) => {
-      env.set(value, outputs[i] as ValueId);
-    });
+    if (outputs !== node.outputs) {
+      for (let i = 0; i < outputs.length; i += 1) {
+        now.set(node.outputs[i] as ValueId, outputs[i] as ValueId);
+      }
+    }
     if (node.op === "dynamic_update_slice") chains.note(outputs[0] as ValueId);
   }
-  rough.results.push(...region.results.map((value) => resolve(env, value)));
+  rough.results.push(...valuesNow(now, region.results));
   const live = liveNodes(table, rough);
   return {
     region: { params: rough.params, nodes: live.map(({ id }) => id), results: rough.results },
     assembled: (value) => chains.assembled(value),
   };
+}
+
+/** The very same list where all values are as they were. */
+function valuesNow(now: ValueNumbers, values: readonly ValueId[]): readonly ValueId[] {
+  for (let i = 0; i < values.length; i += 1) {
+    if (now.get(values[i] as ValueId) < 0) continue;
+    const renamed: ValueId[] = [];
+    for (let k = 0; k < values.length; k += 1) {
+      const other = now.get(values[k] as ValueId);
+      renamed.push(other < 0 ? (values[k] as ValueId) : other);
+    }
+    return renamed;
+  }
+  return values;
 }
 
 /** What was made for each structure. */
@@ -92,11 +111,29 @@ function once(
   inputs: readonly ValueId[],
   inner: (region: Region) => Region,
 ): readonly ValueId[] {
-  if (node.regions.length > 0) return copyNode(e, node, inputs, node.regions.map(inner));
-  if (hasEffect(e.table, node)) return copyNode(e, node, inputs);
+  if (node.regions.length > 0) return kept(e, node, inputs, node.regions.map(inner));
+  if (hasEffect(e.table, node)) return kept(e, node, inputs, node.regions);
   const structure = structures.numberOf(node, inputs);
-  made[structure] ??= copyNode(e, node, inputs);
-  return made[structure];
+  let outputs = made[structure];
+  if (outputs === undefined) {
+    outputs = kept(e, node, inputs, node.regions);
+    if (outputs !== node.outputs) structures.copied(node, e.region.nodes.at(-1) as NodeId);
+    made[structure] = outputs;
+  }
+  return outputs;
+}
+
+/** The node itself where nothing of it has changed, else a copy. */
+function kept(
+  e: Emitter,
+  node: Node,
+  inputs: readonly ValueId[],
+  regions: readonly Region[],
+): readonly ValueId[] {
+  const isSame = inputs === node.inputs && regions.every((region, i) => region === node.regions[i]);
+  if (!isSame) return e.table.newCopy(e.region, node, inputs, regions).outputs;
+  e.region.nodes.push(node.id);
+  return node.outputs;
 }
 
 /** A slice of what was written, or a slice at a constant place. */

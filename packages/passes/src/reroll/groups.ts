@@ -9,20 +9,25 @@
  * with index maps for shuffles.)
  */
 import {
+  censusOf,
   definitionOf,
   elementCount,
   type Node,
   type NodeNamed,
+  type OpName,
   type Region,
   type Table,
   type ValueId,
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
-import { Lists, Structures, Words } from "../simplify/key.ts";
+import { Lists, Words } from "../simplify/key.ts";
 import { hasEffect } from "../tensor/rebuild.ts";
 import type { Assembled, Prepared } from "./forward.ts";
+import { Homes } from "./homes.ts";
 import { expressionOf, isIdentity } from "./lanes.ts";
+import { Levels } from "./levels.ts";
+import { SiblingStructures } from "./sibling-structures.ts";
 
 /** Where the operands of all siblings are, sibling after sibling. */
 export type Column =
@@ -59,9 +64,9 @@ export interface Assembly {
 export interface Grouping {
   readonly groups: readonly Group[];
   /** The lane that holds a value. */
-  readonly homes: ReadonlyMap<ValueId, { readonly group: Group; readonly lane: number }>;
+  readonly homes: Homes;
   readonly assemblies: ReadonlyMap<ValueId, Assembly>;
-  readonly depthOf: (node: Node) => number;
+  readonly levels: Levels;
 }
 
 /** Fewer siblings are not worth a pack. */
@@ -70,80 +75,33 @@ const fewest = 2;
 const mostPacks = 3;
 
 export function groupSiblings(table: Table, { region, assembled }: Prepared): Grouping {
-  const depths = new Depths(table, region);
-  const grouper = new Grouper(table);
-  const levels: Node[][] = [];
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    const depth = depths.of(node);
-    while (levels.length <= depth) levels.push([]);
-    (levels[depth] as Node[]).push(node);
-  }
+  const levels = new Levels(table, region);
+  const grouper = new Grouper(table, region);
   const ends = chainEnds(table, region);
   const assemblies = new Map<ValueId, Assembly>();
-  for (const level of levels) {
+  for (const level of levels.nodes) {
     for (const members of grouper.buckets(level)) grouper.group(members);
     for (const node of level) {
+      if (node.op !== "concatenate" && node.op !== "dynamic_update_slice") continue;
       const assembly = grouper.assemble(node, (value) =>
         ends.has(value) ? assembled(value) : undefined,
       );
       if (assembly !== undefined) assemblies.set(node.outputs[0] as ValueId, assembly);
     }
   }
-  return {
-    groups: grouper.groups,
-    homes: grouper.homes,
-    assemblies,
-    depthOf: (node) => depths.of(node),
-  };
-}
-
-/** Longest way to each node from a param or literal; what has an effect is deeper than the effect before. */
-class Depths {
-  readonly #first: number;
-  /** Depth + 1 of the node `first` + i; 0 for nodes of other regions. */
-  readonly #depths: Int32Array;
-
-  constructor(table: Table, region: Region) {
-    let first = Number.POSITIVE_INFINITY;
-    let last = -1;
-    for (const id of region.nodes) {
-      if (id < first) first = id;
-      if (id > last) last = id;
-    }
-    this.#first = first;
-    this.#depths = new Int32Array(Math.max(0, last - first + 1));
-    let effects = 0;
-    for (const id of region.nodes) {
-      const node = table.nodes[id] as Node;
-      const { inputs } = node;
-      let depth = inputs.length === 0 ? 0 : 1;
-      for (let i = 0; i < inputs.length; i += 1) {
-        const maker = table.producers[inputs[i] as ValueId] as number;
-        const before = maker < first ? 0 : (this.#depths[maker - first] ?? 0);
-        // What comes from outside has depth 0.
-        depth = Math.max(depth, before, 1);
-      }
-      if (hasEffect(table, node)) {
-        depth = Math.max(depth, effects + 1);
-        effects = depth;
-      }
-      this.#depths[id - first] = depth + 1;
-    }
-  }
-
-  of({ id }: Node): number {
-    return (this.#depths[id - this.#first] as number) - 1;
-  }
+  return { groups: grouper.groups, homes: grouper.homes, assemblies, levels };
 }
 
 /** Arrays written in part that are wanted for more than the next write. */
 function chainEnds(table: Table, region: Region): Set<ValueId> {
   const ends = new Set<ValueId>(region.results);
+  if (!censusOf(table, region).ops.has("dynamic_update_slice")) return ends;
   for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    const isUpdate = node.op === "dynamic_update_slice";
-    for (const [i, value] of node.inputs.entries()) if (!isUpdate || i > 0) ends.add(value);
+    const { op, inputs } = table.nodes[id] as Node;
+    for (let i = op === "dynamic_update_slice" ? 1 : 0; i < inputs.length; i += 1) {
+      const value = inputs[i] as ValueId;
+      if (table.producer(value)?.op === "dynamic_update_slice") ends.add(value);
+    }
   }
   return ends;
 }
@@ -155,75 +113,52 @@ function canGroup(table: Table, node: Node): boolean {
     node.inputs.length > 0 &&
     node.outputs.length === 1 &&
     node.regions.length === 0 &&
-    !notGrouped.has(node.op) &&
-    definitionOf(node.op).batch !== undefined &&
+    isGroupedOp(node.op) &&
     !hasEffect(table, node)
   );
 }
 
+const groupedOps = new Map<OpName, boolean>();
+
+function isGroupedOp(op: OpName): boolean {
+  let isGrouped = groupedOps.get(op);
+  if (isGrouped === undefined) {
+    isGrouped = !notGrouped.has(op) && definitionOf(op).batch !== undefined;
+    groupedOps.set(op, isGrouped);
+  }
+  return isGrouped;
+}
+
 class Grouper {
   readonly groups: Group[] = [];
-  readonly homes = new Map<ValueId, { group: Group; lane: number }>();
+  readonly homes: Homes;
   readonly #table: Table;
-  readonly #structures: Structures;
+  readonly #structures: SiblingStructures;
+  /** Lists of lanes and starts, by which expressions are found. */
   readonly #lists = new Lists();
-  readonly #words = new Words();
   readonly #expressions: (IndexExpr | undefined)[] = [];
-  readonly #named = new Map<string, number>();
-  readonly #structureOf = new Map<ValueId, number>();
+  /** Lists by which nodes are told apart. */
+  readonly #keys = new Lists();
+  readonly #words = new Words();
 
-  constructor(table: Table) {
+  constructor(table: Table, region: Region) {
     this.#table = table;
-    this.#structures = new Structures(table);
+    this.homes = new Homes(table, region, this.groups);
+    this.#structures = new SiblingStructures(table, region);
   }
 
   /** Nodes of one depth by structure. */
-  *buckets(level: readonly Node[]): Generator<Node[]> {
+  buckets(level: readonly Node[]): readonly (readonly Node[])[] {
     const buckets = new Map<number, Node[]>();
-    for (const node of level) {
-      const structure = this.#structure(node);
-      for (const value of node.outputs) this.#structureOf.set(value, structure);
+    for (let i = 0; i < level.length; i += 1) {
+      const node = level[i] as Node;
+      const structure = this.#structures.numberOf(node);
       if (!canGroup(this.#table, node)) continue;
       const bucket = buckets.get(structure);
       if (bucket === undefined) buckets.set(structure, [node]);
       else bucket.push(node);
     }
-    for (const bucket of buckets.values()) if (bucket.length >= fewest) yield bucket;
-  }
-
-  /** What has a name of its own has an odd number, what is told by its operands an even one. */
-  #number(text: string): number {
-    let number = this.#named.get(text);
-    if (number === undefined) {
-      number = 2 * this.#named.size + 1;
-      this.#named.set(text, number);
-    }
-    return number;
-  }
-
-  /** Equal for nodes that do the same, literals and starts of slices aside. */
-  #structure(node: Node): number {
-    if (node.op === "full") {
-      const { dtype, shape } = node.params;
-      return this.#number(`full ${dtype} ${shape.join()}`);
-    }
-    const inputs = node.inputs.map((value) => this.#structureOfValue(value));
-    if (node.op === "slice") {
-      const { start, limit, strides } = node.params;
-      const spans = start.map((first, d) => (limit[d] as number) - first);
-      return this.#number(`slice ${inputs.join()} ${spans.join()} ${strides.join()}`);
-    }
-    if (node.regions.length > 0) return this.#number(`node ${node.id}`);
-    return 2 * this.#structures.numberOf(node, inputs);
-  }
-
-  #structureOfValue(value: ValueId): number {
-    let structure = this.#structureOf.get(value);
-    if (structure === undefined) {
-      structure = this.#number(`%${value}`);
-      this.#structureOf.set(value, structure);
-    }
-    return structure;
+    return [...buckets.values()].filter(({ length }) => length >= fewest);
   }
 
   // ── Groups ────────────────────────────────────────────────────────────────────────────────
@@ -232,9 +167,7 @@ class Grouper {
   group(members: readonly Node[]): void {
     for (const part of this.#layers(members)) {
       if (part.length < fewest || this.#tryGroup(part)) continue;
-      const packs = partition(part, (node) =>
-        node.inputs.map((value) => this.homes.get(value)?.group.id ?? "").join(),
-      );
+      const packs = partition(part, (node) => this.#packsOf(node));
       if (packs.length === 1) continue;
       for (const some of packs) if (some.length >= fewest) this.#tryGroup(some);
     }
@@ -246,33 +179,64 @@ class Grouper {
    * leaves nodes alone, each layer holds what comes from a lane once.
    */
   #layers(members: readonly Node[]): readonly (readonly Node[])[] {
-    const seen = new Map<string, number>();
+    const seen = new Map<number, number>();
     const layers = partition(members, (node) => {
-      const key = node.inputs.filter((value) => this.homes.has(value)).join();
-      const layer = key === "" ? 0 : (seen.get(key) ?? 0);
+      const key = this.#lanesOf(node);
+      if (key === undefined) return 0;
+      const layer = seen.get(key) ?? 0;
       seen.set(key, layer + 1);
-      return String(layer);
+      return layer;
     });
     if (layers.length === 1) return layers;
     const byLiterals = partition(members, (node) => this.#literalsOf(node));
     return byLiterals.every((part) => part.length >= fewest) ? byLiterals : layers;
   }
 
-  #literalsOf(node: Node): string {
-    const literals = node.inputs.map((value) => {
-      const from = this.#table.producer(value);
-      return from?.op === "full" ? `${from.params.bits.hi}:${from.params.bits.lo}` : "";
-    });
-    return node.op === "slice" ? node.params.start.join() : literals.join();
+  /** A number for the operands that lie in packs; undefined where none does. */
+  #lanesOf({ inputs }: Node): number | undefined {
+    const words = this.#words;
+    words.length = 0;
+    for (let i = 0; i < inputs.length; i += 1) {
+      const value = inputs[i] as ValueId;
+      if (this.homes.has(value)) words.push(value);
+    }
+    return words.length === 0 ? undefined : this.#keys.numberOf(words);
+  }
+
+  /** A number for the packs in which operands lie. */
+  #packsOf({ inputs }: Node): number {
+    const words = this.#words;
+    words.length = 0;
+    for (let i = 0; i < inputs.length; i += 1) {
+      words.push(this.homes.idOf(inputs[i] as ValueId));
+    }
+    return this.#keys.numberOf(words);
+  }
+
+  /** A number for the literals among the operands, or for where a slice starts. */
+  #literalsOf(node: Node): number {
+    const words = this.#words;
+    words.length = 0;
+    if (node.op === "slice") {
+      for (const start of node.params.start) words.push(start);
+    } else {
+      for (const value of node.inputs) {
+        const from = this.#table.producer(value);
+        words.push(from?.op === "full" ? 1 : 0);
+        words.push(from?.op === "full" ? from.params.bits.hi : 0);
+        words.push(from?.op === "full" ? from.params.bits.lo : 0);
+      }
+    }
+    return this.#keys.numberOf(words);
   }
 
   #tryGroup(members: readonly Node[]): boolean {
     const group = members[0]?.op === "slice" ? this.#window(members) : this.#operation(members);
     if (group === undefined) return false;
     this.groups.push(group);
-    group.members.forEach((node, lane) => {
-      this.homes.set(node.outputs[0] as ValueId, { group, lane });
-    });
+    for (let lane = 0; lane < group.members.length; lane += 1) {
+      this.homes.set((group.members[lane] as Node).outputs[0] as ValueId, group, lane);
+    }
     return true;
   }
 
@@ -300,10 +264,10 @@ class Grouper {
     const inputs = (members[0] as Node).inputs.length;
     yield members;
     for (let i = 0; i < inputs; i += 1) {
-      const homes = members.map((node) => this.homes.get(node.inputs[i] as ValueId));
-      if (homes.some((home) => home === undefined)) continue;
-      const keys = homes.map(
-        (home) => (home as { group: Group }).group.id * 2 ** 24 + (home as { lane: number }).lane,
+      const values = members.map((node) => node.inputs[i] as ValueId);
+      if (!values.every((value) => this.homes.has(value))) continue;
+      const keys = values.map(
+        (value) => this.homes.idOf(value) * 2 ** 24 + this.homes.laneOf(value),
       );
       if (new Set(keys).size < members.length) continue;
       const order = keys.map((key, k) => ({ key, k })).sort((p, q) => p.key - q.key);
@@ -314,8 +278,12 @@ class Grouper {
   #window(given: readonly Node[]): Group | undefined {
     const slices = given as readonly (NodeNamed<"slice"> & Node)[];
     const key = (node: NodeNamed<"slice">): number[] => {
-      const home = this.homes.get(node.inputs[0] as ValueId);
-      return [home?.group.id ?? -1, home?.lane ?? 0, ...node.params.start];
+      const source = node.inputs[0] as ValueId;
+      return [
+        this.homes.idOf(source),
+        Math.max(0, this.homes.laneOf(source)),
+        ...node.params.start,
+      ];
     };
     const keyed = slices.map((node) => ({ node, key: key(node) }));
     keyed.sort((p, q) => compareLists(p.key, q.key));
@@ -360,14 +328,12 @@ class Grouper {
   }
 
   #lanes(values: readonly ValueId[]): (Column & { kind: "lanes" }) | undefined {
-    const homes: { readonly group: Group; readonly lane: number }[] = [];
     const packs: Group[] = [];
     for (const value of values) {
-      const home = this.homes.get(value);
+      const home = this.homes.groupOf(value);
       if (home === undefined) return undefined;
-      homes.push(home);
-      if (packs.length > 0 && home.group === packs.at(-1)) continue;
-      if (!packs.includes(home.group)) packs.push(home.group);
+      if (packs.length > 0 && home === packs[packs.length - 1]) continue;
+      if (!packs.includes(home)) packs.push(home);
       if (packs.length > mostPacks) return undefined;
     }
     packs.sort((p, q) => p.id - q.id);
@@ -377,10 +343,12 @@ class Grouper {
       offsets.set(pack, total);
       total += pack.members.length;
     }
-    const lanes =
-      packs.length === 1
-        ? homes.map(({ lane }) => lane)
-        : homes.map(({ group, lane }) => (offsets.get(group) as number) + lane);
+    const lanes = values.map((value) => this.homes.laneOf(value));
+    if (packs.length > 1) {
+      for (const [k, value] of values.entries()) {
+        lanes[k] += offsets.get(this.homes.groupOf(value) as Group) as number;
+      }
+    }
     if (total === lanes.length && isIdentity(lanes)) {
       return { kind: "lanes", packs, lane: undefined, lanes };
     }
@@ -432,8 +400,8 @@ class Grouper {
 }
 
 /** The nodes by key, in order. */
-function partition(nodes: readonly Node[], keyOf: (node: Node) => string): Node[][] {
-  const parts = new Map<string, Node[]>();
+function partition(nodes: readonly Node[], keyOf: (node: Node) => number): Node[][] {
+  const parts = new Map<number, Node[]>();
   for (const node of nodes) {
     const key = keyOf(node);
     const part = parts.get(key);

@@ -66,6 +66,7 @@ class Packer {
   readonly #e: Emitter;
   readonly #env: Environment = new Map();
   readonly #packs = new Map<Group, ValueId>();
+  readonly #effects = new Set<Node>();
   /** What each effect comes after. */
   readonly #effectBefore = new Map<Node, Node>();
   /** Columns and lanes that have been put together, by what they are. */
@@ -83,6 +84,7 @@ class Packer {
     for (const id of region.nodes) {
       const node = table.nodes[id] as Node;
       if (!hasEffect(table, node)) continue;
+      this.#effects.add(node);
       if (last !== undefined) this.#effectBefore.set(node, last);
       last = node;
     }
@@ -102,7 +104,7 @@ class Packer {
   // ── Order ─────────────────────────────────────────────────────────────────────────────────
 
   #groupOf(value: ValueId): Group | undefined {
-    const group = this.#grouping.homes.get(value)?.group;
+    const group = this.#grouping.homes.groupOf(value);
     return group !== undefined && this.#decision.groups.has(group) ? group : undefined;
   }
 
@@ -115,74 +117,101 @@ class Packer {
     return this.#table.producer(value);
   }
 
-  #needs(unit: Unit): readonly (Unit | undefined)[] {
+  /** What has to be made before `unit`. */
+  #needs(unit: Unit): readonly Unit[] {
+    const needs: Unit[] = [];
     if ("members" in unit) {
-      if (unit.kind === "window") return this.#columnUnits(unit.source);
-      return unit.columns.flatMap((column) => this.#columnUnits(column));
+      if (unit.kind === "window") this.#addColumn(needs, unit.source);
+      else for (const column of unit.columns) this.#addColumn(needs, column);
+      return needs;
     }
     if ("box" in unit) {
       const { base } = unit.box;
-      return [...unit.column.packs, base === undefined ? undefined : this.#unitOf(base)];
+      for (const pack of unit.column.packs) needs.push(pack);
+      if (base !== undefined) this.#addMaker(needs, base);
+      return needs;
     }
-    return [this.#effectBefore.get(unit), ...unit.inputs.map((value) => this.#unitOf(value))];
+    const before = this.#effectBefore.get(unit);
+    if (before !== undefined) needs.push(before);
+    const { inputs } = unit;
+    for (let i = 0; i < inputs.length; i += 1) this.#addMaker(needs, inputs[i] as ValueId);
+    return needs;
   }
 
-  #columnUnits(column: Column): readonly (Unit | undefined)[] {
+  #addMaker(needs: Unit[], value: ValueId): void {
+    const unit = this.#unitOf(value);
+    if (unit !== undefined) needs.push(unit);
+  }
+
+  #addColumn(needs: Unit[], column: Column): void {
     switch (column.kind) {
       case "same":
-        return [this.#unitOf(column.value)];
+        this.#addMaker(needs, column.value);
+        return;
       case "literals":
-        return [];
+        return;
       case "lanes":
-        return column.packs;
+        for (const pack of column.packs) needs.push(pack);
+        return;
       default:
-        return column satisfies never;
+        column satisfies never;
     }
+  }
+
+  /** What results and effects need. */
+  #wanted(): ReadonlyMap<Unit, Wanted> {
+    const own = new Set(this.#region.nodes);
+    const wanted = new Map<Unit, Wanted>();
+    const open: Wanted[] = [];
+    const want = (unit: Unit): Wanted => {
+      let entry = wanted.get(unit);
+      if (entry === undefined) {
+        const isOutside = !("members" in unit) && !("box" in unit) && !own.has(unit.id);
+        entry = { unit, needs: [], state: isOutside ? "done" : "new" };
+        wanted.set(unit, entry);
+        if (!isOutside) open.push(entry);
+      }
+      return entry;
+    };
+    for (const value of this.#region.results) {
+      const unit = this.#unitOf(value);
+      if (unit !== undefined) want(unit);
+    }
+    for (const node of this.#effects) want(node);
+    for (let entry = open.pop(); entry !== undefined; entry = open.pop()) {
+      for (const need of this.#needs(entry.unit)) entry.needs.push(want(need));
+    }
+    return wanted;
   }
 
   /** What results and effects need, in the old order, but for what a group needs sooner. */
   #order(): readonly Unit[] {
-    const table = this.#table;
-    const own = new Set(this.#region.nodes);
+    const wanted = this.#wanted();
     const order: Unit[] = [];
-    const state = new Map<Unit, "open" | "done">();
-    const visit = (first: Unit): void => {
-      const stack: Unit[] = [first];
+    const stack: Wanted[] = [];
+    const visit = (first: Wanted): void => {
+      stack.push(first);
       while (stack.length > 0) {
-        const unit = stack.at(-1) as Unit;
-        if (state.get(unit) === "done") {
+        const entry = stack[stack.length - 1] as Wanted;
+        if (entry.state !== "new") {
           stack.pop();
+          if (entry.state === "open") order.push(entry.unit);
+          entry.state = "done";
           continue;
         }
-        const isOutside = !("members" in unit) && !("box" in unit) && !own.has(unit.id);
-        if (state.get(unit) === "open" || isOutside) {
-          state.set(unit, "done");
-          if (!isOutside) order.push(unit);
-          stack.pop();
-          continue;
-        }
-        state.set(unit, "open");
-        for (const need of this.#needs(unit)) {
-          if (need !== undefined && state.get(need) === undefined) stack.push(need);
-        }
+        entry.state = "open";
+        for (const need of entry.needs) if (need.state === "new") stack.push(need);
       }
     };
-    const wanted = liveUnits(
-      this.#region,
-      (value) => this.#unitOf(value),
-      (unit) => this.#needs(unit),
-      table,
-    );
     for (const id of this.#region.nodes) {
-      const node = table.nodes[id] as Node;
-      if (hasEffect(table, node)) {
-        visit(node);
-        continue;
+      const node = this.#table.nodes[id] as Node;
+      const { outputs } = node;
+      for (let i = 0; i < outputs.length; i += 1) {
+        const unit = this.#unitOf(outputs[i] as ValueId);
+        const entry = unit === undefined ? undefined : wanted.get(unit);
+        if (entry !== undefined) visit(entry);
       }
-      for (const value of node.outputs) {
-        const unit = this.#unitOf(value);
-        if (unit !== undefined && wanted.has(unit)) visit(unit);
-      }
+      if (this.#effects.has(node)) visit(wanted.get(node) as Wanted);
     }
     return order;
   }
@@ -202,7 +231,7 @@ class Packer {
   #value(value: ValueId): ValueId {
     const group = this.#groupOf(value);
     if (group === undefined) return resolve(this.#env, value);
-    const lane = this.#grouping.homes.get(value)?.lane as number;
+    const lane = this.#grouping.homes.laneOf(value);
     return this.#remember(`lane ${group.id} ${lane}`, () => {
       const pack = this.#packs.get(group) as ValueId;
       const shape = sizes(this.#e.shape(pack)).slice(1);
@@ -323,24 +352,9 @@ class Packer {
 
 type Unit = Group | Assembly | Node;
 
-/** Units that the results or an effect need. */
-function liveUnits(
-  region: Region,
-  unitOf: (value: ValueId) => Unit | undefined,
-  needs: (unit: Unit) => readonly (Unit | undefined)[],
-  table: Table,
-): Set<Unit> {
-  const live = new Set<Unit>();
-  const open: (Unit | undefined)[] = region.results.map(unitOf);
-  for (const id of region.nodes) {
-    const node = table.nodes[id] as Node;
-    if (hasEffect(table, node)) open.push(node);
-  }
-  while (open.length > 0) {
-    const unit = open.pop();
-    if (unit === undefined || live.has(unit)) continue;
-    live.add(unit);
-    for (const need of needs(unit)) open.push(need);
-  }
-  return live;
+/** A unit that results or effects need, and what it needs itself. */
+interface Wanted {
+  readonly unit: Unit;
+  readonly needs: Wanted[];
+  state: "new" | "open" | "done";
 }

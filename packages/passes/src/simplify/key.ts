@@ -53,7 +53,8 @@ export function keyOfParams(params: object): string {
   return key;
 }
 
-const smallestTable = 64;
+/** Lists as short as this are kept with the objects of the language, and cost as little. */
+const smallestTable = 16;
 
 /** Integers of 32 bits, one after the other. */
 export class Words {
@@ -136,6 +137,8 @@ const textMark = -4;
 const dataMark = -5;
 const largestWord = 2 ** 31 - 1;
 
+const hasParams = -1;
+
 const kindsIn = new WeakMap<Table, Kinds>();
 
 /** The numbers of all that nodes of a table do. */
@@ -155,7 +158,7 @@ export class Kinds {
   #known: Int32Array;
   readonly #lists = new Lists();
   readonly #texts = new Map<string, number>();
-  /** Kinds of ops without params: most nodes have none. */
+  /** Kinds of ops without params, as most are; `hasParams` for others. */
   readonly #plain = new Map<OpName, number>();
   /** The list that is being spelled. */
   readonly #words = new Words();
@@ -193,15 +196,12 @@ export class Kinds {
 
   #find(node: Node): number {
     const { op, params } = node;
-    if (op !== "full" && !hasEntries(params)) {
-      let plain = this.#plain.get(op);
-      if (plain === undefined) {
-        plain = this.#spelled(node);
-        this.#plain.set(op, plain);
-      }
-      return plain;
+    let plain = this.#plain.get(op);
+    if (plain === undefined) {
+      plain = hasEntries(params) ? hasParams : this.#spelled(node);
+      this.#plain.set(op, plain);
     }
-    return this.#spelled(node);
+    return plain === hasParams ? this.#spelled(node) : plain;
   }
 
   #spelled(node: Node): number {
@@ -313,9 +313,9 @@ export class Structures {
     this.#kinds = kindsOf(table);
   }
 
-  /** How many there are so far. */
-  get size(): number {
-    return this.#lists.size;
+  /** Says that `copy` does what `node` does. */
+  copied(node: Node, copy: NodeId): void {
+    this.#kinds.copied(node, copy);
   }
 
   /** The number of `node` with `inputs` for operands. */

@@ -41,18 +41,32 @@ export interface Assumptions {
 }
 
 /** What is known of a table for good: neither nodes nor regions are ever edited. */
-interface Settled {
-  /** Nodes that no rule changes as long as nothing is assumed. */
-  readonly nodes: boolean[];
+class Settled {
   /** Regions in which there is nothing left to simplify. */
-  readonly regions: WeakSet<Region>;
+  readonly regions = new WeakSet<Region>();
+  /** By node: 1 where no rule changes it as long as nothing is assumed. */
+  #nodes = new Uint8Array(0);
+
+  has(node: NodeId): boolean {
+    return this.#nodes[node] === 1;
+  }
+
+  /** @param count of nodes that there are; more may follow */
+  add(node: NodeId, count: number): void {
+    if (node >= this.#nodes.length) {
+      const longer = new Uint8Array(count + (count >> 1));
+      longer.set(this.#nodes);
+      this.#nodes = longer;
+    }
+    this.#nodes[node] = 1;
+  }
 }
 const settledIn = new WeakMap<Table, Settled>();
 
 function settledOf(table: Table): Settled {
   let settled = settledIn.get(table);
   if (settled === undefined) {
-    settled = { nodes: [], regions: new WeakSet() };
+    settled = new Settled();
     settledIn.set(table, settled);
   }
   return settled;
@@ -202,9 +216,7 @@ class Simplifier implements RuleContext {
   /** What rules make of a node; undefined where they leave it as it is. */
   #rewritten(node: Node, inputs: readonly ValueId[]): readonly ValueId[] | undefined {
     const isSettled =
-      inputs === node.inputs &&
-      this.#settled.nodes[node.id] === true &&
-      !this.#isTouched(node, inputs);
+      inputs === node.inputs && this.#settled.has(node.id) && !this.#isTouched(node, inputs);
     return isSettled ? undefined : applyRules(this, node, inputs);
   }
 
@@ -213,7 +225,9 @@ class Simplifier implements RuleContext {
     const { e } = this;
     const isSame = inputs === node.inputs && node === this.#table.nodes[node.id];
     if (isSame) e.region.nodes.push(node.id);
-    return this.#noted(isSame ? node.outputs : copyNode(e, node, inputs), inputs, node);
+    const outputs = isSame ? node.outputs : copyNode(e, node, inputs);
+    if (!isSame) this.#structures.copied(node, e.region.nodes.at(-1) as NodeId);
+    return this.#noted(outputs, inputs, node);
   }
 
   /** Remembers that no rule changes the node that was appended last. */
@@ -221,7 +235,8 @@ class Simplifier implements RuleContext {
     if (this.#isTouched(node, inputs)) {
       for (const value of outputs) this.#touched.add(value);
     } else {
-      this.#settled.nodes[this.e.region.nodes.at(-1) as number] = true;
+      const { nodes } = this.e.region;
+      this.#settled.add(nodes[nodes.length - 1] as NodeId, this.#table.nodes.length);
     }
     return outputs;
   }
