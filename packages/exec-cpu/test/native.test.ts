@@ -3,7 +3,7 @@
  * used again only while it is sound. Skipped where there is no C compiler.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Plan, StorageArray } from "@gridfuse/plan";
@@ -186,12 +186,13 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
     },
   );
 
-  const doubling = (): Plan => {
+  const doubling = (times = 1): Plan => {
     const p = new PlanBuilder();
     const [x, y] = [p.input("x", "float32", [3]), p.output("y", "float32", [3])];
     p.map([3], (s) => {
-      const value = s.load("float32", x, axis(0, 3), [], zeroBits);
-      return [write(y, "float32", axis(0, 3), s.add(value, value))];
+      let value = s.load("float32", x, axis(0, 3), [], zeroBits);
+      for (let i = 0; i < times; i += 1) value = s.add(value, value);
+      return [write(y, "float32", axis(0, 3), value)];
     });
     return p.build("doubling");
   };
@@ -262,6 +263,26 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
       vi.unstubAllEnvs();
       vi.stubEnv("GRIDFUSE_CACHE_DIR", cache);
       expect(await afresh(doubling())).toEqual(Float32Array.of(2, 4, 6));
+    });
+
+    test("does not grow beyond GRIDFUSE_CACHE_MAX_MB: what was used least recently goes, with its digest", async () => {
+      rmSync(`${cache}/native-v1`, { recursive: true, force: true });
+      await afresh(doubling());
+      const [first] = kept() as [string];
+      const long = new Date(Date.now() - 7_200_000);
+      for (const name of kept()) utimesSync(`${cache}/native-v1/${name}`, long, long);
+      writeFileSync(`${cache}/native-v1/left.1.tmp`, "by a process that was killed");
+      utimesSync(`${cache}/native-v1/left.1.tmp`, long, long);
+      await afresh(doubling(2));
+      // Two programs with a digest each; nobody waits for the killed one any more.
+      expect(kept()).toHaveLength(4);
+      vi.stubEnv("GRIDFUSE_CACHE_MAX_MB", "0.02");
+      await afresh(doubling(3));
+      expect(kept()).not.toContain(first);
+      expect(kept().filter((name) => name.endsWith(".node")).length).toBeLessThan(3);
+      expect(kept().filter((name) => name.endsWith(".sum"))).toHaveLength(
+        kept().filter((name) => name.endsWith(".node")).length,
+      );
     });
 
     test("is nothing where GRIDFUSE_CACHE is off, or where the directory is anybody's", async () => {

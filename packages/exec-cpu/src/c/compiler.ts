@@ -8,6 +8,7 @@
  */
 import { CapabilityError } from "@gridfuse/plan";
 import { builtin, userCacheDirectory } from "@gridfuse/plan/executor";
+import { mostBytes, prune, touch } from "./kept-code.ts";
 
 type Files = typeof import("node:fs");
 type Children = typeof import("node:child_process");
@@ -186,6 +187,7 @@ function found(task: Task): Compiled | undefined {
     const sum = files.readFileSync(`${path}.sum`, "utf8");
     const bytes = files.readFileSync(`${path}.node`);
     if (crypto.createHash("sha256").update(bytes).digest("hex") !== sum) return undefined;
+    if (task.mayWrite) touch(files, `${path}.node`);
     return { run: load(task, `${path}.node`), notes };
   } catch {
     return undefined;
@@ -229,7 +231,9 @@ function finish(task: Task, { path, folder }: Output): Compiled {
   files.writeFileSync(`${path}.sum`, sum, { mode: 0o600 });
   files.renameSync(path, `${kept}.node`);
   files.renameSync(`${path}.sum`, `${kept}.sum`);
-  return { run: load(task, `${kept}.node`), notes };
+  const run = load(task, `${kept}.node`);
+  prune(files, directory, mostBytes(host.process.env.GRIDFUSE_CACHE_MAX_MB));
+  return { run, notes };
 }
 
 async function runCompiler(task: Task, signal?: AbortSignal): Promise<Output> {
