@@ -288,9 +288,11 @@ def doubled_as_often_as_asked(count: Any, x_ref: Any, o_ref: Any, buffer: Any, s
         pltpu.sync_copy(buffer.at[jax.lax.rem(i, 2)], o_ref.at[pl.ds(2 * i, 2)])
 
 
-@pytest.mark.parametrize("prefetches", [0, 1])
-def test_loops_as_long_as_an_operand_says(prefetches: int, gridfused: None) -> None:
-    scalars = [] if prefetches else [pl.BlockSpec(memory_space=pltpu.SMEM)]
+@pytest.mark.parametrize("space", ["prefetched", "smem", "vmem"])
+def test_loops_as_long_as_an_operand_says(space: str, gridfused: None) -> None:
+    prefetches = int(space == "prefetched")
+    memory = pltpu.SMEM if space == "smem" else pltpu.VMEM
+    scalars = [] if prefetches else [pl.BlockSpec(memory_space=memory)]
 
     @jax.jit
     def run(count: jax.Array, x: jax.Array) -> jax.Array:

@@ -44,15 +44,22 @@ WAITS = frozenset(["dma_wait"])
 SIGNALS = frozenset(["semaphore_signal", "semaphore_wait"])
 
 
+# Operands beyond this many numbers are data.
+_MOST_NUMBERS = 1 << 12
+
+
 def held_whole(params: Mapping[str, Any]) -> list[int]:
-    """Which operands a kernel's scalar memory holds from the first point to the last: prefetched ones, and inputs in one block."""
+    """Which operands a kernel has at hand from the first point to the last: prefetched ones, and small inputs of whole numbers
+    in one block."""
     mapping = params["grid_mapping"]
     prefetched = mapping.num_index_operands
     body, _ = _versions.closed(params["jaxpr"])
     inputs = [
         prefetched + i
         for i, block in enumerate(mapping.block_mappings[: mapping.num_inputs])
-        if space_of(body.invars[prefetched + i].aval) == "smem"
+        if space_of(body.invars[prefetched + i].aval) not in ("hbm", "any")
+        and getattr(block.array_aval.dtype, "kind", None) in ("i", "u")
+        and math.prod(block.array_aval.shape) <= _MOST_NUMBERS
         and tuple(block.transformed_block_aval.shape) == tuple(block.array_aval.shape)
     ]
     return [*range(prefetched), *inputs]
