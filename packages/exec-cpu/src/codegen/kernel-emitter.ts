@@ -35,8 +35,11 @@ const wideWrites = 4;
 /** The same for four quads, where lanes run across points that reduce: whole cache lines of columns. */
 const crossingLimit = 24;
 
-const countComputed = ({ nodes }: StageForm): number =>
-  nodes.reduce((total, { op }) => total + (op === "const" ? 0 : 1), 0);
+function countComputed({ nodes }: StageForm): number {
+  let count = 0;
+  for (let i = 0; i < nodes.length; i++) if (nodes[i]?.op !== "const") count++;
+  return count;
+}
 
 export class KernelEmitter {
   readonly #context: CodegenContext;

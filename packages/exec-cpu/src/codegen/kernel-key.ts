@@ -31,16 +31,18 @@ export function kernelKeys(steps: readonly KernelStep[]): ReadonlyMap<KernelStep
   return keys;
 }
 
-/** What alike kernels have in common, and few others: sizes, and what can be read off without looking for it. */
+/** What alike kernels have in common, and few others: sizes, and a number that ops and operands give. */
 function lookOf({ axes, stages }: KernelStep): string {
   let look = axes.join();
   for (const { axes: inner, nodes, reductions, writes } of stages) {
-    look += `|${inner.join()};${nodes.length};${reductions.length};${writes.length}`;
-    // The operands of some nodes, the last among them, tell most programs apart.
-    for (let i = nodes.length - 1; i >= 0; i -= 1 + (nodes.length >> 3)) {
+    let hash = 0;
+    for (let i = 0; i < nodes.length; i++) {
       const node = nodes[i] as ScalarNode;
-      look += `;${node.op} ${argsOf(node).join()}`;
+      const args = argsOf(node);
+      hash = (Math.imul(hash, 31) + node.op.charCodeAt(1)) | 0;
+      for (let k = 0; k < args.length; k++) hash = (Math.imul(hash, 31) + (args[k] as number)) | 0;
     }
+    look += `|${inner.join()};${nodes.length};${reductions.length};${writes.length};${hash}`;
   }
   return look;
 }

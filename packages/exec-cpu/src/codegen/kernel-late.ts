@@ -15,10 +15,15 @@ import { valuesIn } from "./program-facts.ts";
 
 /** The form without slow sides, every stage with the conditions that must not hold; undefined where there are none. */
 export function withoutRares(form: KernelForm): KernelForm | undefined {
-  if (form.stages.every(({ nodes }) => nodes.every(({ op }) => op !== "rare"))) return undefined;
+  if (!form.stages.some(hasRare)) return undefined;
   const stages = form.stages.map(optimistic);
   const known = stages.every((stage) => stage !== undefined);
   return known && stages.some(({ late }) => late.length > 0) ? { ...form, stages } : undefined;
+}
+
+function hasRare({ nodes }: Pick<StageForm, "nodes">): boolean {
+  for (let i = 0; i < nodes.length; i++) if (nodes[i]?.op === "rare") return true;
+  return false;
 }
 
 const nothing: ScalarNode = { op: "const", dtype: "int32", bits: { lo: 0, hi: 0 } };
@@ -99,6 +104,8 @@ export function isInPlace(
   addresses: readonly number[],
   buffers: readonly PlanBuffer[],
 ): boolean {
+  // Others are never done over.
+  if (!stages.some(hasRare)) return false;
   const span = (buffer: number): readonly [number, number] => {
     const { length, dtype } = buffers[buffer] as PlanBuffer;
     const start = addresses[buffer] as number;

@@ -68,10 +68,12 @@ export function neighbouringWrites(writes: Writes): readonly Writes[] {
 function runsOf(family: Writes): Writes[number][][] {
   const sorted = [...family].sort((a, b) => placeOf(a.index) - placeOf(b.index));
   const places = sorted.map(({ index }) => placeOf(index));
-  const isRun = (from: number, length: number): boolean =>
-    Array.from({ length }, (_, i) => i).every(
-      (i) => places[from + i] === (places[from] as number) + i,
-    );
+  const isRun = (from: number, length: number): boolean => {
+    for (let i = 1; i < length; i++) {
+      if (places[from + i] !== (places[from] as number) + i) return false;
+    }
+    return true;
+  };
   const runs: Writes[number][][] = [];
   for (let i = 0; i < sorted.length; i += runs.at(-1)?.length ?? 1) {
     const length = isRun(i, 4) ? 4 : isRun(i, 2) ? 2 : 1;

@@ -47,8 +47,10 @@ export function pushQuadNode(
       return;
     case "select":
     case "rare": {
-      const [condition, yes, no] = node.args;
-      for (const arg of [yes, no, condition]) view.vector(arg, part)(code);
+      const { args } = node;
+      view.vector(args[1], part)(code);
+      view.vector(args[2], part)(code);
+      view.vector(args[0], part)(code);
       emitVectorSelect(view.nest, node.dtype);
       return;
     }
@@ -81,7 +83,9 @@ function pushContracted(view: ProgramView, index: number, node: ScalarNode, part
 
 function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {
   const nest = view.nest;
-  const [a, b] = argsOf(node) as readonly [number, number];
+  const args = argsOf(node);
+  const a = args[0] as number;
+  const b = args[1] as number;
   const { dtype } = view.node(a);
   const x = view.vector(a, part);
   if (isDirectFloat(dtype) && (node.op === "abs" || node.op === "neg")) {
@@ -93,14 +97,15 @@ function pushQuadOp(view: ProgramView, node: ScalarNode, part: number): void {
   } else if (isCompareOp(node.op)) {
     emitVectorCompare(nest, node.op, dtype, x, view.vector(b, part));
   } else if (isBinaryOp(node.op)) {
-    if (isShift(node.op) && !view.isVector(b) && itemSize(dtype) >= 4) {
-      pushUniformShift(view, node.op, x, b);
-    } else if (isExtremum(node.op) && isKnownFloat(view.node(b))) {
-      pushExtremum(view, node.op, a, b, part);
-    } else if (isExtremum(node.op) && isKnownFloat(view.node(a))) {
-      pushExtremum(view, node.op, b, a, part);
+    const { op } = node;
+    if (isShift(op) && !view.isVector(b) && itemSize(dtype) >= 4) {
+      pushUniformShift(view, op, x, b);
+    } else if (isExtremum(op) && isDirectFloat(dtype) && isKnownFloat(view.node(b))) {
+      pushExtremum(view, op, a, b, part);
+    } else if (isExtremum(op) && isDirectFloat(dtype) && isKnownFloat(view.node(a))) {
+      pushExtremum(view, op, b, a, part);
     } else {
-      emitVectorBinary(nest, node.op, dtype, x, view.vector(b, part));
+      emitVectorBinary(nest, op, dtype, x, view.vector(b, part));
     }
   } else {
     throw meaningless(node.op);

@@ -180,8 +180,8 @@ export class Program implements ProgramView {
       });
     }
     if (this.isVector(index)) {
-      this.#ensure(index);
-      return nest.recall(this.#key(index, part)) as number;
+      const first = this.#ensure(index);
+      return part === 0 ? first : (nest.recall(this.#key(index, part)) as number);
     }
     const level = this.source.facts.level[index] as number;
     const push = this.scalar(index);
