@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -264,3 +265,46 @@ def test_cores_that_take_turns_are_refused() -> None:
 
     with pytest.raises(gridfuse.Unsupported, match="pass data to each other in turns"):
         _on_cores(body)(X)
+
+
+# ── Pipelines ──────────────────────────────────────────────────────────────────────────────
+
+
+def _on_a_tpu() -> Any:
+    """Pipelines ask which TPU is simulated."""
+    kind = getattr(jax.sharding, "AbstractDevice", None)
+    if kind is None:
+        pytest.skip("of later versions of JAX")
+    platform = ("tpu",) if "platform" in inspect.signature(kind).parameters else ()
+    device = kind("TPU v6e", 1, *platform)
+    return jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), (), abstract_device=device))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("computed", [False, True])
+def test_pipelines_do_not_race(computed: bool, mode: Any) -> None:
+    """Double buffers around a body, as JAX writes them; the number of steps may be an operand."""
+
+    def kernel(steps: Any, x: Any, o: Any) -> None:
+        def body(block: Any, out: Any) -> None:
+            out[...] = block[...] * 2
+
+        spec = pl.BlockSpec((4, 128), lambda i: (i, 0))
+        grid = (steps[0] if computed else 4,)
+        pltpu.emit_pipeline(body, grid=grid, in_specs=[spec], out_specs=[spec])(x, o)
+
+    with _on_a_tpu():
+        run = jax.jit(
+            pl.pallas_call(
+                kernel,
+                out_shape=X,
+                in_specs=[
+                    pl.BlockSpec(memory_space=pltpu.SMEM),
+                    pl.BlockSpec(memory_space=pl.ANY),
+                ],
+                out_specs=pl.BlockSpec(memory_space=pl.ANY),
+                interpret=detecting(mode),
+            )
+        )
+        np.testing.assert_array_equal(run(jnp.array([4], jnp.int32), X), X * 2)
+    assert not interpreter.races.races_found
