@@ -51,7 +51,8 @@ export class Scope {
   readonly captures: Map<ValueId, ValueId> = new Map();
   kernel: KernelScope | undefined;
   axes: readonly (NamedAxis & { readonly owner: Scope })[];
-  readonly #fulls: Map<string, ValueId> = new Map();
+  /** By dtype and shape, by value. */
+  readonly #fulls: Map<string, Map<ScalarValue | "-0", ValueId>> = new Map();
   readonly #constants: Map<number, ValueId> = new Map();
 
   constructor(table: Table, parent?: Scope, region: Region = newRegion()) {
@@ -96,12 +97,18 @@ export class Scope {
 
   /** A constant of the dtype; the same node for the same constant. */
   full(dtype: DType, shape: Shape, value: ScalarValue): ValueId {
-    const shown = Object.is(value, -0) ? "-0" : String(value);
-    const key = `${dtype} ${shown} ${shapeKey(shape)}`;
-    let known = this.#fulls.get(key);
+    const type = `${dtype} ${shapeKey(shape)}`;
+    let fulls = this.#fulls.get(type);
+    if (fulls === undefined) {
+      fulls = new Map();
+      this.#fulls.set(type, fulls);
+    }
+    // To a map −0 is 0.
+    const key = value === 0 && Object.is(value, -0) ? "-0" : value;
+    let known = fulls.get(key);
     if (known === undefined) {
       known = this.e.full(dtype, shape, value);
-      this.#fulls.set(key, known);
+      fulls.set(key, known);
     }
     return known;
   }

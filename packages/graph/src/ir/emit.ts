@@ -7,7 +7,7 @@ import { isStructured, structuredTypes } from "../ops/control.ts";
 import { infer } from "../ops/table.ts";
 import type { Origin, Region, Table, ValueId } from "./table.ts";
 import { newRegion } from "./table.ts";
-import { type Shape, sameShape, type TensorType } from "./types.ts";
+import { type Shape, sameShape, type TensorType, type ValueType } from "./types.ts";
 import type { OpName, OpParams } from "./vocabulary.ts";
 
 export class Emitter {
@@ -34,7 +34,11 @@ export class Emitter {
     params: OpParams[K],
     regions: readonly Region[] = [],
   ): readonly ValueId[] {
-    const operands = inputs.map((value) => this.table.types[value]!);
+    const { types: known } = this.table;
+    const operands: ValueType[] = [];
+    for (let i = 0; i < inputs.length; i += 1) {
+      operands.push(known[inputs[i] as ValueId] as ValueType);
+    }
     const inferred = infer(op, operands, params);
     const types = isStructured(op)
       ? structuredTypes(this.table, op, params, inputs, regions)

@@ -37,8 +37,12 @@ export const refType = (dtype: DType, shape: Shape, space: MemorySpace): RefType
   space,
 });
 
-export const sameShape = (a: Shape, b: Shape): boolean =>
-  a.length === b.length && a.every((dim, i) => dim === b[i]);
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let d = 0; d < a.length; d += 1) if (a[d] !== b[d]) return false;
+  return true;
+}
 
 export const formatShape = (shape: Shape): string => `[${shape.join(", ")}]`;
 

@@ -83,7 +83,8 @@ export function requireTensors(
   variadic = false,
 ): readonly TensorType[] {
   requireCount(op, operands, least, variadic);
-  return operands.map((operand) => requireTensor(op, operand));
+  for (let i = 0; i < operands.length; i += 1) requireTensor(op, operands[i]);
+  return operands as readonly TensorType[];
 }
 
 export function requireDType(op: string, dtype: DType, allowed: DTypeClass): void {
@@ -96,7 +97,7 @@ export function requireDType(op: string, dtype: DType, allowed: DTypeClass): voi
 }
 
 export function requireSameDType(op: string, types: readonly TensorType[]): void {
-  const [first] = types;
+  const first = types[0];
   const other = types.find(({ dtype }) => dtype !== first?.dtype);
   if (first === undefined || other === undefined) return;
   throw new BuildError("GF2104", `${op} of ${first.dtype} and ${other.dtype}`, {
@@ -108,9 +109,10 @@ export function requireSameDType(op: string, types: readonly TensorType[]): void
 }
 
 export function requireSameShape(op: string, types: readonly TensorType[]): void {
-  const [first] = types;
-  const other = types.find(({ shape }) => !sameShape(shape, first?.shape ?? []));
-  if (first === undefined || other === undefined) return;
+  const first = types[0];
+  if (first === undefined) return;
+  const other = types.find(({ shape }) => !sameShape(shape, first.shape));
+  if (other === undefined) return;
   throw new BuildError(
     "GF2103",
     `${op} of shapes ${formatShape(first.shape)} and ${formatShape(other.shape)}`,
@@ -130,7 +132,8 @@ export function requireAxes(
   rank: number,
   what = "axis",
 ): void {
-  for (const [i, axis] of axes.entries()) {
+  for (let i = 0; i < axes.length; i += 1) {
+    const axis = axes[i] as number;
     const outside = !Number.isInteger(axis) || axis < 0 || axis >= rank;
     if (!outside && axes.indexOf(axis) === i) continue;
     throw new BuildError(
@@ -147,22 +150,31 @@ export function requireAxes(
   }
 }
 
+/** What an error is about: texts that take long to write are written only when there is one. */
+export type Described = string | (() => string);
+
+const textOf = (what: Described): string => (typeof what === "string" ? what : what());
+
 /** The size of a dim with which a rule must compute. */
-export function requireSize(op: string, dim: Dim | undefined, what: string): number {
+export function requireSize(op: string, dim: Dim | undefined, what: Described): number {
   if (typeof dim === "number") return dim;
-  throw new BuildError("GF2109", `${op} needs the size of ${what}, which is named "${dim}"`, {
-    received: dim,
-    help: `Bind it at compile time: compile(graph, { dims: { ${dim}: 128 } }).`,
-  });
+  throw new BuildError(
+    "GF2109",
+    `${op} needs the size of ${textOf(what)}, which is named "${dim}"`,
+    {
+      received: dim,
+      help: `Bind it at compile time: compile(graph, { dims: { ${dim}: 128 } }).`,
+    },
+  );
 }
 
 export const requireSizes = (op: string, shape: Shape): readonly number[] =>
-  shape.map((dim, i) => requireSize(op, dim, `dimension ${i} of ${formatShape(shape)}`));
+  shape.map((dim, i) => requireSize(op, dim, () => `dimension ${i} of ${formatShape(shape)}`));
 
 /** Requires lo ≤ value ≤ hi, an integer. */
 export function requireRange(
   op: string,
-  what: string,
+  what: Described,
   value: number,
   lo: number,
   hi: number = Number.MAX_SAFE_INTEGER,
@@ -172,7 +184,7 @@ export function requireRange(
     hi === Number.MAX_SAFE_INTEGER
       ? `an integer of at least ${lo}`
       : `an integer from ${lo} to ${hi}`;
-  throw new BuildError("GF2108", `${op}: ${what} is ${value}`, {
+  throw new BuildError("GF2108", `${op}: ${textOf(what)} is ${value}`, {
     expected: range,
     received: value,
     help: `It must be ${range}.`,
@@ -190,9 +202,10 @@ export function requireLength(op: string, what: string, length: number, expected
 }
 
 export function requireShapeParam(op: string, shape: Shape): void {
-  for (const [i, dim] of shape.entries()) {
+  for (let i = 0; i < shape.length; i += 1) {
+    const dim = shape[i] as Dim;
     if (typeof dim === "number")
-      requireRange(op, `dimension ${i} of ${formatShape(shape)}`, dim, 0);
+      requireRange(op, () => `dimension ${i} of ${formatShape(shape)}`, dim, 0);
   }
 }
 
@@ -232,7 +245,7 @@ export function requireSameDim(op: string, a: Dim, b: Dim, what: string): void {
 }
 
 /** Requires size ≤ dim; a name fits only itself. */
-export function requireFits(op: string, size: Dim, dim: Dim, what: string): void {
+export function requireFits(op: string, size: Dim, dim: Dim, what: Described): void {
   if (size === dim) return;
   const room = requireSize(op, dim, what);
   requireRange(op, what, requireSize(op, size, what), 0, room);

@@ -54,10 +54,10 @@ export const gather: OpDefinition<"gather"> = defineOp({
       const single = windows.collapsed.includes(i) || windows.operandBatchingDims.includes(i);
       const dim = operand.shape[i] as Dim;
       const room =
-        single && typeof dim === "string" ? 1 : requireSize("gather", dim, `dimension ${i}`);
+        single && typeof dim === "string" ? 1 : requireSize("gather", dim, () => `dimension ${i}`);
       requireRange(
         "gather",
-        `sliceSizes[${i}] of ${formatShape(operand.shape)}`,
+        () => `sliceSizes[${i}] of ${formatShape(operand.shape)}`,
         size,
         0,
         single ? Math.min(1, room) : room,

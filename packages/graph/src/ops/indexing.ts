@@ -69,8 +69,8 @@ export const dynamicSlice: OpDefinition<"dynamic_slice"> = defineOp({
     requireStarts("dynamic_slice", starts, shape.length);
     requireLength("dynamic_slice", "sizes", sizes.length, shape.length);
     for (const [i, size] of sizes.entries()) {
-      const room = requireSize("dynamic_slice", shape[i], `dimension ${i}`);
-      requireRange("dynamic_slice", `sizes[${i}] of ${formatShape(shape)}`, size, 0, room);
+      const room = requireSize("dynamic_slice", shape[i], () => `dimension ${i}`);
+      requireRange("dynamic_slice", () => `sizes[${i}] of ${formatShape(shape)}`, size, 0, room);
     }
     return [tensorType(dtype, sizes)];
   },
@@ -119,7 +119,8 @@ export const dynamicUpdateSlice: OpDefinition<"dynamic_update_slice"> = defineOp
       operand.shape.length,
     );
     for (const [i, size] of update.shape.entries()) {
-      requireFits("dynamic_update_slice", size, operand.shape[i] as Dim, `update dimension ${i}`);
+      const dim = operand.shape[i] as Dim;
+      requireFits("dynamic_update_slice", size, dim, () => `update dimension ${i}`);
     }
     return [tensorType(operand.dtype, operand.shape)];
   },

@@ -37,10 +37,11 @@ export const broadcastInDim: OpDefinition<"broadcast_in_dim"> = defineOp({
       operand.shape.length,
     );
     requireAxes("broadcast_in_dim", broadcastDimensions, shape.length, "dimension");
-    for (const [i, to] of broadcastDimensions.entries()) {
+    for (let i = 0; i < broadcastDimensions.length; i += 1) {
+      const to = broadcastDimensions[i] as number;
       requireRange(
         "broadcast_in_dim",
-        `broadcastDimensions[${i}] (they must increase)`,
+        () => `broadcastDimensions[${i}] (they must increase)`,
         to,
         i === 0 ? 0 : (broadcastDimensions[i - 1] as number) + 1,
       );
@@ -72,11 +73,17 @@ export const broadcastInDim: OpDefinition<"broadcast_in_dim"> = defineOp({
 });
 
 /** Product of the sizes and the sorted names of the others: equal for shapes of equal volume. */
-function volume(shape: Shape): string {
-  const names = shape.filter((dim) => typeof dim === "string").sort();
+function volume(shape: Shape): string | number {
   let product = 1;
-  for (const dim of shape) if (typeof dim === "number") product *= dim;
-  return product === 0 ? "0" : [...names, product].join("·");
+  let hasNames = false;
+  for (let d = 0; d < shape.length; d += 1) {
+    const dim = shape[d] as Dim;
+    if (typeof dim === "number") product *= dim;
+    else hasNames = true;
+  }
+  if (product === 0 || !hasNames) return product;
+  const names = shape.filter((dim) => typeof dim === "string").sort();
+  return [...names, product].join("·");
 }
 
 export const reshape: OpDefinition<"reshape"> = defineOp({
@@ -141,9 +148,15 @@ export const slice: OpDefinition<"slice"> = defineOp({
     requireLength("slice", "strides", strides.length, shape.length);
     const result = requireSizes("slice", shape).map((size, i) => {
       const end = limit[i] as number;
-      requireRange("slice", `limit[${i}] of ${formatShape(shape)}`, end, 0, size);
-      requireRange("slice", `start[${i}] of ${formatShape(shape)}`, start[i] as number, 0, end);
-      requireRange("slice", `strides[${i}]`, strides[i] as number, 1);
+      requireRange("slice", () => `limit[${i}] of ${formatShape(shape)}`, end, 0, size);
+      requireRange(
+        "slice",
+        () => `start[${i}] of ${formatShape(shape)}`,
+        start[i] as number,
+        0,
+        end,
+      );
+      requireRange("slice", () => `strides[${i}]`, strides[i] as number, 1);
       return Math.ceil((end - (start[i] as number)) / (strides[i] as number));
     });
     return [tensorType(dtype, result)];

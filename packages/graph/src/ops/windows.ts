@@ -93,19 +93,25 @@ export function requireWindows(
 }
 
 /** Operand dims that appear in the result of a gather, or in the updates of a scatter. */
-export const windowDimsOf = (
+export function windowDimsOf(
   rank: number,
   { collapsed, operandBatchingDims }: Pick<Windows, "collapsed" | "operandBatchingDims">,
-): readonly number[] =>
-  Array.from({ length: rank }, (_, i) => i).filter(
-    (i) => !collapsed.includes(i) && !operandBatchingDims.includes(i),
-  );
+): readonly number[] {
+  const dims: number[] = [];
+  for (let d = 0; d < rank; d += 1) {
+    if (!collapsed.includes(d) && !operandBatchingDims.includes(d)) dims.push(d);
+  }
+  return dims;
+}
 
 /** Places `windows` at the positions `offsets` and fills the rest with `batch`, both in order. */
 export function interleave(offsets: readonly number[], windows: Shape, batch: Shape): Shape {
-  const [fromWindow, fromBatch] = [[...windows], [...batch]];
-  return Array.from(
-    { length: windows.length + batch.length },
-    (_, i) => (offsets.includes(i) ? fromWindow.shift() : fromBatch.shift()) as Dim,
-  );
+  const shape: Dim[] = [];
+  let window = 0;
+  for (let d = 0; d < windows.length + batch.length; d += 1) {
+    const isWindow = offsets.includes(d);
+    shape.push((isWindow ? windows[window] : batch[d - window]) as Dim);
+    if (isWindow) window += 1;
+  }
+  return shape;
 }

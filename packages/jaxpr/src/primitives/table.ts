@@ -41,14 +41,22 @@ export const isKnown = (eqn: Eqn): boolean => rules.has(keyOf(eqn));
 /** Names of all known primitives, for the documentation. */
 export const knownPrimitives = (): readonly string[] => [...rules.keys()].sort();
 
+/** Rules by the name of a primitive alone, with the module that it was last found in. */
+const knownRules: Map<string, { readonly m: string | undefined; readonly rule: Rule }> = new Map();
+
 /** @throws BuildError GF2603 where there is none, naming every unknown primitive of the program */
 export function ruleOf(
   eqn: Eqn,
   program: WireProgram,
   place: () => SourceLocation | undefined,
 ): Rule {
+  const known = knownRules.get(eqn.p);
+  if (known !== undefined && known.m === eqn.m) return known.rule;
   const rule = rules.get(keyOf(eqn));
-  if (rule !== undefined) return rule;
+  if (rule !== undefined) {
+    knownRules.set(eqn.p, { m: eqn.m, rule });
+    return rule;
+  }
   const others = new Set(
     program.jaxprs.flatMap(({ eqns }) => eqns.filter((other) => !isKnown(other)).map(keyOf)),
   );

@@ -22,35 +22,9 @@ function numberOf(data: object): number {
 
 const isIndexExpr = (value: object): value is IndexExpr => "k" in value && "key" in value;
 
-/** Params as text; typed arrays count by identity, index expressions by their key. */
-function paramKey(value: unknown): string {
-  if (typeof value !== "object" || value === null) return String(value);
-  if (ArrayBuffer.isView(value)) return `#${numberOf(value)}`;
-  if (Array.isArray(value)) return `[${value.map(paramKey).join()}]`;
-  if (isIndexExpr(value)) return value.key;
-  let text = "{";
-  for (const name of Object.keys(value)) {
-    text += `${name}:${paramKey((value as Record<string, unknown>)[name])},`;
-  }
-  return `${text}}`;
-}
-
-const knownParams = new WeakMap<object, string>();
-
 export function hasEntries(record: unknown): boolean {
   for (const _ in record as object) return true;
   return false;
-}
-
-/** Params of an op as text. Most ops have none; those that have them are asked by every pass. */
-export function keyOfParams(params: object): string {
-  if (!hasEntries(params)) return "";
-  let key = knownParams.get(params);
-  if (key === undefined) {
-    key = paramKey(params);
-    knownParams.set(params, key);
-  }
-  return key;
 }
 
 /** Lists as short as this are kept with the objects of the language, and cost as little. */

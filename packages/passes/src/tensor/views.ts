@@ -6,7 +6,7 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
 import { ValueMap } from "../fuse/value-map.ts";
-import { keyOfParams } from "../simplify/key.ts";
+import { type Kinds, kindsOf, Lists, Words } from "../simplify/key.ts";
 
 export interface ViewForm {
   /** Operand coordinates as functions of the result's (axis d = dimension d of the result). */
@@ -19,10 +19,48 @@ export interface ViewForm {
 export const coordinates = (shape: readonly number[], first = 0): IndexExpr[] =>
   shape.map((extent, d) => ix.axis(first + d, extent));
 
-/** Forms of a table, by node (null for none), and by what they depend on: programs are full of the same few movements. */
-interface Forms {
-  readonly byNode: ValueMap<ViewForm | null>;
-  readonly byText: Map<string, ViewForm>;
+/** Forms of a table: programs are full of the same few movements. */
+class Forms {
+  readonly #table: Table;
+  readonly #kinds: Kinds;
+  /** By node; null for those that are none. */
+  readonly #ofNodes: ValueMap<ViewForm | null>;
+  /** By the number of what they depend on: what a node does, and the shape of its operand. */
+  readonly #forms: ViewForm[] = [];
+  readonly #lists = new Lists();
+  readonly #words = new Words();
+
+  constructor(table: Table) {
+    this.#table = table;
+    this.#kinds = kindsOf(table);
+    this.#ofNodes = new ValueMap(table.nodes.length);
+  }
+
+  of(node: Node): ViewForm | undefined {
+    let form = this.#ofNodes.get(node.id);
+    if (form === undefined) {
+      form = this.#find(node);
+      this.#ofNodes.set(node.id, form);
+    }
+    return form ?? undefined;
+  }
+
+  #find(node: Node): ViewForm | null {
+    const { indexMap } = definitionOf(node.op);
+    if (indexMap === undefined) return null;
+    const operand = sizes(this.#table.tensor(node.inputs[0] as number).shape);
+    const words = this.#words;
+    words.length = 0;
+    words.push(this.#kinds.numberOf(node));
+    for (let d = 0; d < operand.length; d += 1) words.push(operand[d] as number);
+    const number = this.#lists.numberOf(words);
+    let form = this.#forms[number];
+    if (form === undefined) {
+      form = { index: indexOf(this.#table, node, indexMap as IndexMap, operand), fill: undefined };
+      this.#forms.push(form);
+    }
+    return form;
+  }
 }
 const formsIn = new WeakMap<Table, Forms>();
 
@@ -31,28 +69,10 @@ export function viewOf(table: Table, node: Node): ViewForm | undefined {
   if (node.op === "view") return { index: node.params.index, fill: node.params.fill };
   let forms = formsIn.get(table);
   if (forms === undefined) {
-    forms = { byNode: new ValueMap(table.nodes.length), byText: new Map() };
+    forms = new Forms(table);
     formsIn.set(table, forms);
   }
-  let form = forms.byNode.get(node.id);
-  if (form === undefined) {
-    form = findForm(table, node, forms.byText);
-    forms.byNode.set(node.id, form);
-  }
-  return form ?? undefined;
-}
-
-function findForm(table: Table, node: Node, known: Map<string, ViewForm>): ViewForm | null {
-  const { indexMap } = definitionOf(node.op);
-  if (indexMap === undefined) return null;
-  const operand = sizes(table.tensor(node.inputs[0] as number).shape);
-  const text = `${node.op}${keyOfParams(node.params)} ${operand.join()}`;
-  let form = known.get(text);
-  if (form === undefined) {
-    form = { index: indexOf(table, node, indexMap as IndexMap, operand), fill: undefined };
-    known.set(text, form);
-  }
-  return form;
+  return forms.of(node);
 }
 
 type IndexMap = (
