@@ -6,26 +6,13 @@
  * can be cut up by panels of rows. Where there are many batches, each is done by itself instead.
  */
 import type { Code } from "../wasm/code.ts";
-import { heldType } from "../wasm/held.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import { emitConvert } from "../wasm/scalar-ops.ts";
-import { hasLanes, laneShape } from "../wasm/vector-lanes.ts";
-import { emitVectorConvert } from "../wasm/vector-ops.ts";
-import { pushLanes, storeElement, storeLanes } from "./access.ts";
 import { type DotElements, elementsOf, emitMultiplyAdd, stepsOf } from "./dot-elements.ts";
 import { emitPack } from "./dot-pack.ts";
+import { loadSums, storeSums } from "./dot-sums.ts";
 import { type Tile, tileOf } from "./dot-tile.ts";
 import { B, type FlatDot, K, M, N } from "./flat-dot.ts";
-import type { LaneQuad } from "./lane-quad.ts";
-import {
-  type Block,
-  blockAxis,
-  fullBlock,
-  type LaneAxis,
-  lanesOf,
-  lastBlock,
-  partsOf,
-} from "./lanes.ts";
+import { type Block, blockAxis, fullBlock, type LaneAxis, lastBlock, partsOf } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
@@ -280,7 +267,7 @@ export class PackedDot {
         if (mayLie) code.end();
       }
     };
-    if (this.#dot.onto) eachSum((part, sum) => this.#loadQuad(nest, block, part, sum));
+    if (this.#dot.onto) eachSum((part, sum) => loadSums(nest, this.#dot, block, part, sum));
     if (k > 0) {
       code.loop();
       for (const [part, local] of right.entries()) {
@@ -325,50 +312,8 @@ export class PackedDot {
         .brIf(0)
         .end();
     }
-    eachSum((part, sum) => this.#storeQuad(nest, block, part, sum));
+    eachSum((part, sum) => storeSums(nest, this.#dot, block, part, sum));
     return fn.index;
-  }
-
-  #quadOf({ out }: FlatDot, block: Block, part: number): LaneQuad {
-    const { lanes } = block;
-    const first = lanes * part;
-    return {
-      index: lanesOf(out.index, this.#columns, block, false),
-      first,
-      valid: Math.min(block.valid - first, lanes),
-    };
-  }
-
-  /** What the result holds; lanes past the end hold anything. */
-  #loadQuad(nest: Nest, block: Block, part: number, sum: number): void {
-    const { out } = this.#dot;
-    const quad = this.#quadOf(this.#dot, block, part);
-    if (quad.valid <= 0) return;
-    pushLanes(nest, out.dtype, out.address, quad);
-    nest.code.set(sum);
-  }
-
-  #storeQuad(nest: Nest, block: Block, part: number, sum: number): void {
-    const { out, accumulate } = this.#dot;
-    const quad = this.#quadOf(this.#dot, block, part);
-    const { index, first, valid } = quad;
-    if (hasLanes(out.dtype) || block.lanes === 2) {
-      const result = out.dtype === accumulate ? sum : nest.local("v128");
-      if (result !== sum) {
-        emitVectorConvert(nest, accumulate, out.dtype, (code) => code.get(sum));
-        nest.code.set(result);
-      }
-      storeLanes(nest, out.dtype, out.address, quad, () => nest.code.get(result));
-      return;
-    }
-    const shape = laneShape(accumulate);
-    const held = nest.local(heldType(accumulate));
-    for (let lane = 0; lane < valid; lane++) {
-      nest.code.get(sum).lane(`${shape}.extract_lane`, lane).set(held);
-      storeElement(nest, out.dtype, out.address, index.at(first + lane), () => {
-        emitConvert(nest.code, nest.helpers, accumulate, out.dtype, (code) => code.get(held));
-      });
-    }
   }
 }
 

@@ -12,7 +12,7 @@ import { pushElement } from "./access.ts";
 import { openRanges, pushGuard } from "./guards.ts";
 import type { Address } from "./nest.ts";
 import { isBinaryOp, isCompareOp, isUnaryOp, meaningless } from "./node-kinds.ts";
-import type { ProgramView } from "./program.ts";
+import type { ProgramView } from "./program-view.ts";
 import { pushIndex64 } from "./wide-index.ts";
 
 /** Pushes the value of node number `index`, which is the same in all lanes, or of which there is one lane. */

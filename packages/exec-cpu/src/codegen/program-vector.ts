@@ -27,7 +27,7 @@ import { pushElement, pushLanes } from "./access.ts";
 import { guardQuad, openRanges } from "./guards.ts";
 import type { Address, Nest } from "./nest.ts";
 import { isBinaryOp, isCompareOp, isShift, isUnaryOp, meaningless } from "./node-kinds.ts";
-import type { ProgramView } from "./program.ts";
+import type { ProgramView } from "./program-view.ts";
 import { pushIndex64 } from "./wide-index.ts";
 
 /** Pushes the lanes of `part` of node number `index`. */

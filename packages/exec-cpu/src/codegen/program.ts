@@ -1,4 +1,6 @@
-import { itemSize } from "@gridfuse/plan";
+/**
+ * A scalar program being written: every node once, at the loop level that it depends on, in locals that are used again.
+ */
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   argsOf,
@@ -7,13 +9,12 @@ import {
   type ScalarNode,
   type SelectNode,
 } from "@gridfuse/plan/scalar";
-import type { Code, ValueType } from "../wasm/code.ts";
+import type { ValueType } from "../wasm/code.ts";
 import { heldType, laneWord, laneWords, pushConst, type Words } from "../wasm/held.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
 import { hasLanes, laneShape } from "../wasm/vector-lanes.ts";
 import { emitVectorSelect } from "../wasm/vector-ops.ts";
-import type { Contractions } from "./contract.ts";
-import { openRanges, type QuadGuard } from "./guards.ts";
+import type { QuadGuard } from "./guards.ts";
 import type { LaneQuad } from "./lane-quad.ts";
 import {
   type Block,
@@ -23,11 +24,12 @@ import {
   partsOf,
   scalarBlock,
 } from "./lanes.ts";
-import type { Address, Nest } from "./nest.ts";
-import { always, type ProgramFacts, valuesIn } from "./program-facts.ts";
+import { findNeighbours } from "./neighbour-loads.ts";
+import type { Nest } from "./nest.ts";
+import { always, valuesIn } from "./program-facts.ts";
 import { pushScalarNode } from "./program-scalar.ts";
 import { emitQuadLoad, pushQuadNode } from "./program-vector.ts";
-import { neighbourhood } from "./shared-vectors.ts";
+import type { ProgramSource, ProgramView } from "./program-view.ts";
 
 const keysPerNode = 8;
 const scalarPart = 7;
@@ -37,44 +39,6 @@ const splatPart = 6;
 const constantKey = ({ dtype, bits }: ConstNode): number | string =>
   hasLanes(dtype) ? -1 - laneWord(dtype, bits) : `c${bits.lo}:${bits.hi}`;
 const constantWords = ({ dtype, bits }: ConstNode): Words => laneWords(dtype, bits);
-
-/** Where results of earlier stages are: pushes the scalar, or a v128 of lanes. */
-export type ReducedValues = (
-  stage: number,
-  reduction: number,
-  part: number | undefined,
-) => (code: Code) => void;
-
-export interface ProgramSource {
-  /** Distinguishes the programs of one function. */
-  readonly id: number;
-  readonly nodes: readonly ScalarNode[];
-  readonly facts: ProgramFacts;
-  readonly lanes: LaneAxis | undefined;
-  readonly addresses: readonly Address[];
-  readonly reduced: ReducedValues;
-  readonly contractions?: Contractions | undefined;
-  /** Products that only a reduction takes in. */
-  readonly folded?: ReadonlySet<number> | undefined;
-}
-
-/** What the code of single nodes asks of the program they belong to. */
-export interface ProgramView {
-  readonly nest: Nest;
-  readonly source: ProgramSource;
-  node(index: number): ScalarNode;
-  isVector(index: number): boolean;
-  /** Pushes a node that is the same in all lanes, as it is held. */
-  scalar(index: number): Push;
-  /** Pushes the lanes of `part` of a node. */
-  vector(index: number, part: number): Push;
-  laneIndex(e: IndexExpr): LaneIndex;
-  /** The lanes of `part` of an index. */
-  quad(e: IndexExpr, part: number): LaneQuad;
-  quadGuard(guard: LoadNode["guard"], part: number): QuadGuard;
-  /** A name for the vectors that this load shares with loads of its neighbours, where there are any. */
-  sharedVectors(node: LoadNode): string | undefined;
-}
 
 export class Program implements ProgramView {
   readonly nest: Nest;
@@ -386,30 +350,7 @@ export class Program implements ProgramView {
 
   sharedVectors(node: LoadNode): string | undefined {
     if (this.nest.lanes < 4) return undefined;
-    this.#neighbours ??= this.#findNeighbours();
+    this.#neighbours ??= findNeighbours(this.source);
     return this.#neighbours.has(node) ? `shared ${this.source.id} ${node.buffer}` : undefined;
-  }
-
-  /** Loads that others read the neighbours of. */
-  #findNeighbours(): ReadonlySet<LoadNode> {
-    const { nodes, facts } = this.source;
-    const texts = new Map<string, string>();
-    const firsts = new Map<string, LoadNode>();
-    const found = new Set<LoadNode>();
-    for (let i = 0; i < nodes.length; i++) {
-      const node = nodes[i] as ScalarNode;
-      if (node.op !== "load" || !facts.used[i] || itemSize(node.dtype) !== 4) continue;
-      if (valuesIn(node.index).length > 0 || openRanges(node.guard)?.length !== 0) continue;
-      let text = texts.get(node.index.key);
-      if (text === undefined) {
-        text = neighbourhood(node.index);
-        texts.set(node.index.key, text);
-      }
-      const key = `${node.buffer} ${text}`;
-      const first = firsts.get(key);
-      if (first === undefined) firsts.set(key, node);
-      else found.add(first).add(node);
-    }
-    return found;
   }
 }
