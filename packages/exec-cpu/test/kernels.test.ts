@@ -105,7 +105,10 @@ function randomProgram(
     const dtype = dtypes[next() % dtypes.length] as DType;
     const [x, y] = [pick(dtype), pick(dtype)];
     const condition = pick("bool");
-    switch (next() % 7) {
+    switch (next() % 8) {
+      case 7:
+        put(s.binary(dtype === "bool" ? "or" : next() % 2 === 0 ? "div" : "rem", x, y));
+        break;
       case 0:
         put(s.binary(dtype === "bool" ? "and" : "add", x, y));
         break;
