@@ -82,30 +82,61 @@ export class AccessMap {
   /** Whether those that were different still are. */
   areDistinct(): boolean {
     const { current } = this;
-    if (current.length === 1) return true;
-    const texts = new Set<string>();
-    for (let i = 0; i < current.length; i += 1) texts.add(textOf(current[i] as Access));
-    return texts.size === current.length;
+    if (current.length > fewAccesses) {
+      const texts = new Set<string>();
+      for (let i = 0; i < current.length; i += 1) texts.add(textOf(current[i] as Access));
+      return texts.size === current.length;
+    }
+    for (let i = 1; i < current.length; i += 1) {
+      const { index, guard } = current[i] as Access;
+      for (let k = 0; k < i; k += 1) if (isSame(current[k] as Access, index, guard)) return false;
+    }
+    return true;
   }
 }
+
+/** Accesses up to which each is compared with all others. */
+const fewAccesses = 16;
 
 /** Different accesses, numbered in the order in which they come. */
 class AccessList {
   readonly accesses: Access[] = [];
-  readonly #numbers = new Map<string, number>();
+  /** Numbers by text, from where there are more than a few. */
+  #numbers: Map<string, number> | undefined;
   isGuarded = false;
 
   numberOf(index: IndexExpr, guard: readonly IndexRange[]): number {
-    const access = { index, guard };
-    const key = textOf(access);
-    let number = this.#numbers.get(key);
+    const { accesses } = this;
+    if (accesses.length > fewAccesses) return this.#numberByText({ index, guard });
+    for (let i = 0; i < accesses.length; i += 1) {
+      if (isSame(accesses[i] as Access, index, guard)) return i;
+    }
+    return this.#append({ index, guard });
+  }
+
+  #append(access: Access): number {
+    if (access.guard.length > 0) this.isGuarded = true;
+    return this.accesses.push(access) - 1;
+  }
+
+  #numberByText(access: Access): number {
+    this.#numbers ??= new Map(this.accesses.map((each, i) => [textOf(each), i]));
+    const text = textOf(access);
+    let number = this.#numbers.get(text);
     if (number === undefined) {
-      number = this.accesses.push(access) - 1;
-      this.#numbers.set(key, number);
-      if (guard.length > 0) this.isGuarded = true;
+      number = this.#append(access);
+      this.#numbers.set(text, number);
     }
     return number;
   }
+}
+
+/** Equal expressions are mostly one object. */
+function isSame(access: Access, index: IndexExpr, guard: readonly IndexRange[]): boolean {
+  const other = access.index;
+  if (other !== index && other.key !== index.key) return false;
+  if (access.guard === guard || (access.guard.length === 0 && guard.length === 0)) return true;
+  return textOf(access) === textOf({ index, guard });
 }
 
 function textOf({ index, guard }: Access): string {

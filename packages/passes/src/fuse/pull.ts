@@ -189,18 +189,41 @@ export class Puller implements Pulling {
     const chosen = node.op === "select_n" ? this.#chosen(node, at) : undefined;
     if (chosen !== undefined) return this.pull(stage, chosen, at, guard);
     this.#kernel.computed.push(node);
-    const { inputs } = node;
-    const operands: number[] = [];
-    for (let i = 0; i < inputs.length; i += 1) {
-      const input = inputs[i] as ValueId;
-      const isScalar = this.table.tensor(input).shape.length === 0;
-      operands.push(this.pull(stage, input, isScalar ? noCoordinates : at, guard));
-    }
+    const operands = this.#operands(stage, node, at, guard);
     const position = this.#isScatter
       ? positionOf(stage.b, node.op, operands, this.dtypeOf(value))
       : undefined;
     if (position !== undefined) return position;
     return expand(stage.b, node.op, meaning, operands, node.params, this.dtypeOf(value));
+  }
+
+  #operands(
+    stage: StageBuilder,
+    { inputs }: Node,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): readonly number[] {
+    if (inputs.length === 0) return [];
+    const x = this.#operand(stage, inputs[0] as ValueId, at, guard);
+    if (inputs.length === 1) return [x];
+    const y = this.#operand(stage, inputs[1] as ValueId, at, guard);
+    if (inputs.length === 2) return [x, y];
+    const operands = [x, y];
+    for (let i = 2; i < inputs.length; i += 1) {
+      operands.push(this.#operand(stage, inputs[i] as ValueId, at, guard));
+    }
+    return operands;
+  }
+
+  /** Scalars meet arrays: they are the same everywhere. */
+  #operand(
+    stage: StageBuilder,
+    input: ValueId,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    const isScalar = this.table.tensor(input).shape.length === 0;
+    return this.pull(stage, input, isScalar ? noCoordinates : at, guard);
   }
 
   /** The operand that a selection takes, inside an orbit, where the position alone decides that. */

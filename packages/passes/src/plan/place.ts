@@ -77,10 +77,12 @@ export const placeBuffers = (steps: readonly Step[], buffers: readonly PlanBuffe
 
 function placeTemporaries(steps: readonly Step[], buffers: readonly PlanBuffer[]): Placement {
   const lives = [...findLives(steps, buffers).values()];
-  const sizeOf = ({ buffer }: Life): number => {
+  const sizes = new Float64Array(buffers.length);
+  for (const { buffer } of lives) {
     const { dtype, length } = buffers[buffer] as PlanBuffer;
-    return Math.max(alignUp(length * itemSize(dtype)), alignment);
-  };
+    sizes[buffer] = Math.max(alignUp(length * itemSize(dtype)), alignment);
+  }
+  const sizeOf = ({ buffer }: Life): number => sizes[buffer] as number;
   const placed = new Timeline();
   let arenaBytes = 0;
   const offsets = new Map<number, number>();
