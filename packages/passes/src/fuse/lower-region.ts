@@ -8,7 +8,6 @@
 import {
   elementCount,
   type Node,
-  type NodeNamed,
   type Region,
   sizes,
   type Table,
@@ -17,13 +16,15 @@ import {
 import { CompileError, type Step } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { flatten, unflatten, viewOf } from "../tensor/views.ts";
+import { unflatten, viewOf } from "../tensor/views.ts";
 import { atStart, indexIn, type Place, type PlanBuilder } from "./builder.ts";
 import { collapseAxes, finishCollapsed } from "./collapse.ts";
+import { lowerCond, lowerScan, lowerWhile } from "./control-steps.ts";
 import type { CoordinateTable } from "./coordinates.ts";
 import { lowerDot } from "./dot.ts";
 import { foldNodes } from "./fold-nodes.ts";
 import { keepBits } from "./keep-bits.ts";
+import { kernelName } from "./kernel-names.ts";
 import {
   lowerCumLogSumExp,
   lowerCumulative,
@@ -35,11 +36,12 @@ import { isFusable, kindOf } from "./op-kinds.ts";
 import type { Orbit } from "./orbit-growth.ts";
 import { pointsOf } from "./orbit-points.ts";
 import { findOrbits } from "./orbits.ts";
+import { containsPrint, lowerPrint } from "./print-steps.ts";
 import { OrbitBroken, Puller, type Surroundings } from "./pull.ts";
 import { decideRoots, type Roots } from "./roots.ts";
+import { shiftedSource } from "./shifted-source.ts";
 import { KernelBuilder } from "./stage.ts";
 import type { ValueMap } from "./value-map.ts";
-import { prepareWindow, windowKernels, windowsInto } from "./window-writes.ts";
 
 /** Shared by all scopes of one program. */
 export interface Lowering {
@@ -84,6 +86,11 @@ export class Scope implements Surroundings {
     this.#roots = decided.roots;
     this.#stored = decided.stored;
     for (const orbit of orbits) for (const final of orbit.finals) this.#orbits.set(final, orbit);
+  }
+
+  /** The scope of a region inside. */
+  within(region: Region): Scope {
+    return new Scope(this.lowering, region);
   }
 
   // ── Surroundings of a kernel ──────────────────────────────────────────────────────────────
@@ -173,40 +180,10 @@ export class Scope implements Surroundings {
     );
   }
 
-  /** Movement that, all in all, moves nothing but the start: its source, and how far the start moves. */
-  #shifted(value: ValueId): { source: ValueId; shift: IndexExpr } | undefined {
-    const maker = this.table.producer(value);
-    if (maker === undefined || viewOf(this.table, maker) === undefined) return undefined;
-    const shape = sizes(this.table.tensor(value).shape);
-    let at = this.coordinates.ofShape(shape);
-    const own = this.coordinates.offsetOf(at, shape);
-    let current = value;
-    for (;;) {
-      const node = this.table.producer(current);
-      const view = node === undefined ? undefined : viewOf(this.table, node);
-      if (node === undefined || view === undefined) return undefined;
-      const source = this.renamed(node.inputs[0] as ValueId);
-      const extents = sizes(this.table.tensor(source).shape);
-      at = view.index.map((e) => ix.substituteAxes(e, at));
-      const inside = at.every(
-        (e, d) => e.lo >= 0 && (e.hi < (extents[d] as number) || extents[d] === 0),
-      );
-      if (!inside) return undefined;
-      const shift = ix.sub(flatten(at, extents), own);
-      let fixed = true;
-      ix.forEachLeaf(shift, (leaf) => {
-        if (leaf.k === "axis") fixed = false;
-      });
-      if (fixed) return { source, shift };
-      if (this.lowering.places.has(source)) return undefined;
-      current = source;
-    }
-  }
-
   /** A reshape, or a leading slice of a batch, needs no kernel: it lies where its source lies. */
   #aliasOf(value: ValueId): Place | undefined {
     if (this.lowering.destinations.has(value)) return undefined;
-    const shifted = this.#shifted(value);
+    const shifted = shiftedSource(this, value);
     if (shifted === undefined) return undefined;
     const { source, shift } = shifted;
     if (shift.k !== "const" && !this.lowering.places.has(source)) return undefined;
@@ -221,7 +198,7 @@ export class Scope implements Surroundings {
     const node = this.table.producer(value);
     if (node === undefined || this.lowering.places.has(value)) return value;
     if (this.lowering.homes.get(value) !== this || node.op === "full") return value;
-    const shifted = this.#shifted(value);
+    const shifted = shiftedSource(this, value);
     if (shifted === undefined || shifted.shift.k !== "const" || shifted.shift.value !== 0) {
       return value;
     }
@@ -349,13 +326,13 @@ export class Scope implements Surroundings {
         lowerScatter(this, node);
         return;
       case "scan":
-        this.#lowerScan(node);
+        lowerScan(this, node);
         return;
       case "while":
-        this.#lowerWhile(node);
+        lowerWhile(this, node);
         return;
       case "cond":
-        this.#lowerCond(node);
+        lowerCond(this, node);
         return;
       default:
         throw new CompileError("GF3902", `no lowering for "${node.op}"`);
@@ -376,7 +353,7 @@ export class Scope implements Surroundings {
       ) {
         this.materialise(value);
       }
-      if (node.op === "debug_print") this.#lowerPrint(node);
+      if (node.op === "debug_print") lowerPrint(this, node);
       else if (node.regions.length > 0 && node.outputs.length === 0) this.#lowerNode(node);
       else if (node.regions.length > 0 && containsPrint(this.table, node)) {
         this.materialise(node.outputs[0] as ValueId);
@@ -425,256 +402,4 @@ export class Scope implements Surroundings {
       toIndex: to.offset,
     });
   }
-
-  #lowerPrint(node: NodeNamed<"debug_print">): void {
-    const { format, batch, masked } = node.params;
-    const values = [...node.inputs];
-    const contiguous = (value: ValueId): number => {
-      const place = this.materialise(value);
-      if (place.offset.k === "const" && place.offset.value === 0) return place.buffer;
-      const { dtype, shape } = this.table.tensor(value);
-      const own = atStart(this.plan.newBuffer("temporary", dtype, elementCount(shape)));
-      this.copy(place, own, value);
-      return own.buffer;
-    };
-    const mask = masked ? contiguous(values.shift() as ValueId) : undefined;
-    const shape = values[0] === undefined ? [] : sizes(this.table.tensor(values[0]).shape);
-    this.steps.push({
-      kind: "print",
-      name: this.plan.name("print"),
-      format,
-      batch: shape.slice(0, batch).reduce((count, extent) => count * extent, 1),
-      ...(mask === undefined ? {} : { mask }),
-      operands: values.map((value) => ({
-        buffer: contiguous(value),
-        dtype: this.table.tensor(value).dtype,
-        shape: sizes(this.table.tensor(value).shape).slice(batch),
-      })),
-    });
-  }
-
-  // ── Structured control flow ───────────────────────────────────────────────────────────────
-
-  /** Binds a region's param to an outer value: its memory, or what it is if that costs nothing. */
-  #bindCapture(param: ValueId, given: ValueId): void {
-    const value = this.renamed(given);
-    const node = this.table.producer(value);
-    if (this.symbol(value) !== undefined || node?.op === "full" || node?.op === "iota") {
-      this.lowering.renames.set(param, value);
-      return;
-    }
-    if (node !== undefined && viewOf(this.table, node) !== undefined) {
-      const source = this.renamed(node.inputs[0] as ValueId);
-      const isStored = this.lowering.places.has(source);
-      if (isStored || this.table.producer(source)?.op === "full" || this.#isSpread(node)) {
-        if (!isStored && this.#isSpread(node)) this.materialise(source);
-        this.lowering.renames.set(param, value);
-        return;
-      }
-    }
-    this.lowering.places.set(param, this.materialise(value));
-  }
-
-  /** Whether the node spreads something smaller over more dimensions. */
-  #isSpread({ op, inputs, outputs }: Node): boolean {
-    const count = (value: ValueId): number => elementCount(this.table.tensor(value).shape);
-    return op === "broadcast_in_dim" && count(inputs[0] as ValueId) < count(outputs[0] as ValueId);
-  }
-
-  #newCarries(region: Region, first: number, inputs: readonly ValueId[]): Place[] {
-    return inputs.map((value, i) => {
-      const { dtype, shape } = this.table.tensor(value);
-      const place = atStart(this.plan.newBuffer("temporary", dtype, elementCount(shape)));
-      this.copy(this.materialise(value), place, value);
-      this.lowering.places.set(region.params[first + i] as ValueId, place);
-      return place;
-    });
-  }
-
-  /** Ends an iteration: the results become the carries. */
-  #updateCarries(
-    inner: Scope,
-    region: Region,
-    first: number,
-    carries: readonly Place[],
-    results: readonly ValueId[],
-  ): void {
-    const params = region.params.slice(first, first + carries.length);
-    const moves: { from: Place; to: Place; value: ValueId }[] = [];
-    const windows = results.flatMap((given, i) => {
-      const [param, carry] = [params[i] as ValueId, carries[i] as Place];
-      return windowsInto(inner, region, inner.renamed(given), param, carry) ?? [];
-    });
-    const taken = new Set(windows.map(({ carry }) => carry.buffer));
-    for (const window of windows) prepareWindow(inner, window, taken);
-    results.forEach((given, i) => {
-      const value = inner.renamed(given);
-      const to = carries[i] as Place;
-      if (value === params[i] || taken.has(to.buffer)) return;
-      let from = inner.materialise(value);
-      if (carries.some(({ buffer }) => buffer === from.buffer)) {
-        const { dtype, shape } = this.table.tensor(value);
-        const spare = atStart(this.plan.newBuffer("temporary", dtype, elementCount(shape)));
-        inner.copy(from, spare, value);
-        from = spare;
-      }
-      moves.push({ from, to, value });
-    });
-    inner.steps.push(...windowKernels(inner, windows, taken));
-    for (const { from, to, value } of moves) inner.copy(from, to, value);
-  }
-
-  /** A loop that never runs: carries are what they start as, and nothing is stacked. */
-  #lowerNoTrips({ inputs, outputs, params }: NodeNamed<"scan">): void {
-    outputs.forEach((value, i) => {
-      if (i >= params.carries) this.allocate(value);
-      else this.setPlace(value, this.materialise(inputs[i] as ValueId));
-    });
-  }
-
-  #lowerScan(node: NodeNamed<"scan">): void {
-    const { lowering } = this;
-    const { trips, carries, xs, reverse, grid, name } = node.params;
-    if (trips === 0) {
-      this.#lowerNoTrips(node);
-      return;
-    }
-    const region = node.regions[0] as Region;
-    let id = node.params.loop;
-    if (id === undefined) {
-      id = lowering.loops.next;
-      lowering.loops.next += 1;
-    }
-    const counter = ix.loop(id, trips);
-    const at = reverse ? ix.sub(ix.constant(trips - 1), counter) : counter;
-    lowering.symbols.set(region.params[0] as ValueId, at);
-    const places = this.#newCarries(region, 1, node.inputs.slice(0, carries));
-    node.inputs.slice(carries).forEach((value, j) => {
-      const param = region.params[1 + carries + j] as ValueId;
-      if (j >= xs) {
-        this.#bindCapture(param, value);
-        return;
-      }
-      const { buffer, offset } = this.materialise(value);
-      const size = elementCount(this.table.tensor(param).shape);
-      lowering.places.set(param, { buffer, offset: ix.add(offset, ix.mul(at, size)) });
-    });
-    const ys = node.outputs.slice(carries).map((value) => this.allocate(value));
-
-    const inner = new Scope(lowering, region);
-    inner.lowerEffects(region);
-    region.results.slice(carries).forEach((value, j) => {
-      const { buffer, offset } = ys[j] as Place;
-      const size = elementCount(this.table.tensor(value).shape);
-      inner.store(value, { buffer, offset: ix.add(offset, ix.mul(at, size)) });
-    });
-    this.#updateCarries(inner, region, 1, places, region.results.slice(0, carries));
-    this.steps.push({
-      kind: "loop",
-      name: this.plan.name(name ?? "loop"),
-      loop: id,
-      trips,
-      grid: grid === true,
-      body: inner.steps,
-    });
-    places.forEach((place, i) => {
-      this.setPlace(node.outputs[i] as ValueId, place);
-    });
-  }
-
-  #lowerWhile(node: NodeNamed<"while">): void {
-    const { lowering } = this;
-    const { carries } = node.params;
-    const [condition, body] = node.regions as readonly [Region, Region];
-    const places = this.#newCarries(body, 0, node.inputs.slice(0, carries));
-    places.forEach((place, i) => {
-      lowering.places.set(condition.params[i] as ValueId, place);
-    });
-    node.inputs.slice(carries).forEach((value, j) => {
-      this.#bindCapture(condition.params[carries + j] as ValueId, value);
-      this.#bindCapture(body.params[carries + j] as ValueId, value);
-    });
-    const predicate = atStart(this.plan.newBuffer("temporary", "bool", 1));
-    if (node.params.lanes === true) this.plan.laneLoops.add(predicate.buffer);
-    const test = new Scope(lowering, condition);
-    test.lowerEffects(condition);
-    test.store(condition.results[0] as ValueId, predicate);
-    const inner = new Scope(lowering, body);
-    inner.lowerEffects(body);
-    this.#updateCarries(inner, body, 0, places, body.results);
-    this.steps.push({
-      kind: "while",
-      name: this.plan.name("while"),
-      predicate: predicate.buffer,
-      condition: test.steps,
-      body: inner.steps,
-      fuel: lowering.fuel,
-    });
-    places.forEach((place, i) => {
-      this.setPlace(node.outputs[i] as ValueId, place);
-    });
-  }
-
-  #lowerCond(node: NodeNamed<"cond">): void {
-    const { lowering } = this;
-    const [which, ...operands] = node.inputs as [ValueId, ...ValueId[]];
-    const selector = this.#selector(which);
-    for (const region of node.regions) {
-      operands.forEach((value, i) => {
-        this.#bindCapture(region.params[i] as ValueId, value);
-      });
-    }
-    const places = node.outputs.map((value) => this.allocate(value));
-    const branches = node.regions.map((region) => {
-      const inner = new Scope(lowering, region);
-      inner.lowerEffects(region);
-      region.results.forEach((value, i) => {
-        inner.store(value, places[i] as Place);
-      });
-      return inner.steps;
-    });
-    this.steps.push({ kind: "branch", name: this.plan.name("branch"), selector, branches });
-  }
-
-  /** The branch number as an int32 buffer. */
-  #selector(which: ValueId): number {
-    const kernel = new KernelBuilder([]);
-    const node = new Puller(this, kernel).pull(kernel.final, which, []);
-    const { b } = kernel.final;
-    const clampWide = b.dtypeOf(node) === "int64" || b.dtypeOf(node) === "uint64";
-    const narrowed = clampWide ? b.binary("min", node, b.const(b.dtypeOf(node), 2 ** 30)) : node;
-    const buffer = this.plan.newBuffer("temporary", "int32", 1);
-    kernel.final.writes.push({
-      buffer,
-      dtype: "int32",
-      index: ix.zero,
-      guard: [],
-      value: b.convert(narrowed, "int32"),
-    });
-    this.steps.push(finishCollapsed(kernel, this.plan.name("branch_index")));
-    return buffer;
-  }
-}
-
-function containsPrint(table: Table, node: Node): boolean {
-  return node.regions.some((region) =>
-    region.nodes.some((id) => {
-      const inner = table.nodes[id] as Node;
-      return inner.op === "debug_print" || containsPrint(table, inner);
-    }),
-  );
-}
-
-const maxNamedOps = 5;
-
-function kernelName(computed: readonly Node[]): string {
-  const ops = new Set<string>();
-  // One more than is shown, and one that may be left out.
-  for (let i = 0; i < computed.length && ops.size < maxNamedOps + 2; i += 1) {
-    ops.add((computed[i] as Node).op);
-  }
-  const names = [...ops].filter((op) => op !== "select_n" || ops.size < maxNamedOps);
-  if (names.length === 0) return "move";
-  const shown = names.slice(0, maxNamedOps).join("_");
-  return `fused_${shown}${names.length > maxNamedOps ? "_etc" : ""}`;
 }
