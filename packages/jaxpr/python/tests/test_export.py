@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,38 @@ def test_refuses_host_callbacks() -> None:
 def test_refuses_complex_numbers() -> None:
     with pytest.raises(gridfuse.Unsupported, match="complex64"):
         gridfuse.export(lambda x: x * 1j, jax.ShapeDtypeStruct((4,), "complex64"))
+
+
+def test_keys_tell_programs_apart() -> None:
+    """A kept plan is found by a key that is made before the file is: equal files have equal keys, others have others."""
+    from gridfuse._writer import Exporter
+
+    def digest(fn: Callable[..., Any], *avals: Any) -> tuple[str, bytes]:
+        exporter = Exporter()
+        main = exporter.jaxpr(jax.make_jaxpr(fn)(*avals))
+        key = exporter.digest(main, "f")
+        return key, exporter.finish(main, name="f")
+
+    x = jax.ShapeDtypeStruct((8, 128), "float32")
+    n = jax.ShapeDtypeStruct((8, 128), "int32")
+    programs = [
+        digest(fn, *given)
+        for fn, given in [
+            (lambda x: x + 1, [x]),
+            (lambda y: y + 1, [x]),
+            (lambda x: x + 1, [n]),
+            (lambda x: x + 2, [x]),
+            (lambda x: x - 1, [x]),
+            (lambda x: x.astype(jnp.int32), [x]),
+            (lambda x: x.astype(jnp.int8), [x]),
+            (lambda x: x[:4], [x]),
+            (lambda x: x[4:], [x]),
+            (lambda x: jax.jit(lambda y: y * 2)(x), [x]),
+            (lambda x: x + np.arange(128, dtype=np.float32), [x]),
+            (lambda x: x + np.ones(128, dtype=np.float32), [x]),
+            (lambda x: (x + 1, x), [x]),
+        ]
+    ]
+    for key, data in programs:
+        for other, written in programs:
+            assert (key == other) is (data == written)

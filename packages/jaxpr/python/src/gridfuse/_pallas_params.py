@@ -218,8 +218,10 @@ def _core_map(scope: Any, eqn: Any) -> Written:
 
 
 @writes("core", "new_ref", "empty_ref", "freeze", "free_ref", "ref")
-def _ref(_scope: Any, _eqn: Any) -> Written:
-    return None, ""
+def _ref(scope: Any, eqn: Any) -> Written:
+    # The program's key does without the types of results, and here nothing else says what they are.
+    made = [scope.exporter.aval(one.aval) for one in eqn.outvars if hasattr(one.aval, "inner_aval")]
+    return None, x(f'"made":{made}') if made else ""
 
 
 @writes("pl", "jaxpr_call")

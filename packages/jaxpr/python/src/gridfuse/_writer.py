@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, count
 from operator import attrgetter
 from typing import Any
@@ -36,10 +36,15 @@ _aval_of = attrgetter("aval")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Columns:
-    """Equations as rows of numbers, between the text before and after them."""
+    """Equations as rows of numbers, between the text before and after them.
+
+    Of what type results are follows from what equations do: the key does without, and touches no variable.
+    """
 
     before: str
     rows: Sequence[tuple[str, list[Any]]]
+    eqns: Sequence[Any]
+    results: list[Any]
     after: str
 
     def key(self) -> bytes:
@@ -47,9 +52,10 @@ class _Columns:
         head = f"{[len(row) for row in rows]}{self.before}\0{self.after}\0"
         return b"".join([head.encode(), *rows])
 
-    def text(self) -> str:
-        rows = [f'"{name}":{row}' for name, row in self.rows]
-        return "".join([self.before, ",".join(rows), self.after])
+    def text(self, exporter: Exporter) -> str:
+        rows = [*self.rows, ("o", exporter.results(self.eqns, self.results))]
+        written = [f'"{name}":{row}' for name, row in rows]
+        return "".join([self.before, ",".join(written), self.after])
 
 
 class Exporter:
@@ -187,12 +193,15 @@ class Exporter:
         name = getattr(getattr(body, "debug_info", None), "func_name", None)
         if self._locations and isinstance(name, str):
             fields.append(f'"name":{_wire.text(name)}')
-        rows = self._columns(body.eqns, env)
+        rows, results = self._columns(body.eqns, env)
         scope = Scope(self, env)
-        results = ",".join([scope.atom(atom) for atom in body.outvars])
-        return _Columns("{" + ",".join(fields) + ",", rows, f',"out":[{results}]}}')
+        out = ",".join([scope.atom(atom) for atom in body.outvars])
+        before = "{" + ",".join(fields) + ","
+        return _Columns(before, rows, body.eqns, results, f',"out":[{out}]}}')
 
-    def _columns(self, eqns: Sequence[Any], env: dict[int, int]) -> list[tuple[str, list[Any]]]:
+    def _columns(
+        self, eqns: Sequence[Any], env: dict[int, int]
+    ) -> tuple[list[tuple[str, list[Any]]], list[Any]]:
         """Equations as rows of numbers; their results are numbered on from the inputs."""
         self.equations += len(eqns)
         taken = list(map(_operands_of, eqns))
@@ -203,14 +212,13 @@ class Exporter:
         rows = [("ops", ops), ("ni", list(map(len, taken)))]
         try:
             rows.append(("i", self._operands(list(chain.from_iterable(taken)), env)))
-            rows.append(("o", self._results(results)))
         except Unsupported as error:
-            raise self._found(error, eqns, env) from None
+            raise _found(error, eqns, lambda eqn: self._operands(eqn.invars, env)) from None
         if set(map(len, given)) != {1}:
             rows.append(("no", list(map(len, given))))
         if self._locations:
             rows.append(("locs", [self._location(eqn) for eqn in eqns]))
-        return rows
+        return rows, results
 
     def _operands(self, atoms: list[Any], env: dict[int, int]) -> list[Any]:
         """Variables by their numbers, everything else by -1 - its place in the table of atoms."""
@@ -230,6 +238,13 @@ class Exporter:
                 numbers[i] = number
         return numbers
 
+    def results(self, eqns: Sequence[Any], variables: list[Any]) -> list[Any]:
+        """The avals of all results of equations."""
+        try:
+            return self._results(variables)
+        except Unsupported as error:
+            raise _found(error, eqns, lambda eqn: self._results(eqn.outvars)) from None
+
     def _results(self, variables: list[Any]) -> list[Any]:
         """Their avals; -1 for what nobody reads."""
         avals = list(map(_aval_of, variables))
@@ -242,16 +257,6 @@ class Exporter:
                 self.aval(aval)
             numbers = list(map(self._aval_of_id.get, ids))
         return numbers
-
-    def _found(self, error: Unsupported, eqns: Sequence[Any], env: dict[int, int]) -> Unsupported:
-        """The equation that has an operand or a result which cannot be written."""
-        for eqn in eqns:
-            try:
-                self._operands(eqn.invars, env)
-                self._results(eqn.outvars)
-            except Unsupported as again:
-                return _placed(again, eqn)
-        return error
 
     def _operations(
         self, eqns: Sequence[Any], env: dict[int, int], taken: list[Sequence[Any]]
@@ -347,11 +352,12 @@ class Exporter:
         for key, names in (("inputs", inputs), ("outputs", outputs)):
             if names is not None:
                 fields.append(f'"{key}":{_wire.text(list(names))}')
+        jaxprs = [one if isinstance(one, str) else one.text(self) for one in self._jaxprs]
         tables = {
             "avals": self._avals,
             "ops": self._ops,
             "atoms": self._atoms,
-            "jaxprs": [one if isinstance(one, str) else one.text() for one in self._jaxprs],
+            "jaxprs": jaxprs,
             "consts": self._constant_entries,
         }
         fields += [f'"{key}":[{",".join(entries)}]' for key, entries in tables.items()]
@@ -369,6 +375,16 @@ def _literal_key(atom: Any) -> Any:
         value = value.item()
     # Zeros of floats differ in sign, and True is 1.
     return (value, id(atom.aval)) if type(value) is int else None
+
+
+def _found(error: Unsupported, eqns: Sequence[Any], write: Callable[[Any], Any]) -> Unsupported:
+    """The equation that has an operand or a result which cannot be written."""
+    for eqn in eqns:
+        try:
+            write(eqn)
+        except Unsupported as again:
+            return _placed(again, eqn)
+    return error
 
 
 def _placed(error: Unsupported, eqn: Any) -> Unsupported:
