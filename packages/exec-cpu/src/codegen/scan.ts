@@ -9,7 +9,7 @@ import { type DType, identityOf, isFloat, itemSize, type ScanStep } from "@gridf
 import { add, axis, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
 import { heldType, laneWord } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
-import { hasLanes } from "../wasm/vector-lanes.ts";
+import { hasLanes, type LaneCount } from "../wasm/vector-lanes.ts";
 import { emitVectorBinary } from "../wasm/vector-ops.ts";
 import { pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
 import type { LaneQuad } from "./lane-quad.ts";
@@ -22,6 +22,9 @@ const rowsAtOnce = 8;
 /** Rows so many bytes apart have all their lines in one set of the cache, where no more than four fit with their results. */
 const aliasing = 4096;
 const lanes = 4;
+
+/** Neighbours in a vector, of scans that lie side by side. */
+const lanesBeside = (dtype: DType): LaneCount => (hasLanes(dtype) ? 4 : 2);
 /** Quads of a cache line, through which four rows go before the next four do. */
 const quadsInLine = 4;
 
@@ -35,7 +38,7 @@ export function emitScan(context: CodegenContext, step: ScanStep): StepFunction 
   const work = outer * extent * inner;
   const simd = hasLanes(dtype);
   if (inner > 1) {
-    const how = simd && inner >= lanes ? "simd" : "scalar";
+    const how = inner >= lanesBeside(dtype) ? "simd" : "scalar";
     return { index: emitter.sideBySide(), extent: outer, grain: 1, how, work };
   }
   if (simd && outer >= lanes && extent >= lanes) {
@@ -63,7 +66,7 @@ class ScanEmitter {
     const { outer, extent, inner } = step;
     this.#step = step;
     const fn = context.module.define(["i32", "i32"], []);
-    this.#nest = new Nest(fn, context.helpers, context.loopGlobals, lanes, false);
+    this.#nest = new Nest(fn, context.helpers, context.loopGlobals, lanesBeside(step.dtype), false);
     this.#from = context.addresses[step.input] as number;
     this.#to = context.addresses[step.output] as number;
     this.#at = this.#nest.local("i32");
@@ -74,7 +77,8 @@ class ScanEmitter {
 
   #quad(distance: number): LaneQuad {
     const at = (lane: number): IndexExpr => add(this.#here, constant(distance + lane));
-    return { index: { at, offsets: [0, 1, 2, 3] }, first: 0, valid: lanes };
+    const valid = this.#nest.lanes;
+    return { index: { at, offsets: [0, 1, 2, 3].slice(0, valid) }, first: 0, valid };
   }
   #advance(by: number): void {
     this.#nest.code.get(this.#at).i32(by).op("i32.add").set(this.#at);
@@ -273,7 +277,7 @@ class ScanEmitter {
   /** @param before distance of the section that comes before this one; undefined for the first */
   #section(before: number | undefined): void {
     const nest = this.#nest;
-    const { inner, reverse, dtype } = this.#step;
+    const { inner, reverse } = this.#step;
     const column = nest.local("i32");
     nest.code.i32(0).set(column);
     const walk = (width: number, body: () => void): void => {
@@ -282,9 +286,10 @@ class ScanEmitter {
         this.#advance(width);
       });
     };
-    const wide = hasLanes(dtype) && inner >= lanes;
-    if (wide) walk(lanes, () => this.#quadBeside(before));
-    if (!wide || inner % lanes > 0) walk(1, () => this.#elementBeside(before));
+    const width = nest.lanes;
+    const wide = inner >= width;
+    if (wide) walk(width, () => this.#quadBeside(before));
+    if (!wide || inner % width > 0) walk(1, () => this.#elementBeside(before));
     if (reverse) this.#advance(-2 * inner);
   }
 
