@@ -41,7 +41,12 @@ def check_copies(
     try:
         _Proof(params, grid, operands).one_point()
     except Unproven:
-        _Proof(params, grid, operands).all_points()
+        proof = _Proof(params, grid, operands)
+        try:
+            proof.all_points()
+        except Unproven as error:
+            error.depends |= proof.asked
+            raise
 
 
 def refusal(error: Unproven) -> Unsupported:

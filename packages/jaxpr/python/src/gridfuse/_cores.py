@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from gridfuse import _versions
-from gridfuse._events import Event, Recorder, talks
+from gridfuse._events import Recorder, talks
 from gridfuse._known import Unproven
 from gridfuse._lines import location
 from gridfuse._races import Deadlock, Simulation, order_of
@@ -70,7 +70,16 @@ class Cores:
         Raises:
           Unproven: it depends on something that is not known.
         """
-        traces, recorder = self._record(grid, operands)
+        recorder = self._recorder(grid, operands)
+        try:
+            return self._verdict(recorder, grid)
+        except Unproven as error:
+            error.depends |= recorder.asked
+            raise
+
+    def _verdict(self, recorder: Recorder, grid: Sequence[int]) -> Verdict:
+        points = self.points(grid)
+        traces = [recorder.record(core, own) for core, own in enumerate(points)]
         simulation = Simulation(traces, recorder.names, eager=self._eager)
         try:
             simulation.run()
@@ -89,17 +98,12 @@ class Cores:
             raise Unproven(one.eqn, "whether accesses of the same memory meet is not known")
         return Verdict(tuple(simulation.races), order)
 
-    def _record(
-        self, grid: Sequence[int], operands: Sequence[np.ndarray]
-    ) -> tuple[list[list[Event]], Recorder]:
+    def _recorder(self, grid: Sequence[int], operands: Sequence[np.ndarray]) -> Recorder:
         if not all(isinstance(size, int | np.integer) for size in grid):
-            raise Unproven(None, "how large the grid is, is not known")
+            raise Unproven(None, "how large the grid is, is not known", depends=True)
         if math.prod(grid) > _MOST_POINTS:
             raise Unproven(None, "the grid has too many points to follow")
-        points = self.points(grid)
-        recorder = Recorder(self._params, grid, operands)
-        traces = [recorder.record(core, own) for core, own in enumerate(points)]
-        return traces, recorder
+        return Recorder(self._params, grid, operands)
 
     def points(self, grid: Sequence[int]) -> list[list[tuple[int, ...]]]:
         """Of each core, in the order that it visits them."""

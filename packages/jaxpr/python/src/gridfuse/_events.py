@@ -235,6 +235,7 @@ class _Blocks:
                     given = [np.asarray(i) for i in point]
                     places = evaluate(block.index_map_jaxpr, [*given, *prefetched])
                 except (Unknown, ValueError):
+                    recorder.asked |= mapping.num_index_operands > 0
                     return (None,) * len(block.block_shape)
                 return tuple(
                     _extent(int(np.reshape(place, ())), dim)

@@ -82,7 +82,7 @@ class TpuMode:
         blocks_depend = mapping.num_index_operands > 0 or any(
             not isinstance(size, int) for size in mapping.grid
         )
-        self._may_depend = blocks_depend or len(held_whole(params)) > 0
+        self._may_depend = False
         self._depends = self._judge_once(mapping.grid)
         self.needs_operands = blocks_depend or self._depends
         if not blocks_depend:
@@ -105,6 +105,7 @@ class TpuMode:
             try:
                 self.verdict = self.cores.judge(grid, operands)
             except Unproven as error:
+                self._may_depend = error.depends
                 what = "detect_races=True" if self.cores.detects else "several cores"
                 raise refused_cores(error, f"InterpretParams({what})") from None
         # Where copies race, nothing is promised of what they bring.
@@ -112,6 +113,7 @@ class TpuMode:
             try:
                 _copies.check_copies(self._params, grid, operands)
             except Unproven as error:
+                self._may_depend = error.depends
                 raise _copies.refusal(error) from None
 
     def check_call(self, grid: Sequence[int], operands: Sequence[np.ndarray]) -> None:

@@ -31,12 +31,17 @@ class Copy:
 
 
 class Unproven(Exception):
-    """Something is not known that would have to be; `eqn` is the equation to blame."""
+    """Something is not known that would have to be; `eqn` is the equation to blame.
 
-    def __init__(self, eqn: Any, why: str) -> None:
+    Attributes:
+      depends: whether the operands of a call may say it.
+    """
+
+    def __init__(self, eqn: Any, why: str, *, depends: bool = False) -> None:
         super().__init__(why)
         self.eqn = eqn
         self.why = why
+        self.depends = depends
 
 
 STARTS = frozenset(["dma_start"])

@@ -69,6 +69,8 @@ class Walk:
         written = _versions.written_inputs(_versions.closed(params["jaxpr"])[0])
         held = [i for i in held_whole(params) if i not in written]
         self._stable = {self.refs[i] for i in held}
+        # Whether something was read that only operands could say.
+        self.asked = not all(isinstance(size, int | np.integer) for size in self.grid)
         if operands:
             self._arrays.update({self.refs[i]: np.asarray(operands[i]) for i in held})
 
@@ -200,6 +202,7 @@ class Walk:
                 )
                 return ("k", int(array[inside]))
         epoch = 0 if view.ref in self._stable else self.epoch
+        self.asked |= view.ref in self._stable and view.ref not in self._arrays
         return self.named(("get", view, self._changes.get(view.ref, 0), epoch))
 
     def forget(self) -> None:
