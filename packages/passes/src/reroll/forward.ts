@@ -20,7 +20,7 @@ import {
 import { fromBits, isInteger } from "@gridfuse/plan/scalar";
 import { Structures } from "../simplify/key.ts";
 import { hasEffect, liveNodes } from "../tensor/rebuild.ts";
-import { ValueNumbers } from "../tensor/value-numbers.ts";
+import { ValueNumbers, valuesNow } from "../tensor/value-numbers.ts";
 
 /** Windows of one size, each a cell of a grid, written over `base` one after the other. */
 interface Chain {
@@ -82,20 +82,6 @@ export function prepare(table: Table, region: Region, inner: (region: Region) =>
     region: { params: rough.params, nodes: live.map(({ id }) => id), results: rough.results },
     assembled: (value) => chains.assembled(value),
   };
-}
-
-/** The very same list where all values are as they were. */
-function valuesNow(now: ValueNumbers, values: readonly ValueId[]): readonly ValueId[] {
-  for (let i = 0; i < values.length; i += 1) {
-    if (now.get(values[i] as ValueId) < 0) continue;
-    const renamed: ValueId[] = [];
-    for (let k = 0; k < values.length; k += 1) {
-      const other = now.get(values[k] as ValueId);
-      renamed.push(other < 0 ? (values[k] as ValueId) : other);
-    }
-    return renamed;
-  }
-  return values;
 }
 
 /** What was made for each structure. */

@@ -36,7 +36,6 @@ import { gatherAsView, sliceAtConstants } from "./known-places.ts";
 export interface RuleContext {
   readonly e: Emitter;
   readonly known: ReadonlyMap<ValueId, IndexExpr>;
-  readonly env: Map<ValueId, ValueId>;
   /** Appends the simplified nodes of a region with its params bound; gives its results. */
   splice(region: Region, args: readonly ValueId[]): readonly ValueId[];
 }

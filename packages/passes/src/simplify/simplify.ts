@@ -20,14 +20,8 @@ import {
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import {
-  copyNode,
-  type Environment,
-  hasEffect,
-  liveNodes,
-  resolve,
-  resolveAll,
-} from "../tensor/rebuild.ts";
+import { copyNode, hasEffect, liveNodes } from "../tensor/rebuild.ts";
+import { ValueNumbers, valueNow, valuesNow } from "../tensor/value-numbers.ts";
 import { Structures } from "./key.ts";
 import { applyRules, type RuleContext } from "./rules.ts";
 
@@ -72,14 +66,17 @@ function settledOf(table: Table): Settled {
   return settled;
 }
 
+const isPlain = ({ known, replace, loops }: Assumptions): boolean =>
+  (known?.size ?? 0) === 0 && (replace?.size ?? 0) === 0 && (loops?.size ?? 0) === 0;
+
 /** A simplified copy of `region` with the same params; the region itself where there is nothing to simplify. */
 export function simplifyRegion(
   table: Table,
   region: Region,
   assumptions: Assumptions = {},
 ): Region {
-  const simplifier = new Simplifier(table, assumptions);
-  return simplifier.isDone(region) ? region : simplifier.run(region);
+  if (isPlain(assumptions) && settledOf(table).regions.has(region)) return region;
+  return new Simplifier(table, assumptions, region.nodes.length).run(region);
 }
 
 /** Hands every node that a rule makes to `canonical`. */
@@ -105,7 +102,8 @@ class RuleEmitter extends Emitter {
 class Simplifier implements RuleContext {
   readonly e: Emitter;
   readonly known: ReadonlyMap<ValueId, IndexExpr>;
-  readonly env: Environment;
+  /** What stands for a value by now, where that is another. */
+  readonly #now: ValueNumbers;
   readonly #table: Table;
   readonly #replace: ReadonlyMap<ValueId, ValueId> | undefined;
   readonly #loops: ReadonlyMap<number, IndexExpr> | undefined;
@@ -117,22 +115,20 @@ class Simplifier implements RuleContext {
   /** Values of which something is assumed, and what depends on them. */
   readonly #touched: Set<ValueId>;
 
-  constructor(table: Table, { known, replace, loops }: Assumptions) {
+  /** @param count of nodes, about */
+  constructor(table: Table, assumptions: Assumptions, count: number) {
+    const { known, replace, loops } = assumptions;
     this.#table = table;
     this.#structures = new Structures(table);
     this.known = known ?? new Map();
     this.#replace = replace === undefined || replace.size === 0 ? undefined : replace;
     this.#loops = loops === undefined || loops.size === 0 ? undefined : loops;
-    this.#isPlain =
-      this.known.size === 0 && this.#replace === undefined && this.#loops === undefined;
-    this.env = new Map(this.#replace ?? []);
-    this.#touched = new Set([...this.known.keys(), ...this.env.values()]);
+    this.#isPlain = isPlain(assumptions);
+    this.#now = new ValueNumbers(table.types.length, count);
+    for (const [value, other] of this.#replace ?? []) this.#now.set(value, other);
+    this.#touched = new Set([...this.known.keys(), ...(this.#replace?.values() ?? [])]);
     this.#settled = settledOf(table);
     this.e = new RuleEmitter(table, newRegion(), (node) => this.#simplified(node, node.inputs));
-  }
-
-  isDone(region: Region): boolean {
-    return this.#isPlain && this.#settled.regions.has(region);
   }
 
   run(given: Region): Region {
@@ -146,7 +142,7 @@ class Simplifier implements RuleContext {
       const rough: Region = {
         params: [...given.params],
         nodes: this.e.region.nodes,
-        results: given.results.map((value) => resolve(this.env, value)),
+        results: given.results.map((value) => valueNow(this.#now, value)),
       };
       region = { ...rough, nodes: idsOf(liveNodes(table, rough)) };
     } else if (needed.length < given.nodes.length) {
@@ -159,26 +155,27 @@ class Simplifier implements RuleContext {
   /** Appends the simplified nodes of a region with its params bound; gives its results. */
   splice(inner: Region, args: readonly ValueId[]): readonly ValueId[] {
     inner.params.forEach((param, i) => {
-      this.env.set(param, args[i] as ValueId);
+      this.#now.set(param, args[i] as ValueId);
     });
     this.#walk(nodesOf(this.#table, inner));
-    return inner.results.map((value) => resolve(this.env, value));
+    return inner.results.map((value) => valueNow(this.#now, value));
   }
 
   /** Whether anything is other than it was. */
   #walk(nodes: readonly Node[]): boolean {
-    const { e, env } = this;
+    const { e } = this;
+    const now = this.#now;
     let hasChanged = false;
     for (let n = 0; n < nodes.length; n += 1) {
       const given = nodes[n] as Node;
       const node = this.#loops === undefined ? given : bindLoops(given, this.#loops);
       e.origin = node.origin;
-      const outputs = this.#simplified(node, resolveAll(env, node.inputs));
+      const outputs = this.#simplified(node, valuesNow(now, node.inputs));
       if (outputs === given.outputs && this.#replace === undefined) continue;
       hasChanged = true;
       for (let i = 0; i < outputs.length; i += 1) {
         const value = given.outputs[i] as ValueId;
-        env.set(value, this.#replace?.get(value) ?? (outputs[i] as ValueId));
+        now.set(value, this.#replace?.get(value) ?? (outputs[i] as ValueId));
       }
     }
     return hasChanged;
