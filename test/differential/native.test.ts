@@ -3,8 +3,9 @@
  * time; GRIDFUSE_RANDOM_NATIVE raises their number, and GRIDFUSE_BACKENDS=native runs the other comparisons this way.
  */
 import { spawnSync } from "node:child_process";
-import { printProgram } from "@gridfuse/graph";
-import { test } from "vitest";
+import { graph, printProgram, tensor } from "@gridfuse/graph";
+import { tensorOf } from "@gridfuse/interpret";
+import { expect, test } from "vitest";
 import { expectNoFaults, runsOf } from "./support/property.ts";
 import { buildGraph, graphPlans } from "./support/random-graph.ts";
 import { disagreements, tilesFor } from "./support/three-way.ts";
@@ -24,3 +25,15 @@ test.skipIf(!isThere)(`${runs} random graphs with ${compiler}`, { timeout: runs 
     return lines.length === 0 ? [] : [...lines, printProgram(program)];
   });
 });
+
+test.skipIf(!isThere)(
+  "the first of the greatest of 257 short integers that lie three apart",
+  () => {
+    const { program } = graph({ x: tensor("int16", [257, 3]) }, ({ x }) => ({
+      y: x.argmax({ axis: 0 }),
+    }));
+    const values = Array.from({ length: 257 * 3 }, (_, i) => ((i * 7919) % 997) - 500);
+    const inputs = { x: tensorOf("int16", [257, 3], values) };
+    expect(disagreements(program, inputs, { backends: ["native"] })).toEqual([]);
+  },
+);
