@@ -32,6 +32,8 @@ export interface Production extends ColdStart {
   readonly modules: ColdStart;
   /** From start to end of `node -e 0`. */
   readonly bareNodeMs: number;
+  /** The same of a module without a line: what Node's loader of ES modules takes. */
+  readonly emptyModuleMs: number;
 }
 
 const shape = { rows: 8, n: 128 };
@@ -47,13 +49,17 @@ export async function measureShippedSort(rounds: number): Promise<Production> {
     writeFileSync(rowsFile, x);
     const modules = fileURLToPath(new URL("production.js", import.meta.url));
     const bundle = await bundleApplication(modules, folder);
-    const [bare, trusted, portable, apart] = inTurns(rounds, [
-      () => bareStart(),
+    const empty = join(folder, "empty.mjs");
+    writeFileSync(empty, "");
+    const [bare, module, trusted, portable, apart] = inTurns(rounds, [
+      () => idleStart(["-e", "0"]),
+      () => idleStart([empty]),
       () => shippedRun([bundle, planFile, rowsFile, "trusted"], x),
       () => shippedRun([bundle, planFile, rowsFile], x),
       () => shippedRun([modules, planFile, rowsFile, "trusted"], x),
-    ]).map(middleOf) as [ColdStart, ColdStart, ColdStart, ColdStart];
-    return { ...trusted, portable, modules: apart, bareNodeMs: bare.processMs };
+    ]).map(middleOf) as [ColdStart, ColdStart, ColdStart, ColdStart, ColdStart];
+    const idle = { bareNodeMs: bare.processMs, emptyModuleMs: module.processMs };
+    return { ...trusted, portable, modules: apart, ...idle };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -81,8 +87,8 @@ function middleOf(runs: readonly ColdStart[]): ColdStart {
   };
 }
 
-function bareStart(): ColdStart {
-  const { ms, status } = timedProcess(["-e", "0"]);
+function idleStart(args: readonly string[]): ColdStart {
+  const { ms, status } = timedProcess(args);
   return { loadMs: 0, prepareMs: 0, firstRunMs: 0, processMs: ms, ok: status === 0 };
 }
 

@@ -30,6 +30,7 @@ import { compareWithJax } from "./jax.ts";
 import { largeGraphs } from "./large-graphs.ts";
 import { measureInRounds, type Timing } from "./rounds.ts";
 import { chartOf } from "./suite/chart.ts";
+import { coldTable } from "./suite/cold.ts";
 import type { SubjectName } from "./suite/subject.ts";
 import { installPeers } from "./suite/subjects/peers.ts";
 import { allSubjects, runSuite, type SuiteResult } from "./suite/suite.ts";
@@ -134,7 +135,7 @@ if (chosenWorks.length > 0 || withCold) {
     threads: threadsWanted(),
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
-  const { rows, absences } = suite;
+  const { rows, absences, cold } = suite;
   for (const text of [
     mediansTable(rows),
     ratiosTable(rows),
@@ -143,6 +144,7 @@ if (chosenWorks.length > 0 || withCold) {
     rooflineTable(rows),
     scalingTable(rows),
     memoryTable(rows),
+    cold === undefined ? "" : coldTable(cold),
     absencesText(absences),
   ]) {
     if (text !== "") console.log(text);

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { measureCold } from "./cold.ts";
+import { type Cold, measureCold } from "./cold.ts";
 import { type Absence, type Entry, RaceTrack, type Row } from "./race.ts";
 import { type SubjectName, subjectNames } from "./subject.ts";
 import { type WorkName, works } from "./works.ts";
@@ -24,6 +24,7 @@ export interface SuiteOptions {
 export interface SuiteResult {
   readonly rows: readonly Row[];
   readonly absences: readonly Absence[];
+  readonly cold: Cold | undefined;
 }
 
 /** gridfuse runs with every number of threads; peers as they come, with two where that is theirs to choose. */
@@ -39,6 +40,7 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
   const track = new RaceTrack(entriesOf(options), folder);
   const rows: Row[] = [];
   const absences: Absence[] = [];
+  let cold: Cold | undefined;
   try {
     for (const work of options.works) {
       for (const size of works[work].sizes) {
@@ -55,9 +57,10 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
   }
   if (options.withCold) {
     options.onProgress("cold");
-    rows.push(...(await measureCold(Math.max(options.rounds, 15))));
+    cold = await measureCold(Math.max(options.rounds, 40));
+    rows.push(...cold.rows);
   }
-  return { rows, absences };
+  return { rows, absences, cold };
 }
 
 export const allSubjects: readonly SubjectName[] = subjectNames;
