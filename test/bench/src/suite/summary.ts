@@ -28,21 +28,29 @@ function bestOf(rows: readonly Row[], name: string): Row | undefined {
 const findRow = (rows: readonly Row[], name: string, subject: SubjectName): Row | undefined =>
   rows.find((row) => row.subject === subject && `${row.work} ${row.size}` === name);
 
-export function mediansTable(rows: readonly Row[]): string {
+/** A line for each work, a column for each subject that `rows` know. */
+function tableBySubject(title: string, rows: readonly Row[], cell: (row: Row) => string): string {
   const columns = [...new Set(rows.map(label))];
   return markdownTable(
-    ["median µs (spread)", ...columns],
+    [title, ...columns],
     worksOf(rows).map((name) => [
       name,
       ...columns.map((column) => {
         const row = rows.find(
           (each) => `${each.work} ${each.size}` === name && label(each) === column,
         );
-        return row === undefined ? "" : `${us(row.medianUs)} (${row.spread.toFixed(1)})`;
+        return row === undefined ? "" : cell(row);
       }),
     ]),
   );
 }
+
+export const mediansTable = (rows: readonly Row[]): string =>
+  tableBySubject(
+    "median µs (spread)",
+    rows,
+    ({ medianUs, spread }) => `${us(medianUs)} (${spread.toFixed(1)})`,
+  );
 
 const peersIn = (rows: readonly Row[]): SubjectName[] =>
   subjectNames.filter(
@@ -144,21 +152,10 @@ export function scalingTable(rows: readonly Row[]): string {
 /** Memory of processes that did one work each. */
 export function memoryTable(rows: readonly Row[]): string {
   const watched = rows.filter(({ peakMiB }) => peakMiB !== undefined);
-  const columns = [...new Set(watched.map(label))];
+  const title = "peak memory of a process, MiB";
   return watched.length === 0
     ? ""
-    : markdownTable(
-        ["peak memory of a process, MiB", ...columns],
-        worksOf(watched).map((name) => [
-          name,
-          ...columns.map((column) => {
-            const row = watched.find(
-              (each) => `${each.work} ${each.size}` === name && label(each) === column,
-            );
-            return row?.peakMiB === undefined ? "" : row.peakMiB.toFixed(0);
-          }),
-        ]),
-      );
+    : tableBySubject(title, watched, ({ peakMiB = 0 }) => peakMiB.toFixed(0));
 }
 
 /** What a first call costs beyond a steady one, in process: tracing, compiling, the baseline's code. */
