@@ -25,6 +25,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     testTimeout: 30_000,
+    setupFiles: [fileURLToPath(new URL("test/tools/property-seed.ts", import.meta.url))],
     projects: [
       {
         extends: true,

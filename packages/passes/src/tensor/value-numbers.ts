@@ -23,6 +23,7 @@ export class ValueNumbers {
     return (this.#dense[value] ?? 0) - 1;
   }
 
+  /** @param number from 0 to 2³¹ − 2 */
   set(value: ValueId, number: number): void {
     if (this.#dense === undefined) {
       this.#sparse.set(value, number);
