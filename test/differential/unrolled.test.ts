@@ -55,7 +55,7 @@ function advance(held: readonly Tensor[], original: readonly Tensor[], dice: Dic
   const step = dice.below(5) - 2;
   const isPowerOfTwo = (count & (count - 1)) === 0;
   const distance = 2 ** dice.below(Math.floor(Math.log2(count)));
-  switch (dice.below(13)) {
+  switch (dice.below(15)) {
     case 0:
       return held.map((x) => x.mul(literal));
     case 1:
@@ -95,9 +95,32 @@ function advance(held: readonly Tensor[], original: readonly Tensor[], dice: Dic
       // The first tile goes its own way.
       return held.map((x, t) => (t === 0 ? x.abs() : x.add(held[0])));
     }
-    default: {
+    case 12: {
       const total = held.slice(1).reduce((sum, x) => sum.add(x), held[0]);
       return held.map((x) => x.sub(total));
+    }
+    case 13: {
+      // Inside of a tile, downwards in every second, fourth… tile.
+      const index = iota(i32, [rows, lanes], 0).xor(1 + (literal & 1));
+      return held.map((x, t) => {
+        const other = takeAlongAxis(x, index, { axis: 0 });
+        const swaps = (t & distance) === 0 ? other.gt(x) : x.gt(other);
+        return where(swaps, other, x);
+      });
+    }
+    default: {
+      // From tile to tile, downwards in every second pair.
+      if (!isPowerOfTwo) return held.map((x) => x.abs());
+      const result = [...held];
+      for (let t = 0; t < count; t++) {
+        if ((t & distance) !== 0) continue;
+        const [low, high] = [held[t], held[t + distance]];
+        const isDown = (t & (2 * distance)) !== 0;
+        const swaps = isDown ? low.lt(high) : high.lt(low);
+        result[t] = where(swaps, high, low);
+        result[t + distance] = where(swaps, low, high);
+      }
+      return result;
     }
   }
 }
@@ -158,7 +181,7 @@ const faultsOf = (given: Unrolled): readonly string[] =>
   disagreements(programOf(build(given)), inputsFor(given));
 
 /** Steps of `advance` that treat all tiles alike. */
-const wholeArraySteps = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] as const;
+const wholeArraySteps = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14] as const;
 
 describe("programs written tile by tile", () => {
   const numRuns = runsOf("GRIDFUSE_UNROLLED", 40);

@@ -6,15 +6,9 @@
  */
 import type { Node, Region, Table, ValueId } from "@gridfuse/graph";
 import { hasEffect } from "../tensor/rebuild.ts";
-import {
-  type Assembly,
-  columnCost,
-  columnsOf,
-  type Group,
-  type Grouping,
-  groupCost,
-  packsOf,
-} from "./groups.ts";
+import type { Assembly } from "./assemblies.ts";
+import { columnCost, columnsOf, type Group, groupCost, mostLanes, packsOf } from "./columns.ts";
+import type { Grouping } from "./groups.ts";
 
 /** What a cluster may cost at most, of what its nodes did before. */
 const worthwhile = 0.5;
@@ -121,9 +115,6 @@ function sweep(
   }
   return { decision: { groups: kept, assemblies: keptAssemblies }, uses, before, after };
 }
-
-/** More lanes than a pack can have. */
-const mostLanes = 2 ** 24;
 
 /** Of a group whose lanes are all taken out one by one: whether its members would take out more. */
 function paysAlone(

@@ -9,7 +9,6 @@
  * with index maps for shuffles.)
  */
 import {
-  censusOf,
   definitionOf,
   elementCount,
   type Node,
@@ -20,46 +19,26 @@ import {
   type ValueId,
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import type { Bits } from "@gridfuse/plan/scalar";
 import { Lists, Words } from "../simplify/key.ts";
 import { hasEffect } from "../tensor/rebuild.ts";
-import type { Assembled, Prepared } from "./forward.ts";
+import { Assemblies, type Assembly, chainEnds } from "./assemblies.ts";
+import {
+  type Column,
+  Columns,
+  columnCost,
+  fewest,
+  type Group,
+  groupCost,
+  mostLanes,
+  type Proposal,
+} from "./columns.ts";
+import type { Prepared } from "./forward.ts";
 import { Homes } from "./homes.ts";
-import { expressionOf, isIdentity } from "./lanes.ts";
 import { Levels } from "./levels.ts";
 import { SiblingStructures } from "./sibling-structures.ts";
 
-/** Where the operands of all siblings are, sibling after sibling. */
-export type Column =
-  | { readonly kind: "same"; readonly value: ValueId }
-  | { readonly kind: "literals"; readonly bits: readonly Bits[]; readonly like: ValueId }
-  | {
-      readonly kind: "lanes";
-      /** Joined along their lanes, where they are several. */
-      readonly packs: readonly Group[];
-      /** Lane of sibling `axis 0`; undefined where every sibling has its own. */
-      readonly lane: IndexExpr | undefined;
-      readonly lanes: readonly number[];
-    };
-
-interface GroupFacts {
-  readonly id: number;
-  readonly members: readonly Node[];
-}
-/** Siblings as one op: lane k of the pack is the result of member k. */
-export type Group = GroupFacts &
-  (
-    | { readonly kind: "op"; readonly columns: readonly Column[] }
-    /** Slices: member k starts at start(k). */
-    | { readonly kind: "window"; readonly source: Column; readonly start: readonly IndexExpr[] }
-  );
-
-/** Tiles that are put together again: by a concatenation, or by writes that fill a box. */
-export interface Assembly {
-  readonly node: Node;
-  readonly column: Column & { readonly kind: "lanes" };
-  readonly box: Omit<Assembled, "base"> & { readonly base: ValueId | undefined };
-}
+/** Nodes that may be siblings, by structure. */
+type Bucket = ReadonlyMap<number, readonly Node[]>;
 
 export interface Grouping {
   readonly groups: readonly Group[];
@@ -69,41 +48,26 @@ export interface Grouping {
   readonly levels: Levels;
 }
 
-/** Fewer siblings are not worth a pack. */
-const fewest = 2;
-/** A column out of more packs would cost more to put together than it saves. */
-const mostPacks = 3;
-
 export function groupSiblings(table: Table, { region, assembled }: Prepared): Grouping {
   const levels = new Levels(table, region);
-  const grouper = new Grouper(table, region);
+  const groups: Group[] = [];
+  const homes = new Homes(table, region, groups);
+  const columns = new Columns(table, homes);
+  const grouper = new Grouper(table, region, groups, homes, columns);
+  const assembler = new Assemblies(table, columns);
   const ends = chainEnds(table, region);
   const assemblies = new Map<ValueId, Assembly>();
   for (const level of levels.nodes) {
-    for (const members of grouper.buckets(level)) grouper.group(members);
+    for (const alike of grouper.buckets(level)) grouper.group(alike);
     for (const node of level) {
       if (node.op !== "concatenate" && node.op !== "dynamic_update_slice") continue;
-      const assembly = grouper.assemble(node, (value) =>
+      const assembly = assembler.of(node, (value) =>
         ends.has(value) ? assembled(value) : undefined,
       );
       if (assembly !== undefined) assemblies.set(node.outputs[0] as ValueId, assembly);
     }
   }
-  return { groups: grouper.groups, homes: grouper.homes, assemblies, levels };
-}
-
-/** Arrays written in part that are wanted for more than the next write. */
-function chainEnds(table: Table, region: Region): Set<ValueId> {
-  const ends = new Set<ValueId>(region.results);
-  if (!censusOf(table, region).ops.has("dynamic_update_slice")) return ends;
-  for (const id of region.nodes) {
-    const { op, inputs } = table.nodes[id] as Node;
-    for (let i = op === "dynamic_update_slice" ? 1 : 0; i < inputs.length; i += 1) {
-      const value = inputs[i] as ValueId;
-      if (table.producer(value)?.op === "dynamic_update_slice") ends.add(value);
-    }
-  }
-  return ends;
+  return { groups, homes, assemblies, levels };
 }
 
 const notGrouped: ReadonlySet<string> = new Set(["full", "iota", "constant", "view"]);
@@ -130,47 +94,119 @@ function isGroupedOp(op: OpName): boolean {
 }
 
 class Grouper {
-  readonly groups: Group[] = [];
-  readonly homes: Homes;
+  readonly #groups: Group[];
+  readonly #homes: Homes;
   readonly #table: Table;
   readonly #structures: SiblingStructures;
-  /** Lists of lanes and starts, by which expressions are found. */
-  readonly #lists = new Lists();
-  readonly #expressions: (IndexExpr | undefined)[] = [];
+  readonly #columns: Columns;
   /** Lists by which nodes are told apart. */
   readonly #keys = new Lists();
   readonly #words = new Words();
 
-  constructor(table: Table, region: Region) {
+  constructor(table: Table, region: Region, groups: Group[], homes: Homes, columns: Columns) {
     this.#table = table;
-    this.homes = new Homes(table, region, this.groups);
+    this.#columns = columns;
+    this.#groups = groups;
+    this.#homes = homes;
     this.#structures = new SiblingStructures(table, region);
   }
 
-  /** Nodes of one depth by structure. */
-  buckets(level: readonly Node[]): readonly (readonly Node[])[] {
-    const buckets = new Map<number, Node[]>();
+  /** Nodes of one depth that do alike with what lies in packs, by structure. */
+  buckets(level: readonly Node[]): readonly Bucket[] {
+    const buckets = new Map<number, Map<number, Node[]>>();
+    const isPacked = (value: ValueId): boolean => this.#homes.has(value);
     for (let i = 0; i < level.length; i += 1) {
       const node = level[i] as Node;
       const structure = this.#structures.numberOf(node);
       if (!canGroup(this.#table, node)) continue;
-      const bucket = buckets.get(structure);
-      if (bucket === undefined) buckets.set(structure, [node]);
-      else bucket.push(node);
+      const likeness = this.#structures.likenessOf(node, isPacked);
+      let bucket = buckets.get(likeness);
+      if (bucket === undefined) {
+        bucket = new Map();
+        buckets.set(likeness, bucket);
+      }
+      const part = bucket.get(structure);
+      if (part === undefined) bucket.set(structure, [node]);
+      else part.push(node);
     }
-    return [...buckets.values()].filter(({ length }) => length >= fewest);
+    return [...buckets.values()];
   }
 
   // ── Groups ────────────────────────────────────────────────────────────────────────────────
 
-  /** Makes groups of `members`: of what agrees in its literals, and of what comes from the same packs. */
-  group(members: readonly Node[]): void {
+  /** Makes groups of what does alike: of each structure, or of several where that costs less. */
+  group(bucket: Bucket): void {
+    for (const family of this.#families(bucket)) {
+      const [[structure]] = family as [[number, readonly Node[]]];
+      const apart = family.map(([, members]) => this.#proposals(members));
+      if (family.length === 1) {
+        for (const proposal of apart[0] as readonly Proposal[]) this.#commit(proposal);
+        continue;
+      }
+      const all = family.flatMap(([, members]) => members).sort((p, q) => p.id - q.id);
+      const together = this.#proposals(all);
+      if (costOf(together, all.length) >= costOf(apart.flat(), all.length)) {
+        for (const proposal of apart.flat()) this.#commit(proposal);
+        continue;
+      }
+      for (const proposal of together) this.#commit(proposal);
+      for (const node of all) this.#structures.countAs(node, structure);
+    }
+  }
+
+  /** Structures that take lanes of the same packs: tiles that were alike, and are treated in one of a few ways. */
+  #families(bucket: Bucket): readonly (readonly (readonly [number, readonly Node[]])[])[] {
+    if (bucket.size === 1) return [[...bucket]];
+    const families: { packs: Set<number>; parts: (readonly [number, readonly Node[]])[] }[] = [];
+    for (const part of bucket) {
+      const packs = this.#homesOf(part[1]);
+      const related = families.filter((family) =>
+        [...packs].some((pack) => family.packs.has(pack)),
+      );
+      const [family = { packs, parts: [] }, ...others] = related;
+      if (related.length === 0) families.push(family);
+      for (const pack of packs) family.packs.add(pack);
+      family.parts.push(part);
+      for (const other of others) {
+        for (const pack of other.packs) family.packs.add(pack);
+        family.parts.push(...other.parts);
+        families.splice(families.indexOf(other), 1);
+      }
+    }
+    return families.map(({ parts }) => parts);
+  }
+
+  /** Packs in which operands of `members` lie. */
+  #homesOf(members: readonly Node[]): Set<number> {
+    const packs = new Set<number>();
+    for (const { inputs } of members) {
+      for (let i = 0; i < inputs.length; i += 1) {
+        const pack = this.#homes.idOf(inputs[i] as ValueId);
+        if (pack >= 0) packs.add(pack);
+      }
+    }
+    return packs;
+  }
+
+  /** Groups for `members`: of what agrees in its literals, and of what comes from the same packs. */
+  #proposals(members: readonly Node[]): readonly Proposal[] {
+    const proposals: Proposal[] = [];
+    if (members.length < fewest) return proposals;
     for (const part of this.#layers(members)) {
-      if (part.length < fewest || this.#tryGroup(part)) continue;
+      if (part.length < fewest) continue;
+      const proposal = this.#propose(part);
+      if (proposal !== undefined) {
+        proposals.push(proposal);
+        continue;
+      }
       const packs = partition(part, (node) => this.#packsOf(node));
       if (packs.length === 1) continue;
-      for (const some of packs) if (some.length >= fewest) this.#tryGroup(some);
+      for (const some of packs) {
+        const own = some.length >= fewest ? this.#propose(some) : undefined;
+        if (own !== undefined) proposals.push(own);
+      }
     }
+    return proposals;
   }
 
   /**
@@ -198,7 +234,7 @@ class Grouper {
     words.length = 0;
     for (let i = 0; i < inputs.length; i += 1) {
       const value = inputs[i] as ValueId;
-      if (this.homes.has(value)) words.push(value);
+      if (this.#homes.has(value)) words.push(value);
     }
     return words.length === 0 ? undefined : this.#keys.numberOf(words);
   }
@@ -208,7 +244,7 @@ class Grouper {
     const words = this.#words;
     words.length = 0;
     for (let i = 0; i < inputs.length; i += 1) {
-      words.push(this.homes.idOf(inputs[i] as ValueId));
+      words.push(this.#homes.idOf(inputs[i] as ValueId));
     }
     return this.#keys.numberOf(words);
   }
@@ -230,24 +266,26 @@ class Grouper {
     return this.#keys.numberOf(words);
   }
 
-  #tryGroup(members: readonly Node[]): boolean {
-    const group = members[0]?.op === "slice" ? this.#window(members) : this.#operation(members);
-    if (group === undefined) return false;
-    this.groups.push(group);
+  #propose(members: readonly Node[]): Proposal | undefined {
+    return members[0]?.op === "slice" ? this.#window(members) : this.#operation(members);
+  }
+
+  #commit(proposal: Proposal): void {
+    const group = { ...proposal, id: this.#groups.length };
+    this.#groups.push(group);
     for (let lane = 0; lane < group.members.length; lane += 1) {
-      this.homes.set((group.members[lane] as Node).outputs[0] as ValueId, group, lane);
+      this.#homes.set((group.members[lane] as Node).outputs[0] as ValueId, group, lane);
     }
-    return true;
   }
 
   /** Members by the lanes of their operands: the order that needs the fewest moves. */
-  #operation(members: readonly Node[]): Group | undefined {
+  #operation(members: readonly Node[]): Proposal | undefined {
     let best: { cost: number; members: readonly Node[]; columns: readonly Column[] } | undefined;
     for (const order of this.#orders(members)) {
       const columns: Column[] = [];
       let cost = 0;
       for (let i = 0; i < (members[0] as Node).inputs.length; i += 1) {
-        const column = this.column(order.map((node) => node.inputs[i] as ValueId));
+        const column = this.#columns.of(order.map((node) => node.inputs[i] as ValueId));
         if (column === undefined) break;
         columns.push(column);
         cost += columnCost(column);
@@ -257,7 +295,7 @@ class Grouper {
       if (cost === 0) break;
     }
     if (best === undefined || best.columns.every(({ kind }) => kind === "same")) return undefined;
-    return { kind: "op", id: this.groups.length, members: best.members, columns: best.columns };
+    return { kind: "op", members: best.members, columns: best.columns };
   }
 
   *#orders(members: readonly Node[]): Generator<readonly Node[]> {
@@ -265,38 +303,42 @@ class Grouper {
     yield members;
     for (let i = 0; i < inputs; i += 1) {
       const values = members.map((node) => node.inputs[i] as ValueId);
-      if (!values.every((value) => this.homes.has(value))) continue;
-      const keys = values.map(
-        (value) => this.homes.idOf(value) * 2 ** 24 + this.homes.laneOf(value),
-      );
-      if (new Set(keys).size < members.length) continue;
+      if (!values.every((value) => this.#homes.has(value))) continue;
+      const lanes = values.map((value) => this.#homes.laneOf(value));
+      const packs = values.map((value) => this.#homes.idOf(value));
+      const byLane = new Set(lanes).size === lanes.length;
+      const keys = byLane ? lanes : lanes.map((lane, k) => (packs[k] as number) * mostLanes + lane);
+      if (!byLane && new Set(keys).size < members.length) continue;
       const order = keys.map((key, k) => ({ key, k })).sort((p, q) => p.key - q.key);
       yield order.map(({ k }) => members[k] as Node);
     }
   }
 
-  #window(given: readonly Node[]): Group | undefined {
+  #window(given: readonly Node[]): Proposal | undefined {
     const slices = given as readonly (NodeNamed<"slice"> & Node)[];
     const key = (node: NodeNamed<"slice">): number[] => {
       const source = node.inputs[0] as ValueId;
       return [
-        this.homes.idOf(source),
-        Math.max(0, this.homes.laneOf(source)),
+        this.#homes.idOf(source),
+        Math.max(0, this.#homes.laneOf(source)),
         ...node.params.start,
       ];
     };
     const keyed = slices.map((node) => ({ node, key: key(node) }));
     keyed.sort((p, q) => compareLists(p.key, q.key));
     const members = keyed.map(({ node }) => node);
-    const source = this.column(members.map((node) => node.inputs[0] as ValueId));
+    const sources = members.map((node) => node.inputs[0] as ValueId);
+    const source = this.#columns.sameOf(sources) ?? this.#columns.lanes(sources);
     if (source === undefined || this.#overlap(members)) return undefined;
     const start: IndexExpr[] = [];
     for (const d of (members[0] as NodeNamed<"slice">).params.start.keys()) {
-      const expression = this.#expressionOf(members.map(({ params }) => params.start[d] as number));
+      const expression = this.#columns.expressionOf(
+        members.map(({ params }) => params.start[d] as number),
+      );
       if (expression === undefined) return undefined;
       start.push(expression);
     }
-    return { kind: "window", id: this.groups.length, members, source, start };
+    return { kind: "window", members, source, start };
   }
 
   /** Windows that overlap, as a stencil's, hold more together than what they are cut out of: no tiles. */
@@ -305,97 +347,6 @@ class Grouper {
     const sources = new Set(windows.map((node) => node.inputs[0] as ValueId));
     const held = [...sources].reduce((total, value) => total + count(value), 0);
     return windows.length * count((windows[0] as Node).outputs[0] as ValueId) > held;
-  }
-
-  // ── Columns ───────────────────────────────────────────────────────────────────────────────
-
-  column(values: readonly ValueId[]): Column | undefined {
-    const [first] = values as readonly [ValueId];
-    if (values.every((value) => value === first)) return { kind: "same", value: first };
-    const bits = this.#literalBits(values);
-    if (bits !== undefined) return { kind: "literals", bits, like: first };
-    return this.#lanes(values);
-  }
-
-  #literalBits(values: readonly ValueId[]): readonly Bits[] | undefined {
-    const bits: Bits[] = [];
-    for (const value of values) {
-      const node = this.#table.producer(value);
-      if (node?.op !== "full") return undefined;
-      bits.push(node.params.bits);
-    }
-    return bits;
-  }
-
-  #lanes(values: readonly ValueId[]): (Column & { kind: "lanes" }) | undefined {
-    const packs: Group[] = [];
-    for (const value of values) {
-      const home = this.homes.groupOf(value);
-      if (home === undefined) return undefined;
-      if (packs.length > 0 && home === packs[packs.length - 1]) continue;
-      if (!packs.includes(home)) packs.push(home);
-      if (packs.length > mostPacks) return undefined;
-    }
-    packs.sort((p, q) => p.id - q.id);
-    const offsets = new Map<Group, number>();
-    let total = 0;
-    for (const pack of packs) {
-      offsets.set(pack, total);
-      total += pack.members.length;
-    }
-    const lanes = values.map((value) => this.homes.laneOf(value));
-    if (packs.length > 1) {
-      for (const [k, value] of values.entries()) {
-        lanes[k] += offsets.get(this.homes.groupOf(value) as Group) as number;
-      }
-    }
-    if (total === lanes.length && isIdentity(lanes)) {
-      return { kind: "lanes", packs, lane: undefined, lanes };
-    }
-    const lane = this.#expressionOf(lanes);
-    return lane === undefined ? undefined : { kind: "lanes", packs, lane, lanes };
-  }
-
-  /** Programs take the same lanes again and again. */
-  #expressionOf(list: readonly number[]): IndexExpr | undefined {
-    const words = this.#words;
-    words.length = 0;
-    for (let i = 0; i < list.length; i += 1) words.push(list[i] as number);
-    const number = this.#lists.numberOf(words);
-    if (number === this.#expressions.length) this.#expressions.push(expressionOf(list));
-    return this.#expressions[number];
-  }
-
-  // ── Assemblies ────────────────────────────────────────────────────────────────────────────
-
-  assemble(node: Node, assembled: (value: ValueId) => Assembled | undefined): Assembly | undefined {
-    if (node.op === "concatenate") return this.#joined(node);
-    if (node.op !== "dynamic_update_slice") return undefined;
-    const box = assembled(node.outputs[0] as ValueId);
-    if (box === undefined || box.tiles.length < fewest) return undefined;
-    const column = this.#lanes(box.tiles);
-    if (column === undefined) return undefined;
-    const { shape } = this.#table.tensor(box.base);
-    const covers = shape.every(
-      (extent, d) =>
-        box.start[d] === 0 && (box.counts[d] as number) * (box.tile[d] as number) === extent,
-    );
-    return { node, column, box: { ...box, base: covers ? undefined : box.base } };
-  }
-
-  #joined(node: NodeNamed<"concatenate"> & Node): Assembly | undefined {
-    const tiles = node.inputs;
-    if (tiles.length < fewest) return undefined;
-    const { shape } = this.#table.tensor(tiles[0] as ValueId);
-    const tile = shape as readonly number[];
-    const alike = tiles.every((value) =>
-      this.#table.tensor(value).shape.every((extent, d) => extent === tile[d]),
-    );
-    const column = alike && !tile.includes(0) ? this.#lanes(tiles) : undefined;
-    if (column === undefined) return undefined;
-    const counts = tile.map((_, d) => (d === node.params.dimension ? tiles.length : 1));
-    const start = tile.map(() => 0);
-    return { node, column, box: { base: undefined, start, counts, tile, tiles, links: 1 } };
   }
 }
 
@@ -418,26 +369,9 @@ function compareLists(p: readonly number[], q: readonly number[]): number {
   return 0;
 }
 
-/** Nodes that put a column together. */
-export function columnCost(column: Column): number {
-  switch (column.kind) {
-    case "same":
-      return 0;
-    case "literals":
-      return 3;
-    case "lanes":
-      return (column.packs.length > 1 ? 1 : 0) + (column.lane === undefined ? 0 : 1);
-    default:
-      return column satisfies never;
-  }
+/** Nodes that are left of `count` siblings. */
+function costOf(proposals: readonly Proposal[], count: number): number {
+  let cost = count;
+  for (const proposal of proposals) cost += groupCost(proposal) - proposal.members.length;
+  return cost;
 }
-
-/** The groups that a column takes lanes of. */
-export const packsOf = (column: Column): readonly Group[] =>
-  column.kind === "lanes" ? column.packs : [];
-
-export const columnsOf = (group: Group): readonly Column[] =>
-  group.kind === "op" ? group.columns : [group.source];
-
-export const groupCost = (group: Group): number =>
-  1 + columnsOf(group).reduce((total, column) => total + columnCost(column), 0);

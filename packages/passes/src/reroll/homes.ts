@@ -1,7 +1,7 @@
 /** Where values lie that siblings make: which pack holds each, and in which lane. */
 import type { Region, Table, ValueId } from "@gridfuse/graph";
 import { ValueNumbers } from "../tensor/value-numbers.ts";
-import type { Group } from "./groups.ts";
+import type { Group } from "./columns.ts";
 
 export class Homes {
   readonly #groups: readonly Group[];

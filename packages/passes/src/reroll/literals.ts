@@ -29,6 +29,22 @@ export function literalColumn(
   return shape.length === 0 ? table : e.broadcastInDim(table, whole, [0]);
 }
 
+/** bool[lanes], true where `isSo` says so: a bit of the lane's number, where lanes take turns. */
+export function lanesWhere(e: Emitter, isSo: readonly boolean[]): ValueId {
+  const lanes = isSo.length;
+  const starts = isSo[0] === true;
+  const run = isSo.indexOf(!starts);
+  const takesTurns =
+    Number.isInteger(Math.log2(run)) &&
+    isSo.every((is, k) => (is === ((k & run) !== 0)) !== starts);
+  if (!takesTurns) {
+    const bits = isSo.map((is) => ({ lo: is ? 1 : 0, hi: 0 }));
+    return e.emit("constant", [], { dtype: "bool", shape: [lanes], data: tableOf("bool", bits) });
+  }
+  const bit = e.emit("and", [e.iota("int32", [lanes], 0), e.full("int32", [lanes], run)], {});
+  return e.emit(starts ? "eq" : "ne", [bit, e.full("int32", [lanes], 0)], {});
+}
+
 function evenSteps(
   dtype: DType,
   bits: readonly Bits[],

@@ -22,10 +22,12 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
 import { copyNode, type Environment, hasEffect, resolve } from "../tensor/rebuild.ts";
 import { coordinates } from "../tensor/views.ts";
+import type { Assembly } from "./assemblies.ts";
+import type { Column, Group } from "./columns.ts";
 import { type Decision, decide } from "./decide.ts";
 import { prepare } from "./forward.ts";
-import { type Assembly, type Column, type Group, type Grouping, groupSiblings } from "./groups.ts";
-import { literalColumn } from "./literals.ts";
+import { type Grouping, groupSiblings } from "./groups.ts";
+import { lanesWhere, literalColumn } from "./literals.ts";
 
 /** The region with isomorphic siblings merged, its inner regions too; the same one where there are none. */
 export function rerollRegion(table: Table, region: Region): Region {
@@ -151,6 +153,7 @@ class Packer {
       case "literals":
         return;
       case "lanes":
+      case "either":
         for (const pack of column.packs) needs.push(pack);
         return;
       default:
@@ -266,18 +269,40 @@ class Packer {
       }
       case "lanes": {
         const pack = this.#joined(column.packs);
-        const { lane } = column;
-        if (lane === undefined) return { value: pack, batched: true };
-        const key = `lanes ${column.packs.map(({ id }) => id).join()} ${size} ${lane.key}`;
-        const value = this.#remember(key, () => {
-          const shape = [size, ...sizes(this.#e.shape(pack)).slice(1)];
-          return this.#view(pack, shape, [lane, ...coordinates(shape).slice(1)]);
-        });
-        return { value, batched: true };
+        const name = column.packs.map(({ id }) => id).join();
+        return { value: this.#taken(name, pack, column.lane, size), batched: true };
       }
+      case "either":
+        return { value: this.#chosen(column, size), batched: true };
       default:
         return column satisfies never;
     }
+  }
+
+  /** Lane `lane` of a pack for each of `size` siblings. */
+  #taken(name: string, pack: ValueId, lane: IndexExpr | undefined, size: number): ValueId {
+    if (lane === undefined) return pack;
+    return this.#remember(`lanes ${name} ${size} ${lane.key}`, () => {
+      const shape = [size, ...sizes(this.#e.shape(pack)).slice(1)];
+      return this.#view(pack, shape, [lane, ...coordinates(shape).slice(1)]);
+    });
+  }
+
+  #chosen({ packs, isSecond, lane }: Column & { kind: "either" }, size: number): ValueId {
+    const e = this.#e;
+    const choices = isSecond.map(Number).join("");
+    const key = `either ${packs.map(({ id }) => id).join()} ${lane?.key} ${choices}`;
+    return this.#remember(key, () => {
+      const cases = packs.map((pack) =>
+        this.#taken(String(pack.id), this.#packs.get(pack) as ValueId, lane, size),
+      );
+      const shape = e.shape(cases[0] as ValueId);
+      const name = `choice ${shape.join()} ${choices}`;
+      const choice = this.#remember(name, () =>
+        e.broadcastInDim(lanesWhere(e, isSecond), shape, [0]),
+      );
+      return e.emit("select_n", [choice, ...cases], {});
+    });
   }
 
   // ── Units ─────────────────────────────────────────────────────────────────────────────────

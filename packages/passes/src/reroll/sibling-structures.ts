@@ -1,8 +1,8 @@
 /**
  * Numbers for what nodes do with what came before them, all the way down: equal ones where nodes do the same, but for
- * literals and for the places that slices start at.
+ * literals and for the places that slices start at. What has been put into one pack counts as alike from there on.
  */
-import type { Node, Region, Table, ValueId } from "@gridfuse/graph";
+import type { Node, Region, Table, TensorType, ValueId } from "@gridfuse/graph";
 import { Lists, Structures, Words } from "../simplify/key.ts";
 import { ValueNumbers } from "../tensor/value-numbers.ts";
 
@@ -11,18 +11,22 @@ const valueMark = 0;
 const literalMark = 1;
 const sliceMark = 2;
 const nodeMark = 3;
+const typeMark = 4;
 
 export class SiblingStructures {
   readonly #structures: Structures;
   readonly #named = new Lists();
   readonly #words = new Words();
   readonly #dtypes: string[] = [];
+  readonly #ofTypes = new Map<TensorType, number>();
+  readonly #table: Table;
   readonly #ofValues: ValueNumbers;
   readonly #inputs: number[] = [];
 
   constructor(table: Table, region: Region) {
     this.#ofValues = new ValueNumbers(table.types.length, region.nodes.length);
     this.#structures = new Structures(table);
+    this.#table = table;
   }
 
   /** The number of a node, which its results have too. Nodes come in order of depth. */
@@ -30,6 +34,40 @@ export class SiblingStructures {
     const number = this.#find(node);
     const { outputs } = node;
     for (let i = 0; i < outputs.length; i += 1) this.#ofValues.set(outputs[i] as ValueId, number);
+    return number;
+  }
+
+  /** From here on what `node` makes counts as what has that number. */
+  countAs(node: Node, number: number): void {
+    const { outputs } = node;
+    for (let i = 0; i < outputs.length; i += 1) this.#ofValues.set(outputs[i] as ValueId, number);
+  }
+
+  /** The number of what a node does where of operands in packs only the type counts. */
+  likenessOf(node: Node, isPacked: (value: ValueId) => boolean): number {
+    if (node.op === "slice") return this.#find(node);
+    const { inputs } = node;
+    const own = this.#inputs;
+    own.length = inputs.length;
+    for (let i = 0; i < inputs.length; i += 1) {
+      const value = inputs[i] as ValueId;
+      own[i] = isPacked(value) ? this.#ofType(value) : this.#ofValue(value);
+    }
+    return 2 * this.#structures.numberOf(node, own);
+  }
+
+  #ofType(value: ValueId): number {
+    const type = this.#table.tensor(value);
+    let number = this.#ofTypes.get(type);
+    if (number === undefined) {
+      const words = this.#words;
+      words.length = 0;
+      words.push(typeMark);
+      words.push(this.#dtype(type.dtype));
+      for (let d = 0; d < type.shape.length; d += 1) words.push(Number(type.shape[d]));
+      number = this.#name(words);
+      this.#ofTypes.set(type, number);
+    }
     return number;
   }
 
