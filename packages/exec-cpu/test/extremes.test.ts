@@ -1,8 +1,9 @@
 /** Extrema of floats, of rows and with immediates, where NaNs and zeros of both signs are frequent. */
-import { axis } from "@gridfuse/plan/index-expr";
+import type { Reduction } from "@gridfuse/plan";
+import { add, axis, mul } from "@gridfuse/plan/index-expr";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compareBackends } from "./compare.ts";
+import { compareBackends, randomWords, sampleArray } from "./compare.ts";
 import { PlanBuilder, rowMajor, stage, write, zeroBits } from "./plan-builder.ts";
 
 const nan = 0x7fc00000;
@@ -27,32 +28,100 @@ const rowsOf = (rows: number, length: number) =>
         }),
     );
 
+/** The same as float64; a NaN keeps its sign. */
+const doubled = (x: Float32Array): Float64Array => {
+  const wide = Float64Array.from(x);
+  const [from, to] = [new Uint32Array(x.buffer), new Uint32Array(wide.buffer)];
+  for (const [i, value] of x.entries()) {
+    if (Number.isNaN(value)) to[2 * i + 1] = (0x7ff80000 | ((from[i] as number) & (1 << 31))) >>> 0;
+  }
+  return wide;
+};
+
 test("the extrema of every row, whatever its length", () => {
-  const shape = fc.record({ rows: fc.nat(4), length: fc.integer({ min: 1, max: 40 }) });
+  const shape = fc.record({ rows: fc.nat(18), length: fc.integer({ min: 1, max: 40 }) });
   const cases = shape.chain(({ rows, length }) =>
     rowsOf(rows + 1, length).map((x) => ({ rows: rows + 1, length, x })),
   );
+  // With a sum of float64 beside them, float32 has two lanes of a vector.
+  const ways = fc.record({
+    dtype: fc.constantFrom("float32" as const, "float64" as const),
+    isDown: fc.boolean(),
+    beside: fc.constantFrom(undefined, "float64" as const),
+  });
   fc.assert(
-    fc.property(cases, ({ rows, length, x }) => {
+    fc.property(cases, ways, ({ rows, length, x: words }, { dtype, isDown, beside }) => {
       const p = new PlanBuilder();
-      const from = p.input("x", "float32", [rows, length]);
+      const from = p.input("x", dtype, [rows, length]);
       const ops = ["max", "min"] as const;
-      const results = ops.map((op) => p.output(op, "float32", [rows]));
+      const results = ops.map((op) => p.output(op, dtype, [rows]));
+      const total = beside && p.output("total", beside, [rows]);
+      const index = isDown
+        ? add(mul(axis(1, length), rows), axis(0, rows))
+        : rowMajor([rows, length]);
       p.kernel(
         [rows],
         [
           stage([length], (s) => {
-            const value = s.load("float32", from, rowMajor([rows, length]), [], zeroBits);
-            return { reductions: ops.map((op) => ({ op, dtype: "float32", value })) };
+            const value = s.load(dtype, from, index, [], zeroBits);
+            const reductions: Reduction[] = ops.map((op) => ({ op, dtype, value }));
+            if (beside !== undefined) {
+              reductions.push({ op: "add", dtype: beside, value: s.convert(value, beside) });
+            }
+            return { reductions };
+          }),
+          stage([], (s) => {
+            const writes = results.map((to, i) =>
+              write(to, dtype, axis(0, rows), s.reduced(dtype, 0, i)),
+            );
+            if (beside !== undefined && total !== undefined) {
+              writes.push(write(total, beside, axis(0, rows), s.reduced(beside, 0, 2)));
+            }
+            return { writes };
+          }),
+        ],
+      );
+      const x = dtype === "float32" ? words : doubled(words);
+      for (const { wasm, js } of compareBackends(p.build(), { x })) expect(wasm).toEqual(js);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("the extrema of integers, along rows and down columns", () => {
+  const integers = ["uint64", "int64", "uint32", "int32", "uint16", "int8", "bool"] as const;
+  const cases = fc.record({
+    dtype: fc.constantFrom(...integers),
+    rows: fc.integer({ min: 1, max: 19 }),
+    length: fc.integer({ min: 1, max: 40 }),
+    isDown: fc.boolean(),
+    seed: fc.integer(),
+  });
+  fc.assert(
+    fc.property(cases, ({ dtype, rows, length, isDown, seed }) => {
+      const p = new PlanBuilder();
+      const x = p.input("x", dtype, [rows, length]);
+      const ops = ["max", "min"] as const;
+      const results = ops.map((op) => p.output(op, dtype, [rows]));
+      const index = isDown
+        ? add(mul(axis(1, length), rows), axis(0, rows))
+        : rowMajor([rows, length]);
+      p.kernel(
+        [rows],
+        [
+          stage([length], (s) => {
+            const value = s.load(dtype, x, index, [], zeroBits);
+            return { reductions: ops.map((op) => ({ op, dtype, value })) };
           }),
           stage([], (s) => ({
-            writes: results.map((to, i) =>
-              write(to, "float32", axis(0, rows), s.reduced("float32", 0, i)),
-            ),
+            writes: results.map((to, i) => write(to, dtype, axis(0, rows), s.reduced(dtype, 0, i))),
           })),
         ],
       );
-      for (const { wasm, js } of compareBackends(p.build(), { x })) expect(wasm).toEqual(js);
+      const values = sampleArray(dtype, rows * length, randomWords(seed));
+      for (const { wasm, js } of compareBackends(p.build(), { x: values })) {
+        expect(wasm).toEqual(js);
+      }
     }),
     { numRuns: 300 },
   );

@@ -3,10 +3,10 @@
  * the best it has seen and where. Lanes are points here; `ArgSearch` has them along the reduced index.
  */
 import { type DType, extreme, isFloat, type Reduction } from "@gridfuse/plan";
-import { heldType, laneWord, pushConst } from "../wasm/held.ts";
+import { heldType, pushConst } from "../wasm/held.ts";
 import type { PlainOp } from "../wasm/opcodes.ts";
 import { emitCompare, emitConvert, type Push } from "../wasm/scalar-ops.ts";
-import { splat } from "../wasm/vector-lanes.ts";
+import { narrowMask, pushSplat, splat, turn } from "../wasm/vector-lanes.ts";
 import { emitVectorCompare, emitVectorConvert } from "../wasm/vector-ops.ts";
 import type { Nest } from "./nest.ts";
 import type { Accumulator } from "./reductions.ts";
@@ -53,7 +53,7 @@ export class ArgFold implements Accumulator {
     const worst = extreme(this.#dtype, this.#greatest ? -1 : 1);
     for (const [part, best] of this.#best.entries()) {
       if (this.#vector) {
-        splat(code, laneWord(this.#dtype, worst)).set(best);
+        pushSplat(code, this.#dtype, worst).set(best);
         splat(code, 0).set(this.#where[part] as number);
       } else {
         pushConst(code, this.#dtype, worst);
@@ -88,14 +88,14 @@ export class ArgFold implements Accumulator {
   /** (best, where) = take ? (value, index) : (best, where), where `take` was computed. */
   #pick(part: number, value: Push, index: Push): void {
     const { code } = this.#nest;
-    for (const [local, other] of [
-      [this.#best[part] as number, value],
-      [this.#where[part] as number, index],
-    ] as const) {
-      other(code);
-      code.get(local).get(this.#take);
-      code.op(this.#vector ? "v128.bitselect" : "select").set(local);
-    }
+    const [best, where] = [this.#best[part] as number, this.#where[part] as number];
+    value(code);
+    code.get(best).get(this.#take);
+    if (this.#vector) narrowMask(this.#nest, this.#dtype);
+    code.op(this.#vector ? "v128.bitselect" : "select").set(best);
+    index(code);
+    code.get(where).get(this.#take);
+    code.op(this.#vector ? "v128.bitselect" : "select").set(where);
   }
 
   accumulate(values: readonly Push[], _valid: number, index: Push): void {
@@ -116,7 +116,7 @@ export class ArgFold implements Accumulator {
     for (const [part, answer] of this.#answers.entries()) {
       const where = this.#where[part] as number;
       if (this.#vector) {
-        emitVectorConvert(this.#nest, "int32", this.#result, (into) => into.get(where));
+        this.#convert(where);
         code.set(answer);
         continue;
       }
@@ -126,6 +126,15 @@ export class ArgFold implements Accumulator {
       emitConvert(code, helpers, "int32", this.#result, (into) => into.get(scalar));
       code.set(answer);
     }
+  }
+
+  /** Pushes places, which are in lanes as wide as masks are, as the dtype of the result. */
+  #convert(where: number): void {
+    const { code, lanes } = this.#nest;
+    emitVectorConvert(this.#nest, "int32", this.#result, () => {
+      code.get(where);
+      if (lanes === 2) turn(code, [0, 2, 0, 2]);
+    });
   }
 
   result(part: number | undefined): Push {

@@ -1,4 +1,4 @@
-/** How many lanes the vectors of a kernel have. */
+/** How many lanes the vectors of a kernel have, which depends on what they run along. */
 import { type DType, isArg, isInteger } from "@gridfuse/plan";
 import { argsOf, type ScalarNode } from "@gridfuse/plan/scalar";
 import { hasLanes, type LaneCount, laneShape } from "../wasm/vector-lanes.ts";
@@ -11,16 +11,22 @@ const wideProduct = 0.4;
 /** Among so many operations one may be done lane by lane; with more of them, points one by one are as quick. */
 const perSerial = 4;
 
-/** Undefined where points are computed one by one. */
-export function lanesIn({ stages }: KernelForm): LaneCount | undefined {
+/**
+ * Undefined where points are computed one by one.
+ *
+ * @param along "inner": the rows of each stage, so that stages without any are scalar code, and so is where a row has its
+ *   extreme element; "outer": the points of the kernel, all stages inside
+ */
+export function lanesIn(form: KernelForm, along: "inner" | "outer"): LaneCount | undefined {
+  const isInner = along === "inner";
+  const stages = isInner ? form.stages.filter(hasRows) : form.stages;
   const isNarrow = stages.every(
     ({ nodes, reductions, writes }) =>
       nodes.every(({ dtype }) => hasLanes(dtype)) &&
-      reductions.every(({ dtype }) => hasLanes(dtype)) &&
+      reductions.every(({ op, dtype }) => hasLanes(dtype) || (isInner && isArg(op))) &&
       writes.every(({ dtype }) => hasLanes(dtype)),
   );
   if (isNarrow) return 4;
-  if (stages.some(({ reductions }) => reductions.some(({ op }) => isArg(op)))) return undefined;
   let [all, serial] = [0, 0];
   for (const stage of stages) {
     for (const i of usualNodes(stage)) {
@@ -33,6 +39,9 @@ export function lanesIn({ stages }: KernelForm): LaneCount | undefined {
   }
   return serial * perSerial <= all ? 2 : undefined;
 }
+
+const hasRows = ({ inner, reductions }: StageForm): boolean =>
+  inner.length > 0 || reductions.length > 0;
 
 /** The nodes that are computed always: not those on the slow side of a `rare`. */
 function usualNodes({ nodes, reductions, writes }: StageForm): ReadonlySet<number> {

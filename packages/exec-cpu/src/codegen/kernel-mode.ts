@@ -4,6 +4,7 @@
  */
 import { isOrdered } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
+import type { LaneCount } from "../wasm/vector-lanes.ts";
 import { indicesOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
 import { lanesIn } from "./kernel-lanes.ts";
 
@@ -15,7 +16,7 @@ export const product = (axes: readonly LoopAxis[]): number =>
 export const reduces = ({ stages }: KernelForm): boolean =>
   stages.some(({ reductions }) => reductions.length > 0);
 
-/** Rough cost of fetching four lanes of `e` along an axis, in vector loads. */
+/** Rough cost of fetching the lanes of a vector of `e` along an axis, in vector loads. */
 function laneCost(e: IndexExpr, along: LoopAxis | undefined): number {
   if (along === undefined) return 4;
   const reads = `a${along.axis}:`;
@@ -29,20 +30,46 @@ function cost(stage: StageForm, along: LoopAxis | undefined): number {
   return indicesOf(stage).reduce((total, e) => total + laneCost(e, along), 0);
 }
 
-export function modeOf(form: KernelForm): Mode {
-  if (lanesIn(form) === undefined) return "scalar";
+/** How a kernel goes, and the lanes of its vectors. */
+export interface Ways {
+  readonly mode: Mode;
+  readonly lanes: LaneCount;
+}
+
+export function waysOf(form: KernelForm): Ways {
+  const [within, between] = [lanesIn(form, "inner"), lanesIn(form, "outer")];
+  const inner: Ways | undefined = within && { mode: "inner", lanes: within };
+  const outer: Ways | undefined = between && { mode: "outer", lanes: between };
   const across = form.outer.at(-1);
-  if (!reduces(form) && form.stages.every(({ inner }) => inner.length === 0)) return "outer";
-  if (across === undefined || across.extent < 4) return "inner";
-  let inner = 0;
-  let outer = 0;
-  for (const stage of form.stages) {
-    const points = product(stage.inner);
-    const along = stage.inner.at(-1);
-    const ordered = stage.reductions.filter(isOrdered).length;
-    const blocks = along === undefined ? 1 : (points / along.extent) * Math.ceil(along.extent / 4);
-    inner += blocks * (cost(stage, along) + 1) + stage.reductions.length * 12;
-    outer += (points * (cost(stage, across) + 1 + 2 * ordered) + ordered * 30) / 4;
+  if (!reduces(form) && form.stages.every((stage) => stage.inner.length === 0)) {
+    return outer ?? scalar;
   }
-  return outer < inner ? "outer" : "inner";
+  if (across === undefined || across.extent < 4 || outer === undefined) return inner ?? scalar;
+  if (inner === undefined) return outer;
+  return costAcross(form, across, outer.lanes) < costWithin(form, inner.lanes) ? outer : inner;
+}
+
+const scalar: Ways = { mode: "scalar", lanes: 4 };
+
+/** Cost of a point whose vectors run along its rows. */
+function costWithin({ stages }: KernelForm, lanes: LaneCount): number {
+  let total = 0;
+  for (const stage of stages) {
+    const along = stage.inner.at(-1);
+    const rows = along === undefined ? 1 : product(stage.inner) / along.extent;
+    const blocks = along === undefined ? 1 : rows * Math.ceil(along.extent / lanes);
+    total += blocks * (cost(stage, along) + 1) + stage.reductions.length * 12;
+  }
+  return total;
+}
+
+/** Cost of a point of a vector of points. */
+function costAcross({ stages }: KernelForm, across: LoopAxis, lanes: LaneCount): number {
+  let total = 0;
+  for (const stage of stages) {
+    const ordered = stage.reductions.filter(isOrdered).length;
+    const points = product(stage.inner);
+    total += points * (cost(stage, across) + 1 + 2 * ordered) + ordered * 30;
+  }
+  return total / lanes;
 }

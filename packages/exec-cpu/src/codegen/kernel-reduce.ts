@@ -1,7 +1,14 @@
 /**
  * A stage that folds: its values one group after the other, in segments where the plan's order or a search asks for them.
  */
-import { accumulators, type DType, isArg, isOrdered, segmentLength } from "@gridfuse/plan";
+import {
+  accumulators,
+  type DType,
+  isArg,
+  isOrdered,
+  type Reduction,
+  segmentLength,
+} from "@gridfuse/plan";
 import { argsOf, type ScalarNode } from "@gridfuse/plan/scalar";
 import type { Code } from "../wasm/code.ts";
 import type { Push } from "../wasm/scalar-ops.ts";
@@ -9,6 +16,7 @@ import { ArgFold } from "./arg-fold.ts";
 import { ArgSearch } from "./arg-search.ts";
 import { BlockFold } from "./block-fold.ts";
 import { ExtremeFold, foldsExtremes } from "./extreme-fold.ts";
+import { CrossExtremeFold, foldsFloatExtremes, RowExtremeFold } from "./float-extreme-fold.ts";
 import type { LoopAxis, StageForm } from "./kernel-form.ts";
 import type { Mode } from "./kernel-mode.ts";
 import { type Block, fullBlock, type LaneAxis, lastBlock, partsOf, scalarBlock } from "./lanes.ts";
@@ -16,6 +24,7 @@ import type { Nest } from "./nest.ts";
 import type { Program } from "./program.ts";
 import type { Accumulator } from "./reductions.ts";
 import { quadElement, SlotFold, scalarElement, slotBytes } from "./slot-fold.ts";
+import { foldsAsSigned, UnsignedFold } from "./unsigned-fold.ts";
 
 /** What a reduction of a single value runs over. */
 export const noAxis: LoopAxis = { axis: -1, extent: 1 };
@@ -98,27 +107,47 @@ export class Reducer {
     const { nest, mode, across } = this.#around;
     const parts = mode === "outer" ? across.width / across.lanes : 1;
     let { scratch } = this.#around;
-    return this.#stage.reductions.map((reduction): Accumulator => {
-      const { op, dtype, value } = reduction;
-      if (isArg(op)) {
-        const of: DType = this.#stage.nodes[value]?.dtype ?? "float32";
-        if (mode === "inner") {
-          return new ArgSearch(nest, reduction, of, extent, (from, test, place) =>
-            this.#search(value, from, test, place),
-          );
-        }
-        return new ArgFold(nest, reduction, of, mode === "outer" ? "quads" : "scalar", parts);
-      }
-      if (mode === "inner") {
-        return foldsExtremes(reduction) && nest.lanes === 4
-          ? new ExtremeFold(nest, reduction, extent)
-          : new BlockFold(nest, reduction, extent, segments);
-      }
-      const element = mode === "outer" ? quadElement : scalarElement(dtype);
+    const inSlots = (reduction: Reduction): Accumulator => {
+      const element = mode === "outer" ? quadElement : scalarElement(reduction.dtype);
       const at = scratch;
       scratch += slotBytes(parts);
       return new SlotFold(nest, reduction, element, parts, extent, segments, at);
+    };
+    const onVectors = (reduction: Reduction): Accumulator => {
+      if (foldsAsSigned(reduction)) {
+        return new UnsignedFold(nest, onVectors({ ...reduction, dtype: "int64" }));
+      }
+      if (mode === "outer") {
+        return foldsFloatExtremes(reduction)
+          ? new CrossExtremeFold(nest, reduction, parts)
+          : inSlots(reduction);
+      }
+      if (foldsExtremes(reduction) && nest.lanes === 4) {
+        return new ExtremeFold(nest, reduction, extent);
+      }
+      return foldsFloatExtremes(reduction)
+        ? new RowExtremeFold(nest, reduction, extent)
+        : new BlockFold(nest, reduction, extent, segments);
+    };
+    return this.#stage.reductions.map((reduction): Accumulator => {
+      if (isArg(reduction.op)) return this.#places(reduction, extent, parts);
+      return mode === "scalar" ? inSlots(reduction) : onVectors(reduction);
     });
+  }
+
+  #places(reduction: Reduction, extent: number, parts: number): Accumulator {
+    const { nest, mode } = this.#around;
+    const { value } = reduction;
+    const of: DType = this.#stage.nodes[value]?.dtype ?? "float32";
+    if (mode === "inner") {
+      return new ArgSearch(nest, reduction, of, extent, (from, test, place) =>
+        this.#search(value, from, test, place),
+      );
+    }
+    if (mode === "scalar") return new ArgFold(nest, reduction, of, "scalar", parts);
+    return of === "uint64"
+      ? new UnsignedFold(nest, new ArgFold(nest, reduction, "int64", "quads", parts), true)
+      : new ArgFold(nest, reduction, of, "quads", parts);
   }
 
   get extent(): number {
@@ -214,7 +243,7 @@ export class Reducer {
     code.i32(-1).set(place).get(from).set(local).block();
     if (whole > 0) {
       const group = this.#inBody(() => {
-        const block = fullBlock(accumulators);
+        const block = fullBlock(accumulators, nest.lanes);
         this.#around.placeBlocks(loop, block);
         const parts = masks(block);
         pushAny(nest, parts);
@@ -228,7 +257,7 @@ export class Reducer {
     }
     if (rest > 0) {
       const group = this.#inBody(() => {
-        pushBits(nest, masks(lastBlock(loop.extent, rest)));
+        pushBits(nest, masks(lastBlock(loop.extent, rest, nest.lanes)));
         const bits = nest.local("i32");
         nest.code
           .i32(2 ** rest - 1)
@@ -258,13 +287,13 @@ function pushAny({ code }: Nest, masks: readonly Push[]): void {
 }
 
 /** Pushes a bit for each lane of all masks, the lowest for the first. */
-function pushBits({ code }: Nest, masks: readonly Push[]): void {
+function pushBits({ code, lanes }: Nest, masks: readonly Push[]): void {
   for (const [part, mask] of masks.entries()) {
     mask(code);
-    code.op("i32x4.bitmask");
+    code.op(lanes === 4 ? "i32x4.bitmask" : "i64x2.bitmask");
     if (part === 0) continue;
     code
-      .i32(4 * part)
+      .i32(lanes * part)
       .op("i32.shl")
       .op("i32.or");
   }

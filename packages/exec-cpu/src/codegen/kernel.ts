@@ -1,13 +1,11 @@
 /** A kernel step as one WebAssembly function `(lo, hi)`: points lo ≤ i < hi of its outermost loop. */
 import type { KernelStep } from "@gridfuse/plan";
 import type { Code, ValueType } from "../wasm/code.ts";
-import type { LaneCount } from "../wasm/vector-lanes.ts";
 import { contractionsOf, foldedProductsOf } from "./contract.ts";
 import { KernelEmitter } from "./kernel-emitter.ts";
 import { formOf, type KernelForm, type LoopAxis } from "./kernel-form.ts";
-import { lanesIn } from "./kernel-lanes.ts";
 import { withoutRares } from "./kernel-late.ts";
-import { type Mode, modeOf, product, reduces } from "./kernel-mode.ts";
+import { type Mode, product, reduces, type Ways, waysOf } from "./kernel-mode.ts";
 import { togetherOf } from "./kernel-rows.ts";
 import { withStash } from "./kernel-stash.ts";
 import { wholeOf } from "./kernel-whole.ts";
@@ -23,9 +21,7 @@ interface Kept {
 }
 
 /** A kernel that is made ready. */
-interface Prepared extends Kept {
-  readonly mode: Mode;
-  readonly lanes: LaneCount;
+interface Prepared extends Kept, Ways {
   /** The same for several rows at once, where that pays. */
   readonly together: (Kept & { readonly count: number }) | undefined;
 }
@@ -58,13 +54,13 @@ function partsOf(step: KernelStep): Parts {
 }
 
 function prepare(form: KernelForm): Prepared {
-  const mode = modeOf(form);
+  const { mode, lanes } = waysOf(form);
   const keep = (of: KernelForm): Kept =>
     mode === "inner" && of.stages.length > 1 ? withStash(of, firstRow) : { form: of, rows: [] };
   const together = mode === "inner" && reduces(form) ? togetherOf(form) : undefined;
   return {
     mode,
-    lanes: lanesIn(form) ?? 4,
+    lanes,
     ...keep(form),
     together: together && { ...together, ...keep(together.form) },
   };

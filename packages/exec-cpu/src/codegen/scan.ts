@@ -2,31 +2,32 @@
  * `scan` as WebAssembly: running sums, products, extremes, in order.
  *
  * The order leaves no choice along one scan, so lanes are different scans. Where scans lie side by side (`inner` > 1)
- * a vector holds neighbours. Where each is a contiguous row, four rows go through a 4 × 4 transposition, in and out;
- * eight rows at a time hide the latency of one addition behind another.
+ * a vector holds neighbours. Where each is a contiguous row, as many rows as a vector has lanes go through a transposition,
+ * in and out; eight rows at a time hide the latency of one addition behind another.
  */
-import { type DType, identityOf, isFloat, itemSize, type ScanStep } from "@gridfuse/plan";
+import { type DType, itemSize, type ScanStep } from "@gridfuse/plan";
 import { add, axis, constant, type IndexExpr } from "@gridfuse/plan/index-expr";
-import { heldType, laneWord } from "../wasm/held.ts";
+import { heldType } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
-import { hasLanes, type LaneCount } from "../wasm/vector-lanes.ts";
+import { hasLanes, type LaneCount, laneShape } from "../wasm/vector-lanes.ts";
 import { emitVectorBinary } from "../wasm/vector-ops.ts";
 import { pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
 import type { LaneQuad } from "./lane-quad.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
+import { RunningVector } from "./running-vector.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
 /** Rows that go through together, at most; cuts between workers are multiples of it. */
 const rowsAtOnce = 8;
 /** Rows so many bytes apart have all their lines in one set of the cache, where no more than four fit with their results. */
 const aliasing = 4096;
-const lanes = 4;
+const mostAliased = 4;
 
-/** Neighbours in a vector, of scans that lie side by side. */
-const lanesBeside = (dtype: DType): LaneCount => (hasLanes(dtype) ? 4 : 2);
-/** Quads of a cache line, through which four rows go before the next four do. */
-const quadsInLine = 4;
+/** Scans in a vector, or neighbours of scans that lie side by side. */
+const lanesOf = (dtype: DType): LaneCount => (hasLanes(dtype) ? 4 : 2);
+/** Vectors of a cache line, through which some rows go before the next do. */
+const vectorsInLine = 4;
 
 // The element that is worked on, as an axis of index expressions.
 const place = 0;
@@ -36,23 +37,16 @@ export function emitScan(context: CodegenContext, step: ScanStep): StepFunction 
   if (outer * extent * inner === 0) return undefined;
   const emitter = new ScanEmitter(context, step);
   const work = outer * extent * inner;
-  const simd = hasLanes(dtype);
+  const lanes = lanesOf(dtype);
   if (inner > 1) {
-    const how = inner >= lanesBeside(dtype) ? "simd" : "scalar";
+    const how = inner >= lanes ? "simd" : "scalar";
     return { index: emitter.sideBySide(), extent: outer, grain: 1, how, work };
   }
-  if (simd && outer >= lanes && extent >= lanes) {
+  if (outer >= lanes && extent >= lanes) {
     const index = emitter.rows();
     return { index, extent: outer, grain: rowsAtOnce, how: "simd, a row a lane", work };
   }
   return { index: emitter.rowByRow(), extent: outer, grain: 1, how: "scalar", work: 4 * work };
-}
-
-/** x ⊕ (what leaves x as it is, signs of zeros included). */
-function neutral(op: ScanStep["op"], dtype: DType): number {
-  const word = laneWord(dtype, identityOf(op, dtype));
-  if (op !== "add" || !isFloat(dtype)) return word;
-  return dtype === "float32" ? 0x80000000 : 0x8000;
 }
 
 class ScanEmitter {
@@ -66,7 +60,7 @@ class ScanEmitter {
     const { outer, extent, inner } = step;
     this.#step = step;
     const fn = context.module.define(["i32", "i32"], []);
-    this.#nest = new Nest(fn, context.helpers, context.loopGlobals, lanesBeside(step.dtype), false);
+    this.#nest = new Nest(fn, context.helpers, context.loopGlobals, lanesOf(step.dtype), false);
     this.#from = context.addresses[step.input] as number;
     this.#to = context.addresses[step.output] as number;
     this.#at = this.#nest.local("i32");
@@ -98,8 +92,9 @@ class ScanEmitter {
     const nest = this.#nest;
     const end = { local: 1 };
     const { outer, extent, dtype } = this.#step;
-    const isAliased = (extent * itemSize(dtype)) % aliasing === 0;
-    for (const count of isAliased ? [lanes] : [rowsAtOnce, lanes]) {
+    const { lanes } = nest;
+    const most = (extent * itemSize(dtype)) % aliasing === 0 ? mostAliased : rowsAtOnce;
+    for (const count of most > lanes ? [most, lanes] : [lanes]) {
       if (outer < count) continue;
       blockLoop(nest, 0, count, end, false, () => this.#rowsTogether(count));
     }
@@ -113,24 +108,23 @@ class ScanEmitter {
 
   #rowsTogether(count: number): void {
     const nest = this.#nest;
-    const { code } = nest;
+    const { code, lanes } = nest;
     const { extent, dtype, op, reverse } = this.#step;
     const groups = Array.from({ length: count / lanes }, (_, group) => ({
-      sum: nest.local("v128"),
+      sum: new RunningVector(nest, op, dtype),
       distances: Array.from({ length: lanes }, (_, row) => (group * lanes + row) * extent),
     }));
-    const word = neutral(op, dtype);
-    for (const { sum } of groups) code.v128([word, word, word, word]).set(sum);
+    for (const { sum } of groups) sum.begin();
     this.#start(0, lanes);
     const done = nest.local("i32");
-    const quads = Math.floor(extent / lanes);
-    const inLines = quads - (quads % quadsInLine);
+    const vectors = Math.floor(extent / lanes);
+    const inLines = vectors - (vectors % vectorsInLine);
     code.i32(0).set(done);
     const walk = (step: number, end: number): void => {
       blockLoop(nest, done, step, { constant: end }, true, () => {
         for (const { sum, distances } of groups) {
-          for (let quad = 0; quad < step; quad++) {
-            const moved = lanes * (reverse ? -quad : quad);
+          for (let vector = 0; vector < step; vector++) {
+            const moved = lanes * (reverse ? -vector : vector);
             this.#square(
               sum,
               distances.map((distance) => distance + moved),
@@ -140,8 +134,8 @@ class ScanEmitter {
         this.#advance(step * (reverse ? -lanes : lanes));
       });
     };
-    if (inLines > 0) walk(quadsInLine, inLines);
-    if (inLines < quads) walk(1, quads);
+    if (inLines > 0) walk(vectorsInLine, inLines);
+    if (inLines < vectors) walk(1, vectors);
     // The last few of each row, one by one.
     const left = extent % lanes;
     if (left === 0) return;
@@ -151,10 +145,10 @@ class ScanEmitter {
     }
   }
 
-  /** Four elements of four rows: in, on to `sum` and out again. */
-  #square(sum: number, distances: readonly number[]): void {
+  /** As many elements of as many rows as a vector has lanes: in, on to `sum` and out again. */
+  #square(sum: RunningVector, distances: readonly number[]): void {
     const nest = this.#nest;
-    const { dtype, op, reverse } = this.#step;
+    const { dtype, reverse } = this.#step;
     const loaded = distances.map((distance) => {
       const local = nest.local("v128");
       pushLanes(nest, dtype, this.#from, this.#quad(distance));
@@ -163,20 +157,7 @@ class ScanEmitter {
     });
     const columns = this.#transposed(loaded);
     const order = reverse ? [...columns.keys()].reverse() : [...columns.keys()];
-    let before = sum;
-    for (const column of order) {
-      const [x, y] = [before, columns[column] as number];
-      emitVectorBinary(
-        nest,
-        op,
-        dtype,
-        (code) => code.get(x),
-        (code) => code.get(y),
-      );
-      nest.code.set(y);
-      before = y;
-    }
-    nest.code.get(before).set(sum);
+    for (const column of order) sum.take(columns[column] as number);
     for (const [row, local] of this.#transposed(columns).entries()) {
       const quad = this.#quad(distances[row] as number);
       storeLanes(nest, dtype, this.#to, quad, () => nest.code.get(local));
@@ -190,6 +171,10 @@ class ScanEmitter {
       nest.code.get(a).get(b).shuffleLanes(order).set(local);
       return local;
     };
+    if (nest.lanes === 2) {
+      const [a, b] = rows as [number, number];
+      return [join(a, b, [0, 1, 4, 5]), join(a, b, [2, 3, 6, 7])];
+    }
     const [a, b, c, d] = rows as [number, number, number, number];
     const [low, high] = [
       [0, 4, 1, 5],
@@ -200,12 +185,12 @@ class ScanEmitter {
   }
 
   /** The last `left` elements of a row whose sum so far is lane `row` of `sum`. */
-  #tail(sum: number, row: number, distance: number, left: number): void {
+  #tail(sum: RunningVector, row: number, distance: number, left: number): void {
     const nest = this.#nest;
     const { dtype, reverse } = this.#step;
     const held = nest.local(heldType(dtype));
-    const shape = dtype === "float32" ? "f32x4" : "i32x4";
-    nest.code.get(sum).lane(`${shape}.extract_lane`, row);
+    sum.push();
+    nest.code.lane(`${laneShape(dtype)}.extract_lane`, row);
     // Lanes of bool are masks.
     if (dtype === "bool") nest.code.i32(1).op("i32.and");
     nest.code.set(held);

@@ -212,6 +212,7 @@ export const plainOpcodes = {
   "i32x4.dot_i16x8_s": 0xfdba,
   "i64x2.abs": 0xfdc0,
   "i64x2.neg": 0xfdc1,
+  "i64x2.bitmask": 0xfdc4,
   "i64x2.extend_low_i32x4_s": 0xfdc7,
   "i64x2.extend_low_i32x4_u": 0xfdc9,
   "i64x2.shl": 0xfdcb,
