@@ -1,38 +1,48 @@
 /**
- * Requests and replies over two pipes: each a length and JSON. Everything blocks: the process has one
- * client and nothing else to do, and waking up through an event loop costs more than a small run does.
+ * Requests and replies over two pipes: each a length and JSON, or a length and the bytes of a small run (`small-runs.ts`).
+ * Everything blocks: the process has one client and nothing else to do, and waking up through an event loop costs more than
+ * a small run does.
  */
 import { readSync, writeSync } from "node:fs";
 
-const HEADER = 4;
+/** Bytes before a frame's body: its length. */
+export const HEADER = 4;
 
 export class Frames {
   readonly #from: number;
   readonly #to: number;
   #buffer: Buffer = Buffer.allocUnsafe(1 << 16);
   #length = 0;
+  /** Where the frame ends that was handed out last. */
+  #end = 0;
 
   constructor(from: number, to: number) {
     this.#from = from;
     this.#to = to;
   }
 
-  /** The next request; undefined when the client has gone. */
-  read(): unknown {
+  /** The body of the next request, which is there until the one after it is asked for; undefined when the client has gone. */
+  read(): Buffer | undefined {
+    if (this.#length > this.#end) this.#buffer.copy(this.#buffer, 0, this.#end, this.#length);
+    this.#length -= this.#end;
+    this.#end = 0;
     if (!this.#fill(HEADER)) return undefined;
     const end = HEADER + this.#buffer.readUInt32LE(0);
     if (!this.#fill(end)) return undefined;
-    const text = this.#buffer.toString("utf8", HEADER, end);
-    this.#buffer.copy(this.#buffer, 0, end, this.#length);
-    this.#length -= end;
-    return JSON.parse(text);
+    this.#end = end;
+    return this.#buffer.subarray(HEADER, end);
   }
 
   write(reply: unknown): void {
     const body = Buffer.from(JSON.stringify(reply));
     const frame = Buffer.allocUnsafe(HEADER + body.length);
-    frame.writeUInt32LE(body.length, 0);
     body.copy(frame, HEADER);
+    this.send(frame);
+  }
+
+  /** Sends a frame whose body is there already, after HEADER bytes for its length. */
+  send(frame: Buffer): void {
+    frame.writeUInt32LE(frame.length - HEADER, 0);
     for (let done = 0; done < frame.length; ) done += writeSync(this.#to, frame, done);
   }
 

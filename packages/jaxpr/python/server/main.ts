@@ -9,6 +9,8 @@ import { Frames } from "./frames.ts";
 import { PlanStore } from "./plan-store.ts";
 import { Programs } from "./programs.ts";
 import { type Place, SharedFiles } from "./shared-files.ts";
+import { SMALL_RUN, SmallRuns } from "./small-runs.ts";
+import { WarmUp } from "./warm-up.ts";
 
 declare const GRIDFUSE_ENGINE: string;
 /** Given by boot.cjs. */
@@ -35,6 +37,8 @@ type Request =
 const files = new SharedFiles();
 const store = new PlanStore(process.argv[2]);
 const programs = new Programs(files, store);
+const smallRuns = new SmallRuns(programs);
+const warmUp = new WarmUp(join(__dirname, "warm-up.json"));
 
 function bytesAt(at: Place, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -86,11 +90,18 @@ console.log = console.error;
 
 async function serve(frames: Frames): Promise<void> {
   for (;;) {
-    const request = frames.read() as Request | undefined;
-    if (request === undefined) break;
+    const body = frames.read();
+    if (body === undefined) break;
     let reply: unknown;
     try {
-      reply = await answer(request);
+      if (body[0] === SMALL_RUN) {
+        const frame = smallRuns.run(body);
+        // What it printed goes ahead of what it gives.
+        if (programs.printed.length > 0) frames.write({ printed: programs.printed.splice(0) });
+        frames.send(frame);
+        continue;
+      }
+      reply = await answer(JSON.parse(body.toString("utf8")) as Request);
     } catch (error) {
       reply = { error: described(error) };
     }

@@ -19,7 +19,8 @@ export interface Loaded {
   readonly steps: number;
 }
 
-interface Running {
+/** A program that is ready, with the arrays that it runs on. */
+export interface Running {
   readonly executable: CpuExecutable;
   readonly inputs: readonly (readonly [name: string, array: StorageArray])[];
   readonly outputs: readonly (readonly [name: string, array: StorageArray])[];
@@ -96,9 +97,7 @@ export class Programs {
   }
 
   run(id: number, inputs: readonly Place[], outputs: readonly Place[]): void {
-    const entry = this.#byId[id];
-    if (entry === undefined) throw new Error(`there is no program ${id}`);
-    const running = this.#start(entry);
+    const running = this.running(id);
     for (let i = 0; i < inputs.length; i++) {
       this.#files.read(inputs[i] as Place, (running.inputs[i] as Running["inputs"][0])[1]);
     }
@@ -106,6 +105,13 @@ export class Programs {
     for (let i = 0; i < outputs.length; i++) {
       this.#files.write(outputs[i] as Place, (running.outputs[i] as Running["outputs"][0])[1]);
     }
+  }
+
+  /** A program, made ready again if others needed its memory. */
+  running(id: number): Running {
+    const entry = this.#byId[id];
+    if (entry === undefined) throw new Error(`there is no program ${id}`);
+    return this.#start(entry);
   }
 
   /** What became of a program, for people. */

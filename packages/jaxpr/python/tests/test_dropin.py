@@ -139,6 +139,18 @@ def test_prints(gridfused: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "x = [4.2 2.4], {2.4} of 2\n"
 
 
+def test_prints_values_after_a_text_without_holes(
+    gridfused: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def kernel(x_ref: Any, o_ref: Any) -> None:
+        pl.debug_print("x[0] =", x_ref[0])
+        o_ref[...] = x_ref[...]
+
+    x = jnp.array([4.2, 2.4], jnp.float32)
+    jax.block_until_ready(pl.pallas_call(kernel, out_shape=x, interpret=True)(x))
+    assert capsys.readouterr().out == "x[0] = 4.2\n"
+
+
 def test_references_made_outside(gridfused: None) -> None:
     """What a kernel writes to memory that it closes over is there afterwards (JAX before 0.12 loses it)."""
     new_ref: Any = getattr(jax, "new_ref", None) or jax._src.core.mutable_array  # type: ignore[attr-defined]

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import pallas as pl
 from kernels import elementwise
 
 import gridfuse
@@ -90,6 +92,43 @@ def test_it_ends_with_python() -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"process {pid} is still there")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 4095, 4096, 4097, 20000])
+def test_arrays_travel_in_the_pipe_or_in_shared_memory(gridfused: None, rows: int) -> None:
+    """Whose sizes are no multiples of eight bytes, on both sides of what is small."""
+
+    def kernel(a_ref: Any, b_ref: Any, c_ref: Any, x_ref: Any, y_ref: Any, z_ref: Any) -> None:
+        x_ref[...] = ~a_ref[...]
+        y_ref[...] = b_ref[...] + jnp.int8(1)
+        z_ref[...] = c_ref[...] * 2
+
+    rng = np.random.default_rng(rows)
+    a = rng.integers(0, 2, (rows,)).astype(bool)
+    b = rng.integers(-9, 9, (rows,), np.int8)
+    c = rng.standard_normal((rows, 1)).astype(np.float32)
+    given = jax.jit(
+        lambda *arrays: pl.pallas_call(
+            kernel,
+            out_shape=[jax.ShapeDtypeStruct(one.shape, one.dtype) for one in arrays],
+            interpret=True,
+        )(*arrays)
+    )
+    for _ in range(2):
+        x, y, z = given(a, b, c)
+        np.testing.assert_array_equal(x, ~a)
+        np.testing.assert_array_equal(y, b + 1)
+        np.testing.assert_array_equal(z, c * 2)
+
+
+def test_a_small_run_of_the_wrong_size_is_an_error(gridfused: None) -> None:
+    run = jax.jit(elementwise)
+    x = jnp.ones(8, jnp.float32)
+    wanted = np.asarray(run(x, x))
+    with _client.session() as session:
+        frame = session.exchange_frame(bytes([12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7]))
+        assert b"a small run takes" in frame or b"there is no program" in frame
+    np.testing.assert_array_equal(run(x, x), wanted)
 
 
 def test_memory_is_used_again() -> None:

@@ -58,6 +58,9 @@ class KernelCall:
         self.grid_points = None if self.dynamic else int(np.prod(mapping.grid, dtype=np.int64))
         self.record = _calls.CallRecord(self.name, "ran", grid_points=self.grid_points)
         self._results = [(_memory_dtype(aval.dtype), aval.shape) for aval in self.out_avals]
+        # Where the engine holds arrays otherwise than JAX.
+        self._converts_inputs = any(map(_is_held_otherwise, avals[self.dynamic :]))
+        self._converts_results = any(map(_is_held_otherwise, self.out_avals))
         self._exported: dict[tuple[int, ...], _Written] = {}
         self._coming: dict[tuple[int, ...], _client.Coming] = {}
         self._programs: dict[tuple[int, ...], _client.Program] = {}
@@ -172,9 +175,11 @@ class KernelCall:
         """What XLA calls."""
         started = time.perf_counter()
         sizes = tuple([int(np.reshape(size, ())) for size in operands[: self.dynamic]])
-        inputs = [_in_memory(operand) for operand in operands[self.dynamic :]]
+        inputs = [np.asarray(operand) for operand in operands[self.dynamic :]]
         if 0 in sizes or self.grid_points == 0:
-            return self._nothing(operands)
+            return self._nothing(inputs)
+        if self._converts_inputs:
+            inputs = [_in_memory(array) for array in inputs]
         if self.tpu is not None and self.tpu.needs_operands:
             self._check_call(sizes, inputs)
         with _client.session() as session:
@@ -189,6 +194,8 @@ class KernelCall:
             self.tpu.report()
         if self.mode.bounds == "report":
             self._raise_outside(results.pop(), sizes)
+        if not self._converts_results:
+            return results
         return [
             _out_of_memory(result, aval.dtype)
             for result, aval in zip(results, self.out_avals, strict=True)
@@ -225,12 +232,11 @@ class KernelCall:
         lines: list[str] = json.loads(data[8 : 8 + length]).get("locs", [])
         return lines
 
-    def _nothing(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _nothing(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
         """A grid without steps: outputs are what they alias, or what nobody wrote."""
         aliases = {out: at for at, out in self.params["input_output_aliases"]}
-        given = operands[self.dynamic :]
         return [
-            np.asarray(given[aliases[i]])
+            given[aliases[i]]
             if i in aliases
             else np.full(aval.shape, unwritten(aval.dtype, self.mode.fill), aval.dtype)
             for i, aval in enumerate(self.out_avals)
@@ -287,8 +293,11 @@ def _memory_dtype(dtype: Any) -> np.dtype[Any]:
     return held
 
 
-def _in_memory(operand: Any) -> np.ndarray:
-    array = np.asarray(operand)
+def _is_held_otherwise(aval: Any) -> bool:
+    return bool(_memory_dtype(aval.dtype) != aval.dtype)
+
+
+def _in_memory(array: np.ndarray) -> np.ndarray:
     wanted = _memory_dtype(array.dtype)
     if array.dtype.name in _EIGHT_BIT_FLOATS:
         return array.view(wanted)

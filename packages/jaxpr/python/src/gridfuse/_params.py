@@ -216,13 +216,16 @@ def _call(scope: Any, eqn: Any) -> Written:
 
 @writes("lax", "debug_print")
 def _debug_print(scope: Any, eqn: Any) -> Written:
-    """Holes in order. For the drop-in each says how Python would format what is in it."""
+    """Holes in order. For the drop-in each says how Python would format what is in it. Where there is none, values follow."""
     p = eqn.params
     if p.get("static_args"):
         raise Unsupported("a print of values that are no arrays")
     positional, named = tree_util.tree_unflatten(p["in_tree"], eqn.invars)
     written, operands, automatic = "", [], 0
-    for text_before, field, spec, conversion in string.Formatter().parse(p["fmt"]):
+    fmt = p["fmt"]
+    if not p.get("has_placeholders", True):
+        fmt += " {!s}" * len(positional)
+    for text_before, field, spec, conversion in string.Formatter().parse(fmt):
         written += text_before.replace("{", "{{").replace("}", "}}")
         if field is None:
             continue

@@ -109,11 +109,15 @@ def tell_races(found: bool, cores: int) -> None:
     if module is None:
         return
     kept: Any = module.RaceDetectionState
-    # From 0.12 on it is not told how many cores there are.
-    takes = inspect.signature(kept).parameters
-    state = kept(num_cores=cores) if "num_cores" in takes else kept()
+    state = kept(num_cores=cores) if _takes_cores(kept) else kept()
     state.races_found = found
     module.races = state  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _takes_cores(state: Any) -> bool:
+    """From 0.12 on what is kept of races is not told how many cores there are."""
+    return "num_cores" in inspect.signature(state).parameters
 
 
 def padded_shape(shape: tuple[int, ...], dtype: Any) -> tuple[int, ...]:
