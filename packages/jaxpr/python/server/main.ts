@@ -10,7 +10,6 @@ import { PlanStore } from "./plan-store.ts";
 import { Programs } from "./programs.ts";
 import { type Place, SharedFiles } from "./shared-files.ts";
 import { SMALL_RUN, SmallRuns } from "./small-runs.ts";
-import { WarmUp } from "./warm-up.ts";
 
 declare const GRIDFUSE_ENGINE: string;
 /** Given by boot.cjs. */
@@ -38,7 +37,6 @@ const files = new SharedFiles();
 const store = new PlanStore(process.argv[2]);
 const programs = new Programs(files, store);
 const smallRuns = new SmallRuns(programs);
-const warmUp = new WarmUp(join(__dirname, "warm-up.json"));
 
 function bytesAt(at: Place, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
