@@ -1,8 +1,9 @@
-// Bundles the engine into the Python package: server.cjs, all of it, and boot.cjs, which Node runs.
+// Bundles the engine into the Python package: server.cjs, all of it, boot.cjs, which Node runs, and warm-up.json, the
+// programs that it warms up with.
 //
 //   node packages/jaxpr/python/build.mjs
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -39,4 +40,9 @@ writeFileSync(
 );
 writeFileSync(join(target, "digest"), digest);
 copyFileSync(join(here, "server", "boot.cjs"), join(target, "boot.cjs"));
+const recorded = join(here, "..", "..", "..", "test", "jaxpr", "fixtures");
+const programs = readdirSync(recorded)
+  .sort()
+  .map((name) => JSON.parse(readFileSync(join(recorded, name), "utf8")).program);
+writeFileSync(join(target, "warm-up.json"), JSON.stringify(programs));
 console.log(`server.cjs: ${Math.round(code.length / 1024)} KiB, engine ${digest}`);

@@ -3,7 +3,7 @@
  * Everything blocks: the process has one client and nothing else to do, and waking up through an event loop costs more than
  * a small run does.
  */
-import { readSync, writeSync } from "node:fs";
+import { read, readSync, writeSync } from "node:fs";
 
 /** Bytes before a frame's body: its length. */
 export const HEADER = 4;
@@ -23,14 +23,32 @@ export class Frames {
 
   /** The body of the next request, which is there until the one after it is asked for; undefined when the client has gone. */
   read(): Buffer | undefined {
-    if (this.#length > this.#end) this.#buffer.copy(this.#buffer, 0, this.#end, this.#length);
-    this.#length -= this.#end;
-    this.#end = 0;
+    this.#forget();
     if (!this.#fill(HEADER)) return undefined;
     const end = HEADER + this.#buffer.readUInt32LE(0);
     if (!this.#fill(end)) return undefined;
     this.#end = end;
     return this.#buffer.subarray(HEADER, end);
+  }
+
+  /** Some of the next request has come, or the client has gone. Until then the process may do something else. */
+  arrived(): Promise<void> {
+    this.#forget();
+    if (this.#length > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      read(this.#from, this.#buffer, 0, this.#buffer.length, null, (error, count) => {
+        // What went wrong goes wrong again when the request is read.
+        if (error === null) this.#length = count;
+        resolve();
+      });
+    });
+  }
+
+  /** The frame that was handed out last is not needed any more. */
+  #forget(): void {
+    if (this.#length > this.#end) this.#buffer.copy(this.#buffer, 0, this.#end, this.#length);
+    this.#length -= this.#end;
+    this.#end = 0;
   }
 
   write(reply: unknown): void {

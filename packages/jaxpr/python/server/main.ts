@@ -3,6 +3,7 @@
  *
  * Its argument is the folder for what is kept between processes. The build puts a digest of the bundle in GRIDFUSE_ENGINE.
  */
+import { dirname, join } from "node:path";
 import { type ImportOptions, inspectJaxpr } from "@gridfuse/jaxpr";
 import { GridfuseError } from "@gridfuse/plan";
 import { Frames } from "./frames.ts";
@@ -10,8 +11,11 @@ import { PlanStore } from "./plan-store.ts";
 import { Programs } from "./programs.ts";
 import { type Place, SharedFiles } from "./shared-files.ts";
 import { SMALL_RUN, SmallRuns } from "./small-runs.ts";
+import { WarmUp } from "./warm-up.ts";
 
 declare const GRIDFUSE_ENGINE: string;
+/** Of the bundle. */
+declare const GRIDFUSE_PATH: string;
 /** Given by boot.cjs. */
 declare const keepCode: (kind: "found" | "made") => void;
 
@@ -37,6 +41,7 @@ const files = new SharedFiles();
 const store = new PlanStore(process.argv[2]);
 const programs = new Programs(files, store);
 const smallRuns = new SmallRuns(programs);
+const warmUp = new WarmUp(join(dirname(GRIDFUSE_PATH), "warm-up.json"));
 
 function bytesAt(at: Place, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -44,7 +49,11 @@ function bytesAt(at: Place, length: number): Uint8Array {
   return bytes;
 }
 
+/** Requests that come before the first program. */
+const early: ReadonlySet<Request["op"]> = new Set(["hello", "open", "close"]);
+
 async function answer(request: Request): Promise<unknown> {
+  if (!early.has(request.op)) warmUp.end();
   switch (request.op) {
     case "run":
       programs.run(request.id, request.in, request.out);
@@ -68,7 +77,12 @@ async function answer(request: Request): Promise<unknown> {
     case "flush":
       return { written: await store.flush() };
     case "hello":
-      return { engine: GRIDFUSE_ENGINE, node: process.version, pid: process.pid };
+      return {
+        engine: GRIDFUSE_ENGINE,
+        node: process.version,
+        pid: process.pid,
+        warmedUp: warmUp.programs,
+      };
     default:
       throw new Error(`there is no request ${(request satisfies never as Request).op}`);
   }
@@ -88,6 +102,7 @@ console.log = console.error;
 
 async function serve(frames: Frames): Promise<void> {
   for (;;) {
+    if (warmUp.goesOn) await warmUp.until(frames.arrived());
     const body = frames.read();
     if (body === undefined) break;
     let reply: unknown;

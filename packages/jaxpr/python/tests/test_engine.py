@@ -19,6 +19,7 @@ from kernels import elementwise
 import gridfuse
 from gridfuse import _client
 from gridfuse._memory import SharedMemory
+from gridfuse._node import find_node
 
 
 def test_death_is_reported_and_the_next_call_works(gridfused: None) -> None:
@@ -153,3 +154,21 @@ def test_large_arrays_get_a_file_of_their_own() -> None:
     block = memory.take((1 << 26) + 1)
     assert block.bytes.nbytes > 1 << 26
     assert files == [0]
+
+
+def test_it_warms_up_until_a_program_comes() -> None:
+    cores = subprocess.check_output([find_node(), "-p", "os.availableParallelism()"])
+    if int(cores) < 2:
+        pytest.skip("the only core is JAX's")
+    session = _client.Session()
+    try:
+        until = time.monotonic() + 60
+        while (warm := session.ask({"op": "hello"})["warmedUp"]) < 3:
+            assert time.monotonic() < until, f"{warm} programs in a minute"
+            time.sleep(0.05)
+        assert session.find("0" * 64) is None
+        warm = session.ask({"op": "hello"})["warmedUp"]
+        time.sleep(0.3)
+        assert session.ask({"op": "hello"})["warmedUp"] == warm
+    finally:
+        session.close()
