@@ -31,6 +31,7 @@ import {
 } from "./importing.ts";
 import { literalValue } from "./literal.ts";
 import { NOTHING, type Scope } from "./scope.ts";
+import { keyOf } from "./steps.ts";
 
 /** One jaxpr at one place: its variables, and the scope that its equations append to. */
 export class Body {
@@ -84,15 +85,27 @@ export class Body {
         const atom = inputs[i] as Atom;
         args[i] = late && step.fixed?.[i] !== undefined ? LITERAL : this.atom(atom);
       }
+      const given = step.kind < 0 ? undefined : this.scope.given.of(step.kind);
+      const key = given === undefined ? 0 : keyOf(args);
+      const known = given?.get(key);
+      if (known !== undefined) {
+        this.#bind(outputs, known);
+        return;
+      }
       this.#current = step;
       if (step.eightBits !== undefined) this.#widen(args, step.eightBits);
       results = rule(this, args, (eqn.x ?? {}) as never, eqn);
       if (step.eightBits !== undefined) results = this.#narrowed(results, step.eightBits);
       if (step.wraps !== undefined && typeof results === "number")
         results = wrapped(this.scope, results, step.wraps);
+      given?.set(key, results);
     } catch (error) {
       throw located(error, eqn, origin);
     }
+    this.#bind(outputs, results);
+  }
+
+  #bind(outputs: readonly number[], results: Results): void {
     if (outputs.length === 0) return;
     if (typeof results === "number") {
       if (outputs[0] !== -1) this.#env[outputs[0] as number] = results;

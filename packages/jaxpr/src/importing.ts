@@ -33,6 +33,7 @@ import type {
 } from "./format.ts";
 import { literalValue } from "./literal.ts";
 import type { Scope } from "./scope.ts";
+import { StepKinds, withoutDead } from "./steps.ts";
 
 /** What a primitive becomes: its results, in the order of the equation's. */
 export type Results = ValueId | readonly ValueId[] | undefined;
@@ -40,6 +41,10 @@ export interface Rule {
   (body: Body, args: readonly ValueId[], x: never, eqn: Eqn): Results;
   /** Literals come as `LITERAL`: the rule makes them in the shape that it needs (`Body.meet`). */
   readonly lateLiterals?: true;
+  /** What it gives depends on its operands and parameters only, and it does nothing besides. */
+  readonly isPure?: true;
+  /** Does what another jaxpr does. */
+  readonly isCall?: true;
 }
 
 /** Stands for an operand that the equation has written down. */
@@ -74,6 +79,8 @@ export interface Step {
   readonly from: WireDType | undefined;
   /** Where it computes with floats of eight bits, which are float32 meanwhile. */
   readonly eightBits: EightBits | undefined;
+  /** Equal for steps that give the same of the same operands; −1 for those that may not. */
+  readonly kind: number;
 }
 
 /** Which operands and results of an equation are floats of eight bits, by their dtypes. */
@@ -113,6 +120,7 @@ export class Importing {
   readonly #ruleOf: RuleOf;
   readonly #container: Container;
   readonly #prepared: (Prepared | undefined)[] = [];
+  readonly #kinds = new StepKinds();
   readonly #avals: (ValueType | null)[] = [];
   readonly #constants: Map<
     number,
@@ -219,7 +227,10 @@ export class Importing {
     const prepared = {
       jaxpr,
       params: jaxpr.in.map(variableOf),
-      steps: jaxpr.eqns.map((eqn) => this.#step(eqn, eightBits)),
+      steps: withoutDead(
+        jaxpr,
+        jaxpr.eqns.map((eqn) => this.#step(eqn, eightBits)),
+      ),
     };
     this.#prepared[i] = prepared;
     return prepared;
@@ -246,10 +257,12 @@ export class Importing {
     if (eightBits !== undefined && updatesMemory(eqn, wireOf))
       throw unsupported(eqn.p, "arithmetic on floats of eight bits in memory", placeOf(origin));
     const held = computes && heldInEight(eqn, wireOf, computes);
+    const rule = this.#ruleOf(eqn, this.program, () => placeOf(origin));
     return {
+      kind: this.reports || eightBits !== undefined ? -1 : this.#kindOf(eqn, rule),
       from: eightBits === undefined ? undefined : wireOf(inputs[0] ?? -1),
       eqn: held === undefined ? eqn : inFloat32(eqn),
-      rule: this.#ruleOf(eqn, this.program, () => placeOf(origin)),
+      rule,
       inputs,
       fixed: inputs.some(isLiteral) ? inputs.map(fixedOf) : undefined,
       type: type?.kind !== "tensor" ? undefined : held?.outputs[0] ? asFloat32(type) : type,
@@ -258,6 +271,14 @@ export class Importing {
       wraps: first != null && overflows.has(eqn.p) ? this.#fewBits(first) : undefined,
       eightBits: held,
     };
+  }
+
+  #kindOf(eqn: Eqn, rule: Rule): number {
+    if (rule.isPure === true) return this.#kinds.numberOf(eqn);
+    const { jaxpr } = (eqn.x ?? {}) as { readonly jaxpr?: number };
+    if (rule.isCall !== true || jaxpr === undefined) return -1;
+    const isPure = this.prepare(jaxpr).steps.every(({ kind }) => kind >= 0);
+    return isPure ? this.#kinds.ofCall(jaxpr) : -1;
   }
 
   #fewBits(v: Var): WireDType | undefined {

@@ -16,6 +16,7 @@ import {
   type ValueId,
   type ValueType,
 } from "@gridfuse/graph";
+import { GivenResults } from "./steps.ts";
 
 /** A variable that stands for nothing here: a token, or a semaphore that nobody reads. */
 export const NOTHING: ValueId = -1;
@@ -54,6 +55,7 @@ export class Scope {
   /** By dtype and shape, by value. */
   readonly #fulls: Map<string, Map<ScalarValue | "-0", ValueId>> = new Map();
   readonly #constants: Map<number, ValueId> = new Map();
+  readonly given: GivenResults = new GivenResults();
 
   constructor(table: Table, parent?: Scope, region: Region = newRegion()) {
     this.parent = parent;

@@ -32,6 +32,20 @@ describe("a list as an expression of its position", () => {
     }
   });
 
+  it("whatever trades places by its bits", () => {
+    const masks = fc
+      .integer({ min: 1, max: 5 })
+      .chain((bits) => fc.array(fc.nat(2 ** 8 - 1), { minLength: bits, maxLength: bits }));
+    fc.assert(
+      fc.property(masks, fc.nat(2 ** 8 - 1), (columns, first) => {
+        const list = range(2 ** columns.length).map((k) =>
+          columns.reduce((n, mask, j) => (((k >> j) & 1) === 0 ? n : n ^ mask), first),
+        );
+        expect(valuesOf(list)).toEqual(list);
+      }),
+    );
+  });
+
   it("says what the list says, or nothing", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(6), { minLength: 1, maxLength: 8 }), (list) => {

@@ -5,7 +5,10 @@ import type { Rule } from "../importing.ts";
 import { alignCaptures, NOTHING, type Scope } from "../scope.ts";
 import type { Rules } from "./table.ts";
 
-const call: Rule = (body, args, { jaxpr }: { jaxpr: number }) => body.call(jaxpr, args);
+const call: Rule = Object.assign(
+  (body: Body, args: readonly ValueId[], { jaxpr }: { jaxpr: number }) => body.call(jaxpr, args),
+  { isCall: true as const },
+);
 
 interface ScanParams {
   readonly jaxpr: number;

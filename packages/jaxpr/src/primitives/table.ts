@@ -33,6 +33,10 @@ const rules: Map<string, Rule> = new Map(
   ].flatMap((family) => Object.entries(family)),
 );
 
+/** Families that only compute. */
+for (const family of [elementwise, movement, indexing, reductions, windows, dots])
+  for (const rule of Object.values(family)) Object.assign(rule, { isPure: true });
+
 /** What a primitive is called in messages and in the table. */
 export const keyOf = ({ p, m = "lax" }: Eqn): string => `${m}:${p.replaceAll("-", "_")}`;
 

@@ -62,7 +62,7 @@ export class Columns {
   of(values: readonly ValueId[]): Column | undefined {
     const same = this.sameOf(values);
     if (same !== undefined) return same;
-    const bits = this.#literalBits(values);
+    const bits = this.literalBits(values);
     if (bits !== undefined) return { kind: "literals", bits, like: values[0] as ValueId };
     return this.#either(values) ?? this.lanes(values);
   }
@@ -103,7 +103,8 @@ export class Columns {
     return lane === undefined ? undefined : { kind: "either", packs, isSecond, lane };
   }
 
-  #literalBits(values: readonly ValueId[]): readonly Bits[] | undefined {
+  /** Literals, where all are. */
+  literalBits(values: readonly ValueId[]): readonly Bits[] | undefined {
     const bits: Bits[] = [];
     for (const value of values) {
       const node = this.#table.producer(value);
@@ -160,7 +161,7 @@ export function columnCost(column: Column): number {
     case "same":
       return 0;
     case "literals":
-      return 3;
+      return isEven(column.bits) ? 3 : 4;
     case "lanes":
       return (column.packs.length > 1 ? 1 : 0) + (column.lane === undefined ? 0 : 1);
     case "either":
@@ -169,6 +170,12 @@ export function columnCost(column: Column): number {
       return column satisfies never;
   }
 }
+
+const isEven = (bits: readonly Bits[]): boolean => {
+  const [first, second] = bits as readonly [Bits, Bits];
+  const step = second.lo - first.lo;
+  return bits.every(({ lo }, k) => ((first.lo + k * step - lo) | 0) === 0);
+};
 
 /** The groups that a column takes lanes of. */
 export const packsOf = (column: Column): readonly Group[] =>

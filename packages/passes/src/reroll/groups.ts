@@ -303,15 +303,25 @@ class Grouper {
     yield members;
     for (let i = 0; i < inputs; i += 1) {
       const values = members.map((node) => node.inputs[i] as ValueId);
-      if (!values.every((value) => this.#homes.has(value))) continue;
-      const lanes = values.map((value) => this.#homes.laneOf(value));
-      const packs = values.map((value) => this.#homes.idOf(value));
-      const byLane = new Set(lanes).size === lanes.length;
-      const keys = byLane ? lanes : lanes.map((lane, k) => (packs[k] as number) * mostLanes + lane);
-      if (!byLane && new Set(keys).size < members.length) continue;
+      const keys = this.#keysOf(values);
+      if (keys === undefined) continue;
       const order = keys.map((key, k) => ({ key, k })).sort((p, q) => p.key - q.key);
       yield order.map(({ k }) => members[k] as Node);
     }
+  }
+
+  /** What tells operands apart, and puts them in order: their lanes, or what they are as literals. */
+  #keysOf(values: readonly ValueId[]): readonly number[] | undefined {
+    if (!values.every((value) => this.#homes.has(value))) {
+      const words = this.#columns.literalBits(values)?.map(({ lo }) => lo | 0);
+      return words === undefined || new Set(words).size < words.length ? undefined : words;
+    }
+    const lanes = values.map((value) => this.#homes.laneOf(value));
+    if (new Set(lanes).size === lanes.length) return lanes;
+    const keys = values.map(
+      (value) => this.#homes.idOf(value) * mostLanes + this.#homes.laneOf(value),
+    );
+    return new Set(keys).size < keys.length ? undefined : keys;
   }
 
   #window(given: readonly Node[]): Proposal | undefined {

@@ -1,7 +1,7 @@
 /**
  * Lists of integers as index expressions: which lane of a pack, or which offset of a window, the k-th
  * sibling takes. Unrolled loops leave regular lists behind: affine ones, nested ones (k floordiv c and
- * k mod c), rotations, and butterflies, where a bit of k is flipped.
+ * k mod c), rotations, and butterflies, where bits of k are flipped or trade places.
  */
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
@@ -9,7 +9,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 /** An expression e of axis 0 with e(k) = list[k] for every k, or undefined where none is found. */
 export function expressionOf(list: readonly number[]): IndexExpr | undefined {
   const at = ix.axis(0, list.length);
-  return flipped(list, at) ?? mixedRadix(list, at) ?? rotated(list, at);
+  return flipped(list, at) ?? mixedRadix(list, at) ?? bitwise(list, at) ?? rotated(list, at);
 }
 
 export const isIdentity = (list: readonly number[]): boolean => list.every((n, k) => n === k);
@@ -54,6 +54,28 @@ function evenRun(list: readonly number[]): number | undefined {
     if (even) return extent;
   }
   return undefined;
+}
+
+/** Every bit of list[k] is the parity of some bits of k, turned over or not: exchanges of exchanged tiles. */
+function bitwise(list: readonly number[], at: IndexExpr): IndexExpr | undefined {
+  const count = Math.log2(list.length);
+  if (!Number.isInteger(count) || list.some((n) => n < 0 || n >= 2 ** 24)) return undefined;
+  const first = list[0] as number;
+  const masks = Array.from({ length: count }, (_, j) => (list[1 << j] as number) ^ first);
+  const isAffine = list.every((n, k) => {
+    if (k === 0) return true;
+    const lowest = 31 - Math.clz32(k & -k);
+    return n === ((list[k & (k - 1)] as number) ^ (masks[lowest] as number));
+  });
+  if (!isAffine) return undefined;
+  const parts: IndexExpr[] = [];
+  for (let bit = 1; bit < 2 ** 24; bit *= 2) {
+    const digits = masks.flatMap((mask, j) =>
+      (mask & bit) === 0 ? [] : [ix.mod(ix.floordiv(at, 2 ** j), 2)],
+    );
+    if (digits.length > 0) parts.push(ix.mul(ix.mod(ix.add(...digits), 2), bit));
+  }
+  return ix.xor(ix.add(...parts), ix.constant(first));
 }
 
 /** list[k] = first + step·((k + turn) mod n): a neighbour, round the corner. */
