@@ -358,7 +358,7 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
     for row in rows:
         verdict, reason = row["verdict"], _first_line(row["reason"])
         if verdict == "failed":
-            reasons[verdict][row["test"]] = reason
+            reasons[verdict][row["test"]] = _first_lines(row["reason"])
         elif verdict == "not applicable":
             reasons[verdict][reason].append(row["test"])
         elif verdict == "skipped":
@@ -368,6 +368,12 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
         for file, one in _counts(rows).items()
     }
     return {"counts": counts, **reasons}
+
+
+def _first_lines(reason: str) -> str:
+    """An assertion's own first line says nothing."""
+    lines = [line.strip().rstrip(": ") for line in reason.splitlines() if line.strip()]
+    return "; ".join(lines[:3])[:300]
 
 
 def _first_line(reason: str) -> str:

@@ -36,6 +36,27 @@ def test_death_is_reported_and_the_next_call_works(gridfused: None) -> None:
         assert session.pid != pid
 
 
+def test_what_an_interrupt_left_unanswered_is_not_taken_for_an_answer(gridfused: None) -> None:
+    def kernel(x_ref: Any, o_ref: Any) -> None:
+        o_ref[...] = jax.lax.fori_loop(0, 50_000_000, lambda i, x: jnp.sin(x + i), x_ref[...])
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError("the test has waited enough")
+
+    run = jax.jit(elementwise)
+    x = jnp.ones(128, jnp.float32)
+    wanted = np.asarray(run(x, x))
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        with pytest.raises(Exception, match="waited enough"):
+            jax.block_until_ready(pl.pallas_call(kernel, out_shape=x, interpret=True)(x))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    np.testing.assert_array_equal(run(x, x), wanted)
+
+
 def test_errors_do_not_end_it() -> None:
     with _client.session() as session:
         pid = session.pid

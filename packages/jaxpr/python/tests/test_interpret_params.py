@@ -144,6 +144,17 @@ def test_computed_indices(gridfused: None, writes: bool) -> None:
         np.asarray(run(X, OUTSIDE))
 
 
+def test_what_lies_outside_raises_where_nobody_wants_the_result(gridfused: None) -> None:
+    def run(x: jax.Array, at: jax.Array) -> jax.Array:
+        _rows(x, at)
+        return x + 1
+
+    np.testing.assert_array_equal(jax.jit(run)(X, ORDER), X + 1)
+    with pytest.raises(Exception, match="Out-of-bounds read"):
+        jax.block_until_ready(jax.jit(run)(X, OUTSIDE))
+        jax.effects_barrier()
+
+
 def test_what_lies_outside_can_be_read(gridfused: None) -> None:
     given = np.asarray(_rows(X, OUTSIDE, reads="uninitialized"))
     np.testing.assert_array_equal(np.isnan(given).all(axis=1), np.asarray(OUTSIDE) == 9)

@@ -343,7 +343,7 @@ def _lowering(ctx: Any, *operands: Any, call: KernelCall) -> Any:
         list(operands),
         [_anywhere(aval) for aval in ctx.avals_in],
         ctx.avals_out,
-        has_side_effect=call.prints,
+        has_side_effect=call.prints or (call.tpu is not None and call.tpu.is_heard),
     )
     return results
 

@@ -156,17 +156,19 @@ class Session:
             self._send(frame)
             while self._unanswered:
                 self._unanswered.popleft().data = self._reply()
-        except OSError as error:
-            raise self._died() from error
-        return self._next()
+            return self._reply()
+        except BaseException as error:
+            self._give_up(error)
+            raise
 
     def ask_ahead(self, request: dict[str, Any]) -> Answer:
         """Sends a request whose reply will be wanted later."""
         try:
             body = json.dumps(request).encode()
             self._send(_HEADER.pack(len(body)) + body)
-        except OSError as error:
-            raise self._died() from error
+        except BaseException as error:
+            self._give_up(error)
+            raise
         answer = Answer()
         self._unanswered.append(answer)
         return answer
@@ -177,14 +179,16 @@ class Session:
             while answer.data is None:
                 self._unanswered.popleft().data = self._reply()
             return answer.data
-        except OSError as error:
-            raise self._died() from error
+        except BaseException as error:
+            self._give_up(error)
+            raise
 
     def _next(self) -> bytes:
         try:
             return self._reply()
-        except OSError as error:
-            raise self._died() from error
+        except BaseException as error:
+            self._give_up(error)
+            raise
 
     def _send(self, frame: bytes) -> None:
         done = os.write(self._to, frame)
@@ -206,6 +210,13 @@ class Session:
         if not data:
             raise self._died()
         return data
+
+    def _give_up(self, error: BaseException) -> None:
+        """After an interrupt, too, replies would be taken for those to other requests: another process begins anew."""
+        if isinstance(error, ConnectionError):
+            raise self._died() from error
+        self.dead = True
+        self._process.kill()
 
     def _died(self) -> EngineDied:
         self.dead = True

@@ -129,6 +129,11 @@ class TpuMode:
                 self._judged_for = given
         self.check_blocks(grid, operands[: self._params["grid_mapping"].num_index_operands])
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether a call may raise, or tell of races, so that it has to happen even where nobody wants its results."""
+        return self.needs_operands or self.mode.bounds == "report" or self.cores.detects
+
     def report(self) -> None:
         """Tells of races as JAX's interpreter does: in words, and where it keeps what it found.
 

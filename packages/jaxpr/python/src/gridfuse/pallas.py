@@ -17,6 +17,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Literal
 
 import jax
+from jax._src.callback import _IOEffect
 
 from gridfuse import _calls, _client, _versions
 from gridfuse._call import KernelCall, bind
@@ -31,6 +32,11 @@ Implementation = Callable[..., Any]
 
 _HLO = ("jax._src.pallas.hlo_interpreter", "pallas_call_hlo_interpret")
 _TPU = ("jax._src.pallas.mosaic.interpret.interpret_pallas_call", "interpret_pallas_call")
+# What a call of TPU interpret mode is said to do besides computing; from 0.10 on elsewhere.
+_TPU_EFFECTS = (
+    ("jax._src.pallas.mosaic.interpret.interpret_pallas_call", "get_interpret_effects"),
+    ("jax._src.pallas.mosaic.interpret.params", "get_interpret_effects"),
+)
 # 0.8.0 and its neighbours import their TPU modules in a circle unless the front end comes first.
 _FRONT_ENDS = ("jax.experimental.pallas", "jax.experimental.pallas.tpu")
 
@@ -108,11 +114,13 @@ def _install() -> None:
         _module(front_end)
     _replace(_HLO, _hlo)
     _replace(_TPU, _tpu)
+    for place in _TPU_EFFECTS:
+        _replace(place, _tpu_effects(place))
 
 
 def _replace(place: tuple[str, str], ours: Implementation) -> None:
     module = _module(place[0])
-    if module is None or place in _originals:
+    if module is None or not hasattr(module, place[1]) or place in _originals:
         return
     _originals[place] = getattr(module, place[1])
     setattr(module, place[1], ours)
@@ -146,6 +154,17 @@ def _tpu(*operands: Any, interpret_params: Any, **params: Any) -> Any:
         interpret_params,
         lambda: original(*operands, interpret_params=interpret_params, **params),
     )
+
+
+def _tpu_effects(place: tuple[str, str]) -> Implementation:
+    """In place of `get_interpret_effects`: a call may raise, so it happens even where nobody wants its results, but in no
+    order that JAX would have to keep, which takes it most of a millisecond each time. Where JAX may run it, it has to.
+    """
+
+    def effects() -> Any:
+        return {_IOEffect} if _stack and _stack[-1].fallback is None else _originals[place]()
+
+    return effects
 
 
 def _take_over(
