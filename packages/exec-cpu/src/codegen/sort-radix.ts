@@ -32,6 +32,9 @@ import { emitRepair } from "./sort-repair.ts";
 import { dtypeOf, emitResults, emitRow, isWord, pushElementAt, type RowSort } from "./sort-rows.ts";
 import { emitElements, WordVectors } from "./word-vectors.ts";
 
+/** Bytes of a line of a cache. */
+const lineBytes = 64;
+
 /** A function `(first element, first element of the results)` that sorts a row; scratch memory from `scratch`. */
 export const emitRadixSort = (module: ModuleBuilder, scratch: number, sort: RowSort): number =>
   new RadixEmitter(module, scratch, sort).emit();
@@ -224,6 +227,7 @@ class RadixEmitter {
     code.if();
     this.#stay(before, after);
     code.br(1).end();
+    if (after === "place" && isDirect(this.#sort)) this.#fetchResult();
     this.#findPlaces(pass, after);
     if (before === undefined) {
       this.#move(pass, "word", after);
@@ -269,6 +273,23 @@ class RadixEmitter {
       write("word", this.#out);
     }
     if (before !== undefined) code.end();
+  }
+
+  /**
+   * Reads a word of every line of the result, one after the other: lines that are far away come while others are read. Each of
+   * them would be waited for where they are scattered into.
+   */
+  #fetchResult(): void {
+    const code = this.#code;
+    code.get(this.#out).tee(this.#entry);
+    code
+      .i32(4 * this.#sort.extent)
+      .op("i32.add")
+      .set(this.#end)
+      .loop();
+    code.get(this.#entry).memory("i32.load", 0).set(this.#digit);
+    code.get(this.#entry).i32(lineBytes).op("i32.add").tee(this.#entry);
+    code.get(this.#end).op("i32.lt_u").brIf(0).end();
   }
 
   /** Counts become the addresses at which each digit's entries begin. */
