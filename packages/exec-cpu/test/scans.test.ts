@@ -22,8 +22,12 @@ const shapes = fc.oneof(
   },
   {
     weight: 1,
-    // Rows of whole pages.
-    arbitrary: fc.tuple(fc.integer({ min: 4, max: 9 }), fc.constant(1024), fc.constant(1)),
+    // Rows of whole pages, of which two groups of four go in turn.
+    arbitrary: fc.tuple(
+      fc.integer({ min: 4, max: 21 }),
+      fc.constantFrom(512, 1024, 1536, 2048, 4096),
+      fc.constant(1),
+    ),
   },
   {
     weight: 8,

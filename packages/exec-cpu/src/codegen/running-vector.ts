@@ -43,6 +43,15 @@ export class RunningVector {
     if (this.#nans !== undefined) code.v128([0, 0, 0, 0]).set(this.#nans);
   }
 
+  /** Goes on from where another is. */
+  become(other: RunningVector): void {
+    const { code } = this.#nest;
+    code.get(other.#sum).set(this.#sum);
+    if (this.#nans !== undefined && other.#nans !== undefined) {
+      code.get(other.#nans).set(this.#nans);
+    }
+  }
+
   /** Takes the value in local `x` in, which becomes the result so far. */
   take(x: number): void {
     const { code } = this.#nest;
