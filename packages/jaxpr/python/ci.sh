@@ -14,7 +14,7 @@ python=${PYTHON:-python3}
 node "$here/build.mjs"
 if ! "$environment/bin/python" -c "import jax; assert jax.__version__ == '$version'" 2>/dev/null; then
   "$python" -m venv "$environment"
-  "$environment/bin/pip" install --quiet --disable-pip-version-check "jax==$version" numpy pytest absl-py setuptools wheel
+  "$environment/bin/pip" install --quiet --disable-pip-version-check "jax==$version" numpy pytest pytest-xdist absl-py setuptools wheel
 fi
 
 # Built elsewhere, so that nothing is left in the checkout.

@@ -151,6 +151,15 @@ def test_prints_values_after_a_text_without_holes(
     assert capsys.readouterr().out == "x[0] = 4.2\n"
 
 
+def test_keys_of_random_numbers_are_refused_by_name(gridfused: None) -> None:
+    def kernel(key_ref: Any, o_ref: Any) -> None:
+        o_ref[...] = jax.random.normal(key_ref[...], (8,))
+
+    out = jax.ShapeDtypeStruct((8,), jnp.float32)
+    with pytest.raises(gridfuse.Unsupported, match="arrays of key<fry>"):
+        pl.pallas_call(kernel, out_shape=out, interpret=True)(jax.random.key(0))
+
+
 def test_references_made_outside(gridfused: None) -> None:
     """What a kernel writes to memory that it closes over is there afterwards (JAX before 0.12 loses it)."""
     new_ref: Any = getattr(jax, "new_ref", None) or jax._src.core.mutable_array  # type: ignore[attr-defined]

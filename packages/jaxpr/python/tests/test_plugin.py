@@ -71,3 +71,14 @@ def test_runs_what_skips_itself(pytester: pytest.Pytester) -> None:
     assert tests["test_skips"]["outcome"] == "failed"
     assert "did not skip" in tests["test_skips"]["reason"]
     result.assert_outcomes(passed=1, failed=2)
+
+
+def test_reports_of_workers(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    result, tests = _run(pytester, "-n", "2")
+    result.assert_outcomes(passed=1, skipped=1, failed=1)
+    assert [call["outcome"] for call in tests["test_runs"]["calls"]] == ["ran"]
+    assert [call["outcome"] for call in tests["test_calls_back"]["calls"]] == ["refused"]
+    calls = json.loads((Path(pytester.path) / "report.json").read_text())["calls"]
+    assert calls == {"ran": 1, "fellback": 0, "refused": 1}
+    result.stdout.fnmatch_lines(["gridfuse: 1 kernels ran, 0 fell back to JAX, 1 were refused"])

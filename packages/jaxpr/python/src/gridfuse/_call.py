@@ -19,7 +19,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax._src import core
+from jax._src import core, dtypes
 from jax._src.callback import emit_python_callback
 from jax._src.interpreters import mlir
 
@@ -28,7 +28,7 @@ from gridfuse._interpret_params import OutOfBounds, TpuMode
 from gridfuse._pallas_params import call_fields, kernel_name
 from gridfuse._scope import Scope
 from gridfuse._writer import Exporter
-from gridfuse.errors import GridfuseError
+from gridfuse.errors import GridfuseError, Unsupported
 
 
 class _Written:
@@ -283,7 +283,9 @@ _EIGHT_BIT_FLOATS = frozenset(["float8_e5m2", "float8_e4m3fn"])
 
 
 def _memory_dtype(dtype: Any) -> np.dtype[Any]:
-    """How the engine holds a dtype."""
+    """How the engine holds a dtype. Raises Unsupported for what is none of NumPy's: keys of random numbers."""
+    if isinstance(dtype, dtypes.ExtendedDType):
+        raise Unsupported(f"arrays of {dtype} are not supported", primitive=f"dtype:{dtype}")
     name = np.dtype(dtype).name
     if name in _FEW_BITS:
         return np.dtype(f"{name[:-1]}8")

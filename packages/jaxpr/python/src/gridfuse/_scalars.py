@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jax._src import core
 
 from gridfuse import _versions
 from gridfuse._pallas_params import _flat, _unflatten
@@ -218,12 +219,12 @@ def intervals(
 
 
 def interval_of(atom: Any, env: Env) -> Interval | None:
-    """Of a variable, a literal, or a number of Python's."""
+    """Of a variable, a literal, or a number of Python's; of memory that holds indices nothing is known."""
     if isinstance(atom, int | np.integer):
         return int(atom), int(atom)
     if isinstance(atom, _Literal):
         return _of_constant(atom.val)
-    return env.get(atom)
+    return env.get(atom) if isinstance(atom, core.Var) else None
 
 
 def _of_constant(value: Any) -> Interval | None:

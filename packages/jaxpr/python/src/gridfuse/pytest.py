@@ -26,8 +26,22 @@ _reports = pytest.StashKey["_Reports"]()
 
 
 class _Reports:
+    """What is known of tests that ran in this process, or in the workers that pytest-xdist shares them between."""
+
     def __init__(self) -> None:
         self.tests: dict[str, dict[str, Any]] = {}
+        self._workers: dict[str, int] = {}
+
+    def take(self, worker: dict[str, Any]) -> None:
+        self.tests.update(worker["tests"])
+        for outcome, count in worker["calls"].items():
+            self._workers[outcome] = self._workers.get(outcome, 0) + count
+
+    def calls(self) -> dict[str, int]:
+        return {
+            outcome: count + self._workers.get(outcome, 0)
+            for outcome, count in pallas.stats().items()
+        }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -120,19 +134,32 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    reports = session.config.stash[_reports]
+    told: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["gridfuse"] = json.dumps({"tests": reports.tests, "calls": pallas.stats()})
+        return
     path = session.config.getoption("--gridfuse-report")
     if path is None:
         return
-    tests = session.config.stash[_reports].tests
+    tests = reports.tests
     totals: dict[str, int] = {}
     for test in tests.values():
         totals[test["outcome"]] = totals.get(test["outcome"], 0) + 1
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"tests": tests, "outcomes": totals, "calls": pallas.stats()}, file, indent=1)
+        json.dump({"tests": tests, "outcomes": totals, "calls": reports.calls()}, file, indent=1)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    calls = pallas.stats()
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of pytest-xdist leaves behind; one that died leaves nothing."""
+    told = getattr(node, "workeroutput", {}).get("gridfuse")
+    if told is not None:
+        node.config.stash[_reports].take(json.loads(told))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    calls = config.stash[_reports].calls()
     terminalreporter.write_line(
         f"gridfuse: {calls['ran']} kernels ran, {calls['fellback']} fell back to JAX, "
         f"{calls['refused']} were refused"
