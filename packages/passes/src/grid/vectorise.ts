@@ -20,7 +20,8 @@ import {
 import type { AxisReport } from "@gridfuse/plan";
 import * as ix from "@gridfuse/plan/index-expr";
 import { simplifyRegion } from "../simplify/simplify.ts";
-import { asBatched, batchRegion } from "../tensor/batch.ts";
+import { batchRegion } from "../tensor/batch.ts";
+import { asBatched } from "../tensor/batch-scope.ts";
 import { closeRegion, dependencies, inlineRegion, replay } from "../tensor/rebuild.ts";
 import {
   type AxisView,
