@@ -41,6 +41,12 @@ const kinds = fc.constantFrom<readonly [DType, DType, DType, DType?]>(
   ["bfloat16", "bfloat16", "float32"],
   ["float16", "float16", "float32"],
   ["bfloat16", "bfloat16", "bfloat16"],
+  ["float16", "float16", "float16"],
+  ["bfloat16", "bfloat16", "bfloat16", "float32"],
+  ["float16", "float16", "float16", "int16"],
+  ["float32", "float16", "float16", "bfloat16"],
+  ["int8", "float32", "bfloat16"],
+  ["float64", "bfloat16", "bfloat16"],
   ["int64", "int64", "int32"],
   ["int64", "int64", "int64"],
   ["uint64", "int8", "uint64", "float32"],
@@ -81,10 +87,45 @@ test("batches, few rows, odd columns, operands the other way round", () => {
   );
 });
 
+test.each(["float16", "bfloat16"] as const)("%s of every size, summed in itself", (dtype) => {
+  const shape = [16, 24, 40] as const;
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 0, max: 0xffff }), (seed, mask) => {
+      const [m, n, k] = shape;
+      const p = new PlanBuilder();
+      const [x, y] = [p.input("x", dtype, [m, k]), p.input("y", dtype, [k, n])];
+      const out = p.output("z", dtype, [m, n]);
+      p.step({
+        ...{ kind: "dot", name: "dot", dtype, accumulate: dtype, lhsDType: dtype, rhsDType: dtype },
+        ...{ batch: [], m: [m], n: [n], k: [k] },
+        lhs: { buffer: x, base: constant(0), batch: [], free: [k], contract: [1] },
+        rhs: { buffer: y, base: constant(0), batch: [], free: [1], contract: [n] },
+        out: { buffer: out, base: constant(0), batch: [], free: [n, 1], contract: [] },
+      });
+      // Exponents that few bits choose: products overflow, vanish, or are of a size.
+      const next = randomWords(seed);
+      const bits = (length: number): Uint16Array<ArrayBuffer> =>
+        Uint16Array.from({ length }, () => (next() & mask) | (next() & 0x83ff));
+      const inputs = { x: bits(m * k), y: bits(k * n) };
+      for (const { wasm, js } of compareBackends(p.build(), inputs)) expect(wasm).toEqual(js);
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test("sums that go on from what the result holds are those of one dot, cut anywhere", () => {
   const sizes = fc.tuple(extent(9), extent(13), extent(37), extent(20), extent(20));
   const accumulate = fc.constantFrom<DType>(
-    ...(["float32", "float64", "bfloat16", "int32", "uint64", "int8", "uint16"] as const),
+    ...([
+      "float32",
+      "float64",
+      "bfloat16",
+      "float16",
+      "int32",
+      "uint64",
+      "int8",
+      "uint16",
+    ] as const),
   );
   fc.assert(
     fc.property(sizes, accumulate, fc.integer(), ([b, m, n, first, rest], dtype, seed) => {

@@ -3,8 +3,10 @@
  * twos along k, which one instruction multiplies and adds: what leaves 32 bits wraps there as it does anywhere.
  */
 import { type DType, isInteger, isSigned, itemSize } from "@gridfuse/plan";
-import type { Code } from "../wasm/code.ts";
 import { hasLanes, type LaneCount, laneShape } from "../wasm/vector-lanes.ts";
+import { roundTo } from "./dot-rounding.ts";
+import type { FlatDot } from "./flat-dot.ts";
+import type { Nest } from "./nest.ts";
 
 export interface DotElements {
   /** Lanes of a vector. */
@@ -39,15 +41,19 @@ export const stepsOf = (depth: number, { perLane }: DotElements): number =>
 
 /** sum += left · right, of vectors in locals. */
 export function emitMultiplyAdd(
-  code: Code,
-  accumulate: DType,
+  nest: Nest,
+  { accumulate, rounding }: Pick<FlatDot, "accumulate" | "rounding">,
   { perLane }: DotElements,
   left: number,
   right: number,
   sum: number,
 ): void {
+  const { code } = nest;
   const shape = laneShape(accumulate);
   code.get(sum).get(left).get(right);
   code.op(perLane === 2 ? "i32x4.dot_i16x8_s" : `${shape}.mul`);
-  code.op(`${shape}.add`).set(sum);
+  if (rounding !== undefined) roundTo(nest, rounding);
+  code.op(`${shape}.add`);
+  if (rounding !== undefined) roundTo(nest, rounding);
+  code.set(sum);
 }

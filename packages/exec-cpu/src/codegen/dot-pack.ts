@@ -11,7 +11,7 @@ import { emitVectorConvert } from "../wasm/vector-ops.ts";
 import { pushElement, pushLanes } from "./access.ts";
 import type { DotElements } from "./dot-elements.ts";
 import { isContiguousAlongK } from "./dot-tile.ts";
-import { K, type Operand } from "./flat-dot.ts";
+import { type FlatDot, K, type Operand } from "./flat-dot.ts";
 import type { LaneQuad } from "./lane-quad.ts";
 import { type Block, fullBlock, type LaneAxis, type LaneIndex, lanesOf, partsOf } from "./lanes.ts";
 import { blockLoop } from "./loops.ts";
@@ -21,6 +21,7 @@ import type { Nest } from "./nest.ts";
 export interface Panel {
   readonly operand: Operand;
   readonly accumulate: DType;
+  readonly rounding: FlatDot["rounding"];
   readonly elements: DotElements;
   readonly along: LaneAxis;
   readonly block: Block;
@@ -75,7 +76,7 @@ export function emitPack(nest: Nest, panel: Panel, inner: number, at: number, to
 
 /** As many rows (or columns) as lanes, of as many lanes along k. */
 function packTurned(nest: Nest, panel: Panel, part: number, at: number, to: number): void {
-  const { operand, accumulate, elements, along, block, width, depth } = panel;
+  const { operand, elements, along, block, width, depth } = panel;
   const { lanes, size, perLane } = elements;
   const across = lanesOf(operand.index, along, block, false);
   const last = block.valid - 1;
@@ -91,9 +92,7 @@ function packTurned(nest: Nest, panel: Panel, part: number, at: number, to: numb
     const quad = lanesOf(index, { axis: K, extent: depth }, fullBlock(lanes, lanes), false);
     pushLanes(nest, operand.dtype, operand.address, { index: quad, first: 0, valid: lanes });
     nest.code.set(local);
-    if (operand.dtype === accumulate) return local;
-    emitVectorConvert(nest, operand.dtype, accumulate, (code) => code.get(local));
-    nest.code.set(local);
+    convert(nest, panel, local);
     return local;
   });
   for (const [step, local] of transposed(nest, read).entries()) {
@@ -152,10 +151,21 @@ function pushQuad(nest: Nest, panel: Panel, part: number): void {
     return;
   }
   pushLanes(nest, dtype, address, quad);
-  if (dtype === accumulate) return;
   const raw = nest.local("v128");
   nest.code.set(raw);
-  emitVectorConvert(nest, dtype, accumulate, (code) => code.get(raw));
+  convert(nest, panel, raw);
+  nest.code.get(raw);
+}
+
+/** Makes elements in a local what sums are held in, by way of what sums are rounded to. */
+function convert(nest: Nest, { operand, accumulate, rounding }: Panel, local: number): void {
+  let from = operand.dtype;
+  for (const to of rounding === undefined ? [accumulate] : [rounding, accumulate]) {
+    if (from === to) continue;
+    emitVectorConvert(nest, from, to, (code) => code.get(local));
+    nest.code.set(local);
+    from = to;
+  }
 }
 
 /** Lanes of a block that may have fewer: the others lie where they would, or where the last one does. */

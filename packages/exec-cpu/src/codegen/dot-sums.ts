@@ -21,10 +21,13 @@ function quadOf({ out, extents }: FlatDot, block: Block, part: number): LaneQuad
 
 /** Sets local `sum` to what the result holds; lanes past the end hold anything. */
 export function loadSums(nest: Nest, dot: FlatDot, block: Block, part: number, sum: number): void {
-  const { out } = dot;
+  const { out, accumulate } = dot;
   const quad = quadOf(dot, block, part);
   if (quad.valid <= 0) return;
   pushLanes(nest, out.dtype, out.address, quad);
+  nest.code.set(sum);
+  if (dot.rounding === undefined) return;
+  emitVectorConvert(nest, out.dtype, accumulate, (code) => code.get(sum));
   nest.code.set(sum);
 }
 

@@ -1,6 +1,9 @@
 /** A `dot` seen through four flat axes: batch, row, column, reduced index. */
 import { type DotStep, type DType, isInteger, itemSize } from "@gridfuse/plan";
 import { add, axis, floordiv, type IndexExpr, mod, mul } from "@gridfuse/plan/index-expr";
+import { isHalf } from "../wasm/held.ts";
+import { hasLanes } from "../wasm/vector-lanes.ts";
+import type { Half } from "./dot-rounding.ts";
 
 /** With fewer columns than this, rows and columns change places if that gives more. */
 const narrow = 8;
@@ -27,6 +30,8 @@ export interface FlatDot {
   readonly rhs: Operand;
   readonly out: Operand;
   readonly accumulate: DType;
+  /** What products and sums are rounded to, where they are held in something wider. */
+  readonly rounding: Half | undefined;
   /** Sums go on from what the result holds. */
   readonly onto: boolean;
 }
@@ -53,10 +58,16 @@ function flatIndex(
  * What sums are held in. Integers narrower than 32 bits are what is left of wider ones, at the end as after each step,
  * unless the end is wider than the steps.
  */
-function sumsOf({ accumulate, dtype, lhsDType, rhsDType }: DotStep): DType {
+function sumsOf(step: DotStep): DType {
+  const { accumulate, dtype, lhsDType, rhsDType } = step;
   const areIntegers = [accumulate, dtype, lhsDType, rhsDType].every(isInteger);
   const isNarrow = itemSize(accumulate) < 4 && itemSize(dtype) <= itemSize(accumulate);
+  if (roundingOf(step) !== undefined) return "float32";
   return areIntegers && isNarrow ? "int32" : accumulate;
+}
+
+function roundingOf({ accumulate, lhsDType, rhsDType }: DotStep): Half | undefined {
+  return isHalf(accumulate) && hasLanes(lhsDType) && hasLanes(rhsDType) ? accumulate : undefined;
 }
 
 export function flatten(step: DotStep, addresses: readonly number[]): FlatDot {
@@ -97,6 +108,7 @@ export function flatten(step: DotStep, addresses: readonly number[]): FlatDot {
       ),
     },
     accumulate: sumsOf(step),
+    rounding: roundingOf(step),
     onto: step.onto === true,
   };
 }

@@ -81,8 +81,8 @@ export class PackedDot {
     const [batches, m, n, k] = this.#dot.extents;
     const { tile, rowPanels, isByBatch } = this.#packing;
     const work = 2 * batches * m * n * k;
-    const contracts = this.#context.contracts && this.#dot.accumulate === "float32";
     const twos = this.#packing.elements.perLane === 2 ? ", by twos" : "";
+    const contracts = this.#contracts;
     const how = `simd, packed${twos}, tiles of ${tile.rows} × ${tile.columns}${contracts ? ", contracted" : ""}`;
     const packRows = k > 0 ? this.#emitPackRows() : undefined;
     const columns = this.#emitColumns();
@@ -96,6 +96,12 @@ export class PackedDot {
       ...(packRows === undefined ? [] : [{ ...packing, index: packRows }]),
       { index: columns, extent: batches * panels, grain: 1, how, work },
     ];
+  }
+
+  /** Whether a product and a sum are rounded once. */
+  get #contracts(): boolean {
+    const { accumulate, rounding } = this.#dot;
+    return this.#context.contracts && accumulate === "float32" && rounding === undefined;
   }
 
   #nest(fn: FunctionBuilder): Nest {
@@ -162,9 +168,10 @@ export class PackedDot {
     nest.axes.set(M, { local: 1, level: 0, unit: 1 });
     nest.axes.set(blockAxis(along), { local: 1, level: 0, unit: block.width });
     nest.axes.set(K, { local: inner, level: 1, unit: 1 });
-    const { lhs: operand, accumulate } = this.#dot;
+    const { lhs: operand, accumulate, rounding } = this.#dot;
     const { elements } = this.#packing;
-    const panel = { operand, accumulate, elements, along, block, width: rowSlots, depth: k };
+    const held = { accumulate, rounding, elements };
+    const panel = { ...held, operand, along, block, width: rowSlots, depth: k };
     emitPack(nest, panel, inner, 2, this.#rowPanels);
     return fn.index;
   }
@@ -226,10 +233,10 @@ export class PackedDot {
     nest.axes.set(N, { local: 1, level: 0, unit: 1 });
     nest.axes.set(blockAxis(this.#columns), { local: 1, level: 0, unit: block.width });
     nest.axes.set(K, { local: inner, level: 1, unit: 1 });
-    const { rhs: operand, accumulate } = this.#dot;
+    const { rhs: operand, accumulate, rounding } = this.#dot;
     const { elements } = this.#packing;
-    const along = this.#columns;
-    const panel = { operand, accumulate, elements, along, block, width: block.width, depth: k };
+    const held = { accumulate, rounding, elements };
+    const panel = { ...held, operand, along: this.#columns, block, width: block.width, depth: k };
     emitPack(nest, panel, inner, at, this.#columnPanel);
     return fn.index;
   }
@@ -239,9 +246,8 @@ export class PackedDot {
     const [, m, , k] = this.#dot.extents;
     const { tile, elements } = this.#packing;
     const { size } = elements;
-    const { accumulate } = this.#dot;
     const rows = Math.min(tile.rows, m);
-    const contracts = this.#context.contracts && accumulate === "float32";
+    const contracts = this.#contracts;
     const fn = this.#context.module.define(["i32", "i32", "i32", "i32"], []);
     const nest = this.#nest(fn);
     const { code } = nest;
@@ -293,7 +299,7 @@ export class PackedDot {
             code.op("f32x4.relaxed_madd").set(sum);
             continue;
           }
-          emitMultiplyAdd(code, accumulate, elements, left, right[part] as number, sum);
+          emitMultiplyAdd(nest, this.#dot, elements, left, right[part] as number, sum);
         }
       }
       code
