@@ -7,7 +7,7 @@ import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { Bits } from "@gridfuse/plan/scalar";
 import { Lists, Words } from "../simplify/key.ts";
 import type { Homes } from "./homes.ts";
-import { expressionOf as findExpression, isIdentity } from "./lanes.ts";
+import { expressionOf as findExpression, isIdentity, isPlain } from "./lanes.ts";
 
 /** Where the operands of all siblings are, sibling after sibling. */
 export type Column =
@@ -23,11 +23,13 @@ export type Column =
     }
   | {
       readonly kind: "either";
-      /** All siblings take the same lane of one pack or of the other. */
+      /** Each sibling takes its lane of one pack or of the other, which may be the same pack with other lanes. */
       readonly packs: readonly [Group, Group];
       readonly isSecond: readonly boolean[];
-      readonly lane: IndexExpr | undefined;
+      /** Lanes in each; undefined where every sibling has its own. */
+      readonly lanes: readonly [IndexExpr | undefined, IndexExpr | undefined];
     };
+export type Choice = Column & { readonly kind: "either" };
 
 /** Siblings as one op: lane k of the pack is the result of member k. */
 export type Proposal = { readonly members: readonly Node[] } & (
@@ -74,7 +76,7 @@ export class Columns {
   }
 
   /** Lanes of two packs that take turns, each lane of one of the two: a choice, where joined packs would be a copy. */
-  #either(values: readonly ValueId[]): (Column & { kind: "either" }) | undefined {
+  #either(values: readonly ValueId[]): Choice | undefined {
     const first = this.#homes.groupOf(values[0] as ValueId);
     if (first === undefined) return undefined;
     let second: Group | undefined;
@@ -98,9 +100,34 @@ export class Columns {
     if (lanes.some((lane) => lane >= fewestLanes)) return undefined;
     const packs = [first, second] as const;
     const isWhole = [first, second].every(({ members }) => members.length === lanes.length);
-    if (isWhole && isIdentity(lanes)) return { kind: "either", packs, isSecond, lane: undefined };
+    const own = [undefined, undefined] as const;
+    if (isWhole && isIdentity(lanes)) return { kind: "either", packs, isSecond, lanes: own };
     const lane = this.expressionOf(lanes);
-    return lane === undefined ? undefined : { kind: "either", packs, isSecond, lane };
+    return lane && { kind: "either", packs, isSecond, lanes: [lane, lane] };
+  }
+
+  /**
+   * Operands of exchanges that turn round from pair to pair: the one in the lower lane and the one in the upper lane,
+   * in turns. Where a list of lanes goes up and down with the direction, both of these do not.
+   */
+  turned(columns: readonly Column[]): readonly [Choice, Choice] | undefined {
+    const [a, b] = columns;
+    if (columns.length !== 2 || a?.kind !== "lanes" || b?.kind !== "lanes") return undefined;
+    const [pack] = a.packs;
+    if (pack === undefined || a.packs.length > 1 || b.packs.length > 1 || b.packs[0] !== pack) {
+      return undefined;
+    }
+    if (isPlain(a.lanes) && isPlain(b.lanes)) return undefined;
+    const low = a.lanes.map((lane, k) => Math.min(lane, b.lanes[k] as number));
+    const high = a.lanes.map((lane, k) => Math.max(lane, b.lanes[k] as number));
+    if (!isPlain(low) || !isPlain(high)) return undefined;
+    const [lower, upper] = [this.expressionOf(low), this.expressionOf(high)];
+    const isSecond = a.lanes.map((lane, k) => lane === high[k]);
+    const packs = [pack, pack] as const;
+    return [
+      { kind: "either", packs, isSecond, lanes: [lower, upper] },
+      { kind: "either", packs, isSecond, lanes: [upper, lower] },
+    ];
   }
 
   /** Literals, where all are. */
@@ -165,7 +192,7 @@ export function columnCost(column: Column): number {
     case "lanes":
       return (column.packs.length > 1 ? 1 : 0) + (column.lane === undefined ? 0 : 1);
     case "either":
-      return column.lane === undefined ? 1 : 2;
+      return column.lanes[0] === undefined ? 1 : 2;
     default:
       return column satisfies never;
   }

@@ -278,7 +278,10 @@ class Grouper {
     }
   }
 
-  /** Members by the lanes of their operands: the order that needs the fewest moves. */
+  /**
+   * Members by the lanes of their operands: the order that needs the fewest moves. Of two tiles that are exchanged, the
+   * one that is written first comes first, or lanes would change places with every exchange.
+   */
   #operation(members: readonly Node[]): Proposal | undefined {
     let best: { cost: number; members: readonly Node[]; columns: readonly Column[] } | undefined;
     for (const order of this.#orders(members)) {
@@ -291,11 +294,16 @@ class Grouper {
         cost += columnCost(column);
       }
       if (columns.length < (members[0] as Node).inputs.length) continue;
-      if (best === undefined || cost < best.cost) best = { cost, members: order, columns };
+      const isBetter =
+        best === undefined ||
+        cost < best.cost ||
+        (cost === best.cost && comesSooner(order, best.members));
+      if (isBetter) best = { cost, members: order, columns };
       if (cost === 0) break;
     }
     if (best === undefined || best.columns.every(({ kind }) => kind === "same")) return undefined;
-    return { kind: "op", members: best.members, columns: best.columns };
+    const columns = this.#columns.turned(best.columns) ?? best.columns;
+    return { kind: "op", members: best.members, columns };
   }
 
   *#orders(members: readonly Node[]): Generator<readonly Node[]> {
@@ -358,6 +366,15 @@ class Grouper {
     const held = [...sources].reduce((total, value) => total + count(value), 0);
     return windows.length * count((windows[0] as Node).outputs[0] as ValueId) > held;
   }
+}
+
+/** Whether what was written first stands before, in `order`. */
+function comesSooner(order: readonly Node[], other: readonly Node[]): boolean {
+  for (let k = 0; k < order.length; k += 1) {
+    const [own, theirs] = [order[k] as Node, other[k] as Node];
+    if (own !== theirs) return own.id < theirs.id;
+  }
+  return false;
 }
 
 /** The nodes by key, in order. */

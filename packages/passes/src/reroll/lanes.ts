@@ -14,6 +14,25 @@ export function expressionOf(list: readonly number[]): IndexExpr | undefined {
 
 export const isIdentity = (list: readonly number[]): boolean => list.every((n, k) => n === k);
 
+/** Whether every bit of list[k] is a bit of k, the same for all k, or turned over, or always the same. */
+export function isPlain(list: readonly number[]): boolean {
+  const masks = masksOf(list);
+  return masks?.every((mask) => (mask & (mask - 1)) === 0) ?? false;
+}
+
+/** What each bit of k changes in list[k]; undefined where that is not the same for all k. */
+function masksOf(list: readonly number[]): readonly number[] | undefined {
+  const count = Math.log2(list.length);
+  if (!Number.isInteger(count) || list.some((n) => n < 0 || n >= 2 ** 24)) return undefined;
+  const first = list[0] as number;
+  const masks = Array.from({ length: count }, (_, j) => (list[1 << j] as number) ^ first);
+  for (let k = 1; k < list.length; k += 1) {
+    const lowest = 31 - Math.clz32(k & -k);
+    if (list[k] !== ((list[k & (k - 1)] as number) ^ (masks[lowest] as number))) return undefined;
+  }
+  return masks;
+}
+
 /** k xor c. */
 function flipped(list: readonly number[], at: IndexExpr): IndexExpr | undefined {
   const mask = list[0] as number;
@@ -58,16 +77,8 @@ function evenRun(list: readonly number[]): number | undefined {
 
 /** Every bit of list[k] is the parity of some bits of k, turned over or not: exchanges of exchanged tiles. */
 function bitwise(list: readonly number[], at: IndexExpr): IndexExpr | undefined {
-  const count = Math.log2(list.length);
-  if (!Number.isInteger(count) || list.some((n) => n < 0 || n >= 2 ** 24)) return undefined;
-  const first = list[0] as number;
-  const masks = Array.from({ length: count }, (_, j) => (list[1 << j] as number) ^ first);
-  const isAffine = list.every((n, k) => {
-    if (k === 0) return true;
-    const lowest = 31 - Math.clz32(k & -k);
-    return n === ((list[k & (k - 1)] as number) ^ (masks[lowest] as number));
-  });
-  if (!isAffine) return undefined;
+  const masks = masksOf(list);
+  if (masks === undefined) return undefined;
   const parts: IndexExpr[] = [];
   for (let bit = 1; bit < 2 ** 24; bit *= 2) {
     const digits = masks.flatMap((mask, j) =>
@@ -75,7 +86,7 @@ function bitwise(list: readonly number[], at: IndexExpr): IndexExpr | undefined 
     );
     if (digits.length > 0) parts.push(ix.mul(ix.mod(ix.add(...digits), 2), bit));
   }
-  return ix.xor(ix.add(...parts), ix.constant(first));
+  return ix.xor(ix.add(...parts), ix.constant(list[0] as number));
 }
 
 /** list[k] = first + step·((k + turn) mod n): a neighbour, round the corner. */

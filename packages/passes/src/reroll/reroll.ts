@@ -23,7 +23,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { copyNode, type Environment, hasEffect, resolve } from "../tensor/rebuild.ts";
 import { coordinates } from "../tensor/views.ts";
 import type { Assembly } from "./assemblies.ts";
-import type { Column, Group } from "./columns.ts";
+import type { Choice, Column, Group } from "./columns.ts";
 import { type Decision, decide } from "./decide.ts";
 import { prepare } from "./forward.ts";
 import { type Grouping, groupSiblings } from "./groups.ts";
@@ -288,13 +288,13 @@ class Packer {
     });
   }
 
-  #chosen({ packs, isSecond, lane }: Column & { kind: "either" }, size: number): ValueId {
+  #chosen({ packs, isSecond, lanes }: Choice, size: number): ValueId {
     const e = this.#e;
     const choices = isSecond.map(Number).join("");
-    const key = `either ${packs.map(({ id }) => id).join()} ${lane?.key} ${choices}`;
+    const key = `either ${packs.map(({ id }, i) => `${id} ${lanes[i]?.key}`).join()} ${choices}`;
     return this.#remember(key, () => {
-      const cases = packs.map((pack) =>
-        this.#taken(String(pack.id), this.#packs.get(pack) as ValueId, lane, size),
+      const cases = packs.map((pack, i) =>
+        this.#taken(String(pack.id), this.#packs.get(pack) as ValueId, lanes[i], size),
       );
       const shape = e.shape(cases[0] as ValueId);
       const name = `choice ${shape.join()} ${choices}`;

@@ -13,12 +13,10 @@ import {
   type OpName,
   type Region,
   sameShape,
-  sizes,
   type Table,
   type ValueId,
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import * as ix from "@gridfuse/plan/index-expr";
 import {
   type Bits,
   type DType,
@@ -28,10 +26,19 @@ import {
   type ScalarValue,
   toBits,
 } from "@gridfuse/plan/scalar";
-import { compareRanges, symbolicValue, truth } from "../tensor/symbolic.ts";
-import { coordinates, isStraight, viewOf } from "../tensor/views.ts";
+import { symbolicValue, truth } from "../tensor/symbolic.ts";
+import { isStraight, viewOf } from "../tensor/views.ts";
+import { combineBools, compareBool, convertBack } from "./bools.ts";
 import { evaluateBits } from "./evaluate-bits.ts";
 import { gatherAsView, sliceAtConstants } from "./known-places.ts";
+import {
+  type Comparison,
+  compareSign,
+  decideComparison,
+  dropArithmetic,
+  dropOpposites,
+  narrowComparison,
+} from "./ranges.ts";
 
 export interface RuleContext {
   readonly e: Emitter;
@@ -40,7 +47,7 @@ export interface RuleContext {
   splice(region: Region, args: readonly ValueId[]): readonly ValueId[];
 }
 
-type Result = readonly ValueId[] | undefined;
+export type Result = readonly ValueId[] | undefined;
 type Rule<K extends OpName> = (
   context: RuleContext,
   node: NodeNamed<K>,
@@ -166,35 +173,6 @@ function dropInvolution({ e }: RuleContext, node: Node, inputs: readonly ValueId
   return inner?.op === node.op ? [inner.inputs[0] as ValueId] : undefined;
 }
 
-/** Integer scalars whose value is known become constants. */
-function foldKnownScalars(
-  { e, known }: RuleContext,
-  node: Node,
-  inputs: readonly ValueId[],
-): Result {
-  if (known.size === 0 || node.outputs.length !== 1) return undefined;
-  const type = e.table.types[node.outputs[0] as ValueId];
-  if (type?.kind !== "tensor" || type.shape.some((dim) => typeof dim !== "number"))
-    return undefined;
-  const at = coordinates(sizes(type.shape));
-  const lookup = (value: ValueId, where: readonly IndexExpr[]): IndexExpr | undefined =>
-    symbolicValue(e.table, value, where, (v) => known.get(v));
-  if (type.dtype === "bool") {
-    if (!isComparison(node)) return undefined;
-    const a = lookup(inputs[0] as ValueId, at);
-    const b = a === undefined ? undefined : lookup(inputs[1] as ValueId, at);
-    if (a === undefined || b === undefined) return undefined;
-    const decided = compareRanges(node.op, ix.sub(a, b));
-    if (decided === undefined) return undefined;
-    return [e.full("bool", type.shape, decided)];
-  }
-  return undefined;
-}
-
-type Comparison = Extract<Node, { op: "eq" | "ne" | "lt" | "le" | "gt" | "ge" }>;
-const comparisons: ReadonlySet<string> = new Set(["eq", "ne", "lt", "le", "gt", "ge"]);
-const isComparison = (node: Node): node is Comparison => comparisons.has(node.op);
-
 // ── Rules for one op ────────────────────────────────────────────────────────────────────────
 
 const select: Rule<"select_n"> = ({ e }, _node, inputs) => {
@@ -280,14 +258,32 @@ function knownTruth({ e, known }: RuleContext, which: ValueId): Bits | undefined
   return index?.k === "const" ? toBits("int32", index.value) : undefined;
 }
 
-/** A loop that never runs gives its initial carries; its ys are empty. */
-const scan: Rule<"scan"> = ({ e }, node, inputs) => {
+/** A loop of one trip is its body. A loop that never runs gives its initial carries; its ys are empty. */
+const scan: Rule<"scan"> = (context, node, inputs) => {
+  const { e } = context;
   const { trips, carries } = node.params;
+  if (trips === 1) return runOnce(context, node, inputs);
   if (trips > 0) return undefined;
   return node.outputs.map((value, i) =>
     i < carries ? (inputs[i] as ValueId) : fullLike(e, value, { lo: 0, hi: 0 }),
   );
 };
+
+function runOnce(
+  context: RuleContext,
+  node: NodeNamed<"scan">,
+  inputs: readonly ValueId[],
+): readonly ValueId[] {
+  const { e } = context;
+  const { carries, xs } = node.params;
+  const args = inputs.map((value, i) =>
+    i >= carries && i < carries + xs ? e.reshape(value, e.shape(value).slice(1)) : value,
+  );
+  const results = context.splice(node.regions[0] as Region, [e.full("int32", [], 0), ...args]);
+  return results.map((value, i) =>
+    i < carries ? value : e.reshape(value, [1, ...e.shape(value)]),
+  );
+}
 
 /**
  * A sum over batch dimensions of a dot is a dot that contracts them as well: Σ_k Σ_j a·b.
@@ -383,12 +379,28 @@ const dynamicSlice: Rule<"dynamic_slice"> = ({ e }, node, inputs) => {
 
 type RuleTable = { readonly [K in OpName]?: readonly Rule<K>[] };
 
+const comparison: readonly Rule<Comparison>[] = [
+  decideComparison,
+  compareBool,
+  compareSign,
+  narrowComparison,
+];
+
 const rules: RuleTable = {
+  eq: comparison,
+  ne: comparison,
+  lt: comparison,
+  le: comparison,
+  gt: comparison,
+  ge: comparison,
   select_n: [select],
   reshape: [reshapeOfReshape],
   transpose: [transposeOfTranspose],
   multiple_of: [dropHint],
-  convert_element_type: [convert],
+  convert_element_type: [convert, convertBack],
+  xor: [combineBools],
+  and: [dropOpposites, combineBools],
+  or: [dropOpposites, combineBools],
   cond: [cond],
   scan: [scan],
   reduce_sum: [reduceNothing, emptyReduction, sumOfDot, sumOfSum],
@@ -402,6 +414,17 @@ const rules: RuleTable = {
   gather: [gather],
   dynamic_slice: [dynamicSlice],
 };
+
+/** Arithmetic that often keeps to bounds which its operands keep anyway. */
+const bounded: ReadonlySet<string> = new Set([
+  "div",
+  "rem",
+  "and",
+  "shift_right_logical",
+  "shift_right_arithmetic",
+  "min",
+  "max",
+]);
 
 type AnyRule = (context: RuleContext, node: Node, inputs: readonly ValueId[]) => Result;
 
@@ -419,7 +442,6 @@ function rulesOf(op: OpName): RulesOfOp {
     const { scalar, category, facts } = definitionOf(op);
     found = {
       anyhow: [
-        ...(comparisons.has(op) ? [foldKnownScalars] : []),
         ...(category === "movement" ? [dropMovement] : []),
         ...(facts?.idempotent === true ? [dropIdempotent] : []),
         ...(facts?.involution === true ? [dropInvolution] : []),
@@ -429,6 +451,7 @@ function rulesOf(op: OpName): RulesOfOp {
         ...(scalar === undefined ? [] : [foldSplats]),
         ...(facts?.identity === undefined ? [] : [dropIdentity]),
         ...(absorbing[op] === undefined ? [] : [dropAbsorbed]),
+        ...(bounded.has(op) ? [dropArithmetic] : []),
       ],
     };
     rulesByOp.set(op, found);
