@@ -24,7 +24,9 @@ export default defineConfig({
   server: { watch: { ignored: ["**/.generated/**"] } },
   test: {
     pool: "forks",
-    testTimeout: 30_000,
+    // A machine that is busy with something else is no fault.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     setupFiles: [fileURLToPath(new URL("test/tools/property-seed.ts", import.meta.url))],
     projects: [
       {

@@ -151,13 +151,51 @@ def test_prints_values_after_a_text_without_holes(
     assert capsys.readouterr().out == "x[0] = 4.2\n"
 
 
-def test_keys_of_random_numbers_are_refused_by_name(gridfused: None) -> None:
+@pytest.mark.parametrize("shape", [(), (4,)])
+def test_keys_of_random_numbers(gridfused: None, shape: tuple[int, ...]) -> None:
     def kernel(key_ref: Any, o_ref: Any) -> None:
-        o_ref[...] = jax.random.normal(key_ref[...], (8,))
+        key = key_ref[...] if shape == () else key_ref[0]
+        o_ref[...] = jax.random.randint(key, (1, 8), 0, 1000)
 
-    out = jax.ShapeDtypeStruct((8,), jnp.float32)
+    keys = jax.random.split(jax.random.key(3), shape) if shape else jax.random.key(3)
+    block = pl.BlockSpec((1,), lambda i: (i,)) if shape else pl.BlockSpec()
+    given = pl.pallas_call(
+        kernel,
+        out_shape=jax.ShapeDtypeStruct((4, 8), jnp.int32),
+        grid=(4,),
+        in_specs=[block],
+        out_specs=pl.BlockSpec((1, 8), lambda i: (i, 0)),
+        interpret=True,
+    )(keys)
+    rows = [jax.random.randint(keys[i] if shape else keys, (8,), 0, 1000) for i in range(4)]
+    np.testing.assert_array_equal(given, jnp.stack(rows))
+
+
+def test_random_numbers_of_another_kind_are_refused_by_name(gridfused: None) -> None:
+    def run(make: Any) -> Any:
+        def kernel(o_ref: Any) -> None:
+            o_ref[...] = jax.random.uniform(make(), (8,))
+
+        out = jax.ShapeDtypeStruct((8,), jnp.float32)
+        return pl.pallas_call(kernel, out_shape=out, interpret=True)()
+
+    with pytest.raises(gridfuse.Unsupported, match=r"keys of rbg(.|\n)*test_dropin.py"):
+        run(lambda: jax.random.key(0, impl="rbg"))
+    jax.config.update("jax_threefry_partitionable", False)
+    try:
+        with pytest.raises(gridfuse.Unsupported, match="jax_threefry_partitionable"):
+            run(lambda: jax.random.key(0))
+    finally:
+        jax.config.update("jax_threefry_partitionable", True)
+
+
+def test_a_result_that_is_a_key_is_refused_by_name(gridfused: None) -> None:
+    def kernel(key_ref: Any, o_ref: Any) -> None:
+        o_ref[...] = key_ref[...]
+
+    key = jax.random.key(0)
     with pytest.raises(gridfuse.Unsupported, match="arrays of key<fry>"):
-        pl.pallas_call(kernel, out_shape=out, interpret=True)(jax.random.key(0))
+        pl.pallas_call(kernel, out_shape=jax.typeof(key), interpret=True)(key)
 
 
 def test_references_made_outside(gridfused: None) -> None:

@@ -283,7 +283,7 @@ _EIGHT_BIT_FLOATS = frozenset(["float8_e5m2", "float8_e4m3fn"])
 
 
 def _memory_dtype(dtype: Any) -> np.dtype[Any]:
-    """How the engine holds a dtype. Raises Unsupported for what is none of NumPy's: keys of random numbers."""
+    """How the engine holds a dtype. Raises Unsupported for what is none of NumPy's."""
     if isinstance(dtype, dtypes.ExtendedDType):
         raise Unsupported(f"arrays of {dtype} are not supported", primitive=f"dtype:{dtype}")
     name = np.dtype(dtype).name
@@ -296,7 +296,8 @@ def _memory_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 def _is_held_otherwise(aval: Any) -> bool:
-    return bool(_memory_dtype(aval.dtype) != aval.dtype)
+    dtype = core.physical_aval(aval).dtype
+    return bool(_memory_dtype(dtype) != dtype)
 
 
 def _in_memory(array: np.ndarray) -> np.ndarray:
@@ -338,12 +339,14 @@ def _abstract(*_: Any, call: KernelCall) -> Sequence[Any]:
 
 
 def _lowering(ctx: Any, *operands: Any, call: KernelCall) -> Any:
+    # Keys of random numbers come as their words.
+    given = [_anywhere(core.physical_aval(aval)) for aval in ctx.avals_in]
     results, _, _ = emit_python_callback(
-        ctx,
+        ctx.replace(avals_in=given),
         call,
         None,
         list(operands),
-        [_anywhere(aval) for aval in ctx.avals_in],
+        given,
         ctx.avals_out,
         has_side_effect=call.prints or (call.tpu is not None and call.tpu.is_heard),
     )

@@ -409,8 +409,26 @@ def _scatter(p: Params) -> str:
 
 table("lax", "scatter scatter-add scatter-mul scatter-min scatter-max scatter-sub", _scatter)
 table("random", "random_seed random_wrap random_unwrap random_fold_in random_clone", lambda _: "")
-table("random", "random_bits", lambda p: f'"bit_width":{p["bit_width"]},"shape":{ints(p["shape"])}')
-table("random", "random_split", _dims("shape", "shape"))
+
+
+def _counted(written: Callable[[Params], str]) -> Callable[[Params], str]:
+    """Of what depends on how Threefry counts."""
+
+    def write(params: Params) -> str:
+        config: Any = jax.config
+        if not config.jax_threefry_partitionable:
+            raise Unsupported("random numbers with jax_threefry_partitionable=False")
+        return written(params)
+
+    return write
+
+
+table(
+    "random",
+    "random_bits",
+    _counted(lambda p: f'"bit_width":{p["bit_width"]},"shape":{ints(p["shape"])}'),
+)
+table("random", "random_split", _counted(_dims("shape", "shape")))
 
 
 def _convolution(scope: Any, eqn: Any) -> Written:

@@ -122,15 +122,16 @@ class Exporter:
             if not hasattr(inner, "shape"):
                 raise Unsupported(f"a reference to {inner} is not supported")
             space = _memory_space(aval.memory_space, inner)
-            name = _wire.dtype_name(inner.dtype)
+            # A key is one word of 64 bits.
+            name = "u64" if _impl_of(inner.dtype) is not None else _wire.dtype_name(inner.dtype)
             return f'{{"k":"ref","s":{_wire.ints(inner.shape)},"d":"{name}","m":{space}}}'
         if not hasattr(aval, "shape"):
             if isinstance(aval, core.AbstractToken):
                 return '{"k":"token"}'
             raise Unsupported(f"values of type {aval} are not supported")
-        if isinstance(aval.dtype, dtypes.ExtendedDType) and hasattr(aval.dtype, "_impl"):
-            name = aval.dtype._impl.name
-            return f'{{"k":"key","s":{_wire.ints(aval.shape)},"impl":"{name}"}}'
+        impl = _impl_of(aval.dtype)
+        if impl is not None:
+            return f'{{"k":"key","s":{_wire.ints(aval.shape)},"impl":"{impl}"}}'
         weak = ',"w":1' if getattr(aval, "weak_type", False) else ""
         return f'{{"s":{_wire.ints(aval.shape)},"d":"{_wire.dtype_name(aval.dtype)}"{weak}}}'
 
@@ -393,6 +394,16 @@ def _placed(error: Unsupported, eqn: Any) -> Unsupported:
         return error
     name = error.primitive or f"{_versions.namespace(eqn.primitive)}:{eqn.primitive.name}"
     return Unsupported(f"{name}: {error}", primitive=name, source=location(eqn.source_info))
+
+
+def _impl_of(dtype: Any) -> str | None:
+    """Of keys of random numbers, which numbers they give; None for other dtypes."""
+    impl = getattr(dtype, "_impl", None) if isinstance(dtype, dtypes.ExtendedDType) else None
+    if impl is None:
+        return None
+    if impl.name != "threefry2x32":
+        raise Unsupported(f"keys of {impl.name} are not supported", primitive=f"dtype:{dtype}")
+    return "threefry2x32"
 
 
 def _memory_space(space: Any, inner: Any) -> str:
