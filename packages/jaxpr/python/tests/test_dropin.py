@@ -189,6 +189,20 @@ def test_random_numbers_of_another_kind_are_refused_by_name(gridfused: None) -> 
         jax.config.update("jax_threefry_partitionable", True)
 
 
+def test_numbers_of_the_generator_of_a_tpu(gridfused: None) -> None:
+    """Which numbers they are is not said, but that they are different ones."""
+    pltpu: Any = pytest.importorskip("jax.experimental.pallas.tpu")
+
+    def kernel(o_ref: Any) -> None:
+        pltpu.prng_seed(0)
+        o_ref[...] = pltpu.stateful_uniform((8, 128))
+
+    out = jax.ShapeDtypeStruct((8, 128), jnp.float32)
+    given = np.asarray(pl.pallas_call(kernel, out_shape=out, interpret=True)())
+    assert 0 <= given.min() < 0.1 and 0.9 < given.max() < 1
+    assert len(np.unique(given)) > 1000
+
+
 def test_a_result_that_is_a_key_is_refused_by_name(gridfused: None) -> None:
     def kernel(key_ref: Any, o_ref: Any) -> None:
         o_ref[...] = key_ref[...]

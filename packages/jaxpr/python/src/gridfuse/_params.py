@@ -13,6 +13,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
+import jax
 import numpy as np
 from jax._src import core, tree_util
 

@@ -396,14 +396,18 @@ def _placed(error: Unsupported, eqn: Any) -> Unsupported:
     return Unsupported(f"{name}: {error}", primitive=name, source=location(eqn.source_info))
 
 
+# The second is the generator of a TPU, whose numbers are different ones elsewhere.
+_KEYS = frozenset(["threefry2x32", "_pallas_internal_stateful"])
+
+
 def _impl_of(dtype: Any) -> str | None:
     """Of keys of random numbers, which numbers they give; None for other dtypes."""
     impl = getattr(dtype, "_impl", None) if isinstance(dtype, dtypes.ExtendedDType) else None
     if impl is None:
         return None
-    if impl.name != "threefry2x32":
+    if impl.name not in _KEYS:
         raise Unsupported(f"keys of {impl.name} are not supported", primitive=f"dtype:{dtype}")
-    return "threefry2x32"
+    return str(impl.name)
 
 
 def _memory_space(space: Any, inner: Any) -> str:
