@@ -185,7 +185,7 @@ const wholeArraySteps = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14] as const;
 
 describe("programs written tile by tile", () => {
   const numRuns = runsOf("GRIDFUSE_UNROLLED", 40);
-  it(`mean what they say: ${numRuns} random ones`, () => {
+  it(`mean what they say: ${numRuns} random ones`, { timeout: 20_000 + numRuns * 1000 }, () => {
     expectNoFaults(unrolled, numRuns, faultsOf);
   });
 
