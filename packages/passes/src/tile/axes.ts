@@ -3,10 +3,11 @@
  * tiles along another axis, that one; and where an axis has no equal parts, parts of a given size of which the last is
  * shorter: points past the end are guarded, as ragged blocks of a grid are.
  */
-import type { Stage } from "@gridfuse/plan";
+import type { Stage, Write } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
+import type { IndexRange, LoadNode, ScalarNode } from "@gridfuse/plan/scalar";
+import { leavesOf } from "../fuse/leaves.ts";
 import { plainGuards } from "../fuse/stage.ts";
 import { type Tiling, tileIndex } from "./uses.ts";
 
@@ -114,35 +115,55 @@ export function renumbering(
   return map;
 }
 
+export type IndexMap = (e: IndexExpr) => IndexExpr;
+
 export function mapNodes(
   nodes: readonly ScalarNode[],
-  map: (e: IndexExpr) => IndexExpr,
+  map: IndexMap,
   inside?: Inside,
 ): readonly ScalarNode[] {
   return nodes.map((node): ScalarNode => {
     if (node.op === "index") return { ...node, index: map(node.index) };
-    if (node.op !== "load") return node;
-    const index = map(node.index);
-    const guard = plainGuards(node.guard, map);
-    const isFar = index.lo < 0 || index.hi >= (inside?.lengthOf(node.buffer) ?? 0);
-    return { ...node, index, guard: isFar ? guarded(guard, inside) : guard };
+    return node.op === "load" ? mapLoad(node, map, inside) : node;
   });
 }
+
+function mapLoad(node: LoadNode, map: IndexMap, inside: Inside | undefined): LoadNode {
+  const index = map(node.index);
+  const guard = plainGuards(node.guard, map);
+  const isFar = index.lo < 0 || index.hi >= (inside?.lengthOf(node.buffer) ?? 0);
+  return { ...node, index, guard: isFar ? guarded(guard, inside) : guard };
+}
+
+/** What is loaded, as `mapNodes` would have it. */
+export const mapLoads = (
+  nodes: readonly ScalarNode[],
+  map: IndexMap,
+  inside?: Inside,
+): readonly LoadNode[] =>
+  leavesOf(nodes).loads.map((at) => mapLoad(nodes[at] as LoadNode, map, inside));
+
+export const mapWrites = (
+  writes: readonly Write[],
+  map: IndexMap,
+  inside?: Inside,
+): readonly Write[] =>
+  writes.map((write) => ({
+    ...write,
+    index: map(write.index),
+    guard: guarded(plainGuards(write.guard, map), inside),
+  }));
 
 export const mapStage = (
   stage: Stage,
   axes: readonly number[],
-  map: (e: IndexExpr) => IndexExpr,
+  map: IndexMap,
   inside?: Inside,
 ): Stage => ({
   axes,
   nodes: mapNodes(stage.nodes, map, inside),
   reductions: stage.reductions,
-  writes: stage.writes.map((write) => ({
-    ...write,
-    index: map(write.index),
-    guard: guarded(plainGuards(write.guard, map), inside),
-  })),
+  writes: mapWrites(stage.writes, map, inside),
 });
 
 const guarded = (

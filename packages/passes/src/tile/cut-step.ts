@@ -13,6 +13,7 @@ export interface CutContext extends Tiling {
 }
 
 export interface CutStep {
+  /** Most ways are only looked at: a kernel is made when it is asked for. */
   readonly step: Step;
   readonly uses: Uses;
   /** What has to run once, before all tiles. */

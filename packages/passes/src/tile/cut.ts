@@ -10,8 +10,10 @@ import {
   cutAxes,
   cutAxis,
   cutRagged,
+  mapLoads,
   mapNodes,
   mapStage,
+  mapWrites,
   renumbering,
 } from "./axes.ts";
 import { cutBranch, cutLoop, cutWhile } from "./cut-control.ts";
@@ -107,7 +109,10 @@ function repeat(step: Step, context: CutContext): CutStep | undefined {
   return pointsOf(step) > small ** 2 ? undefined : repeated(step);
 }
 
-function usesOfStages(stages: readonly Stage[], context: CutContext): Uses {
+/** What a stage reads and writes. */
+type StageAccesses = Pick<Stage, "nodes" | "writes">;
+
+function usesOfStages(stages: readonly StageAccesses[], context: CutContext): Uses {
   const uses = new Uses();
   for (const { nodes, writes } of stages) {
     addLoads(uses, nodes, context);
@@ -148,12 +153,25 @@ function cutKernelBy(
   if (axes === undefined) return undefined;
   const { extents, inside } = axes;
   const map = renumbering(axes, context);
+  const accesses = step.stages.map(({ nodes, writes }) => ({
+    nodes: mapLoads(nodes, map, inside),
+    writes: mapWrites(writes, map, inside),
+  }));
   const isWhole = isPlain(step);
-  const stages = step.stages.map((stage) =>
-    mapStage(stage, isWhole ? extents : stage.axes, map, inside),
-  );
-  const cut = { ...step, axes: isWhole ? step.axes : extents, stages };
-  return { step: cut, uses: usesOfStages(stages, context) };
+  let made: KernelStep | undefined;
+  return {
+    uses: usesOfStages(accesses, context),
+    get step() {
+      made ??= {
+        ...step,
+        axes: isWhole ? step.axes : extents,
+        stages: step.stages.map((stage) =>
+          mapStage(stage, isWhole ? extents : stage.axes, map, inside),
+        ),
+      };
+      return made;
+    },
+  };
 }
 
 /** How much of its first axis a tile would take, for it to read its own part of some buffer. */

@@ -274,7 +274,7 @@ class Tiler {
     let reason = "";
     for (const trips of coarser(finest)) {
       const cut = this.#ways.that(step, this.#ways.tiling(trips, lengths), (cut) =>
-        crossing(cut, made),
+        crossing(step, cut, made),
       );
       if (typeof cut !== "string") {
         const { kind } = step;

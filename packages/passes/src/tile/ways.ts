@@ -73,8 +73,12 @@ export class Ways {
   }
 }
 
-/** Why the step would wait for what other tiles make, if it would. */
-export function crossing({ step, uses }: CutStep, made: ReadonlySet<number>): string | undefined {
+/** Why `step` would wait for what other tiles make, if it would. */
+export function crossing(
+  step: Step,
+  { uses }: CutStep,
+  made: ReadonlySet<number>,
+): string | undefined {
   for (const [buffer, { own }] of uses.byBuffer) {
     if (own || !made.has(buffer)) continue;
     return step.kind === "dot" && step.rhs.buffer === buffer
