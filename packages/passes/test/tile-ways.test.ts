@@ -128,6 +128,23 @@ describe("rows without equal parts", () => {
     });
   });
 
+  it("keep their columns where those stay an axis of their own", () => {
+    const twoAxes = built({ x: [15, 9], y: [9, 15] }, ({ x, y }) => {
+      const chain = sorted(
+        sorted(
+          x!.pad([
+            [0, 1],
+            [0, 0],
+          ]) as Tensor,
+        ).neg() as Tensor,
+      );
+      const columns = y!.transpose([1, 0]) as Tensor;
+      return (chain.slice([0, 0], [15, 9]) as Tensor).add(columns) as Tensor;
+    });
+    expect(kindsOf(compile(twoAxes, { tiles: budget(128) }).steps)).toEqual(["tile"]);
+    expectSame(twoAxes, budget(128));
+  });
+
   it("lose none and make none up", () => {
     const extent = fc.integer({ min: 1, max: 30 });
     fc.assert(

@@ -80,7 +80,7 @@ export function cutRagged(
   const start = ix.mul(tileIndex(tiling), own);
   return {
     extents: [own, ...others],
-    places: [{ axis: 0, start }],
+    places: [{ axis: 0, start }, ...others.map((_, d) => ({ axis: d + 1, start: ix.zero }))],
     inside: {
       range: { index: ix.add(start, ix.axis(0, own)), lo: 0, hi: extent },
       lengthOf: tiling.lengthOf,
