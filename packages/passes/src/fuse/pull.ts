@@ -7,29 +7,20 @@
  * in memory becomes a load. (The idea is Halide's inlining; index maps in place of loop nests are
  * tinygrad's movement ops.)
  */
-import {
-  definitionOf,
-  elementCount,
-  type Node,
-  type NodeNamed,
-  type Table,
-  type ValueId,
-} from "@gridfuse/graph";
-import type { ReduceOp } from "@gridfuse/plan";
+import { definitionOf, type Node, type NodeNamed, type Table, type ValueId } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import * as ix from "@gridfuse/plan/index-expr";
 import { type Bits, type DType, type IndexRange, isInteger } from "@gridfuse/plan/scalar";
 import { symbolicValue, truth } from "../tensor/symbolic.ts";
-import { unflatten, type ViewForm, viewOf } from "../tensor/views.ts";
+import { type ViewForm, viewOf } from "../tensor/views.ts";
 import { indexIn, type Place } from "./builder.ts";
 import type { CoordinateTable } from "./coordinates.ts";
 import { expand, type Meaning } from "./formulas.ts";
 import { mergeGuards, openRanges } from "./guards.ts";
 import { kindOf } from "./op-kinds.ts";
-import { axesNamed, positionOf, reduceOpOf } from "./pull-facts.ts";
-import { type Pulling, pullBitcast, pullIndexed, startsOf } from "./pull-indexing.ts";
-import { foldElements, foldedDims, isShortFold } from "./short-folds.ts";
-import { type KernelBuilder, StageBuilder } from "./stage.ts";
+import { positionOf } from "./pull-facts.ts";
+import { pullBitcast, pullIndexed, startsOf } from "./pull-indexing.ts";
+import { pullReduction, type ReductionPulling } from "./pull-reductions.ts";
+import type { KernelBuilder, StageBuilder } from "./stage.ts";
 import { underGuard } from "./under-guard.ts";
 
 /** What pulling needs to know about the world around a kernel. */
@@ -50,19 +41,15 @@ export interface Surroundings {
 
 const noCoordinates: readonly IndexExpr[] = [];
 const zeroBits: Bits = { lo: 0, hi: 0 };
-/** A full reduction before a broadcast would leave one outer point: only for small arrays. */
-const maxSerialReduction = 65536;
-/** Outer points per result above which a reduction would be done again and again. */
-const maxRepeatedReduction = 1.25;
 
 /** What was proposed as an orbit is none. */
 export class OrbitBroken extends Error {}
 
-export class Puller implements Pulling {
+export class Puller implements ReductionPulling {
   readonly #around: Surroundings;
   readonly table: Table;
   readonly #coordinates: CoordinateTable;
-  readonly #kernel: KernelBuilder;
+  readonly kernel: KernelBuilder;
   readonly #isScatter: boolean;
 
   /** @param step what is pulled together: a scatter has one long domain if its positions are told as such */
@@ -70,7 +57,7 @@ export class Puller implements Pulling {
     this.#around = around;
     this.table = around.table;
     this.#coordinates = around.coordinates;
-    this.#kernel = kernel;
+    this.kernel = kernel;
     this.#isScatter = step === "scatter";
     // A scatter has no stages: what is folded lies in memory.
     if (this.#isScatter) kernel.outer = [-1];
@@ -89,7 +76,7 @@ export class Puller implements Pulling {
     const pulled = stage.pulledAt(this.#coordinates.numberOf(at, guard));
     const known = pulled.get(value);
     if (known !== undefined) return known;
-    if (this.#kernel.limits.size > 0) this.#count(value);
+    if (this.kernel.limits.size > 0) this.#count(value);
     const made = this.#compute(stage, node, value, at, guard);
     pulled.set(value, made);
     return made;
@@ -97,7 +84,7 @@ export class Puller implements Pulling {
 
   /** @throws OrbitBroken where an orbit turns out to read more than it is made for */
   #count(value: ValueId): void {
-    const { limits } = this.#kernel;
+    const { limits } = this.kernel;
     const left = limits.get(value);
     if (left === undefined) return;
     if (left === 0) throw new OrbitBroken();
@@ -153,6 +140,19 @@ export class Puller implements Pulling {
     return b.load(this.dtypeOf(value), place.buffer, indexIn(place, within), guard, fill);
   }
 
+  loadStored(
+    stage: StageBuilder,
+    value: ValueId,
+    at: readonly IndexExpr[],
+    guard: readonly IndexRange[],
+  ): number {
+    return this.#load(stage, value, this.#around.materialise(value), at, guard, zeroBits);
+  }
+
+  isStored(value: ValueId): boolean {
+    return this.#around.isStored(value);
+  }
+
   #computeNode(
     stage: StageBuilder,
     node: Node,
@@ -162,7 +162,7 @@ export class Puller implements Pulling {
   ): number {
     switch (kindOf(node)) {
       case "reduction":
-        return this.#reduction(stage, node, value, at, guard);
+        return pullReduction(this, stage, node, value, at, guard);
       case "movement":
         return this.#view(stage, node, at, guard);
       case "indexing":
@@ -182,13 +182,10 @@ export class Puller implements Pulling {
     guard: readonly IndexRange[],
   ): number {
     const meaning = definitionOf(node.op).scalar as Meaning | undefined;
-    if (meaning === undefined) {
-      const place = this.#around.materialise(value);
-      return this.#load(stage, value, place, at, guard, zeroBits);
-    }
+    if (meaning === undefined) return this.loadStored(stage, value, at, guard);
     const chosen = node.op === "select_n" ? this.#chosen(node, at) : undefined;
     if (chosen !== undefined) return this.pull(stage, chosen, at, guard);
-    this.#kernel.computed.push(node);
+    this.kernel.computed.push(node);
     const operands = this.#operands(stage, node, at, guard);
     const position = this.#isScatter
       ? positionOf(stage.b, node.op, operands, this.dtypeOf(value))
@@ -228,7 +225,7 @@ export class Puller implements Pulling {
 
   /** The operand that a selection takes, inside an orbit, where the position alone decides that. */
   #chosen(node: NodeNamed<"select_n">, at: readonly IndexExpr[]): ValueId | undefined {
-    if (this.#kernel.limits.size === 0) return undefined;
+    if (this.kernel.limits.size === 0) return undefined;
     const { table } = this.#around;
     const [which, ...cases] = node.inputs as [ValueId, ...ValueId[]];
     const where = this.shapeOf(which).length === 0 ? [] : at;
@@ -307,109 +304,5 @@ export class Puller implements Pulling {
     window: readonly number[],
   ): readonly IndexExpr[] {
     return startsOf(this, stage, starts, whole, window, []);
-  }
-
-  // ── Reductions ────────────────────────────────────────────────────────────────────────────
-
-  #reduction(
-    stage: StageBuilder,
-    node: Node,
-    value: ValueId,
-    at: readonly IndexExpr[],
-    guard: readonly IndexRange[],
-  ): number {
-    const outer = guard.length > 0 ? undefined : axesNamed(at);
-    const kernel = this.#kernel;
-    const fits = outer !== undefined && this.#agrees(outer, node);
-    if (!fits) {
-      if (this.#isShort(stage, node, value)) return this.#shortFold(stage, node, at, guard);
-      const place = this.#around.materialise(value);
-      return this.#load(stage, value, place, at, guard, zeroBits);
-    }
-    kernel.outer = outer;
-    const key = `${value}[${at.map((e) => e.key).join()}]`;
-    let known = kernel.reduced.get(key);
-    if (known === undefined) {
-      known = this.#newStage(node, at);
-      kernel.reduced.set(key, known);
-    }
-    return stage.b.reduced(this.dtypeOf(value), known.stage, known.reduction);
-  }
-
-  #isShort(stage: StageBuilder, node: Node, value: ValueId): boolean {
-    if (this.#around.isStored(value)) return false;
-    const { domain, outer } = this.#kernel;
-    const inner = stage.inner.reduce((count, { extent }) => count * extent, 1);
-    const points =
-      stage.inner.length === 0 || outer === undefined
-        ? elementCount(domain)
-        : outer.reduce((count, axis) => count * (domain[axis] as number), inner);
-    return isShortFold(this.table, node, points, (v) => this.#around.isStored(v));
-  }
-
-  #shortFold(
-    stage: StageBuilder,
-    node: Node,
-    at: readonly IndexExpr[],
-    guard: readonly IndexRange[],
-  ): number {
-    const source = node.inputs[0] as ValueId;
-    const shape = this.shapeOf(source);
-    const folded = foldedDims(node);
-    const extents = folded.map((d) => shape[d] as number);
-    const elements = Array.from({ length: elementCount(extents) }, (_, i) => {
-      const inner = unflatten(ix.constant(i), extents);
-      let next = 0;
-      const index = shape.map((_, d) => {
-        const position = folded.indexOf(d);
-        return (position >= 0 ? inner[position] : at[next++]) as IndexExpr;
-      });
-      return this.pull(stage, source, index, guard);
-    });
-    this.#kernel.computed.push(node);
-    const op = reduceOpOf(node.op) as Exclude<ReduceOp, "argmax" | "argmin">;
-    return foldElements(stage.b, op, this.dtypeOf(node.outputs[0] as ValueId), elements);
-  }
-
-  /** Whether a reduction whose place depends on exactly these axes can be a stage of this kernel. */
-  #agrees(outer: readonly number[], node: Node): boolean {
-    const kernel = this.#kernel;
-    if (outer.some((axis) => axis >= kernel.domain.length)) return false;
-    if (kernel.outer !== undefined) {
-      return kernel.outer.length === outer.length && kernel.outer.every((a) => outer.includes(a));
-    }
-    const points = outer.reduce((count, axis) => count * (kernel.domain[axis] as number), 1);
-    const results = elementCount(this.shapeOf(node.outputs[0] as ValueId));
-    if (points > results * maxRepeatedReduction) return false;
-    const all = kernel.domain.reduce((count, extent) => count * extent, 1);
-    const work = elementCount(this.shapeOf(node.inputs[0] as ValueId));
-    return points > 1 || all === 1 || work <= maxSerialReduction;
-  }
-
-  #newStage(node: Node, at: readonly IndexExpr[]): { stage: number; reduction: number } {
-    const source = node.inputs[0] as ValueId;
-    const shape = this.shapeOf(source);
-    const folded = foldedDims(node);
-    const inner = this.#kernel.newAxes(folded.map((d) => shape[d] as number));
-    let next = 0;
-    const index = shape.map((_, d) => {
-      const position = folded.indexOf(d);
-      if (position >= 0) {
-        const { axis, extent } = inner[position]!;
-        return ix.axis(axis, extent);
-      }
-      next += 1;
-      return at[next - 1] as IndexExpr;
-    });
-    const stage = new StageBuilder(inner);
-    const value = this.pull(stage, source, index);
-    this.#kernel.computed.push(node);
-    stage.reductions.push({
-      op: reduceOpOf(node.op),
-      dtype: this.dtypeOf(node.outputs[0] as ValueId),
-      value,
-    });
-    const added = this.#kernel.addStage(stage);
-    return { stage: added.stage, reduction: added.first };
   }
 }
