@@ -4,6 +4,7 @@ import {
   type Node,
   type NodeNamed,
   type Region,
+  sizes,
   type Table,
   type ValueId,
 } from "@gridfuse/graph";
@@ -56,18 +57,75 @@ export class Assemblies {
     return { node, column, box: { ...box, base: covers ? undefined : box.base } };
   }
 
-  #joined(node: NodeNamed<"concatenate"> & Node): Assembly | undefined {
-    const tiles = node.inputs;
-    if (tiles.length < fewest) return undefined;
-    const { shape } = this.#table.tensor(tiles[0] as ValueId);
-    const tile = shape as readonly number[];
-    const alike = tiles.every((value) =>
-      this.#table.tensor(value).shape.every((extent, d) => extent === tile[d]),
-    );
-    const column = alike && !tile.includes(0) ? this.#columns.lanes(tiles) : undefined;
-    if (column === undefined) return undefined;
-    const counts = tile.map((_, d) => (d === node.params.dimension ? tiles.length : 1));
-    const start = tile.map(() => 0);
-    return { node, column, box: { base: undefined, start, counts, tile, tiles, links: 1 } };
+  /** Concatenations of concatenations, as far down as their tiles lie in packs. */
+  #joined(node: Joining): Assembly | undefined {
+    for (let levels = levelsOf(this.#table, node); levels > 0; levels -= 1) {
+      const box = this.#boxOf(node, levels);
+      if (box === undefined || box.tiles.length < fewest || box.tile.includes(0)) continue;
+      const column = this.#columns.lanes(box.tiles);
+      if (column === undefined) continue;
+      const start = box.tile.map(() => 0);
+      return { node, column, box: { ...box, base: undefined, start } };
+    }
+    return undefined;
   }
+
+  /** The tiles of a concatenation of so many levels; undefined where they are not all alike. */
+  #boxOf(node: Joining, levels: number): Box | undefined {
+    const boxes: Box[] = [];
+    for (const value of node.inputs) {
+      const inner = levels > 1 ? joiningOf(this.#table, value) : undefined;
+      const box = inner === undefined ? this.#tile(value) : this.#boxOf(inner, levels - 1);
+      const [first = box] = boxes;
+      if (box === undefined || first === undefined || !isAlike(box, first)) return undefined;
+      boxes.push(box);
+    }
+    return sideBySide(boxes, node.params.dimension);
+  }
+
+  #tile(value: ValueId): Box {
+    const tile = sizes(this.#table.tensor(value).shape);
+    return { counts: tile.map(() => 1), tile, tiles: [value], links: 0 };
+  }
+}
+
+type Joining = NodeNamed<"concatenate"> & Node;
+
+/** Tiles in row-major order of a box of cells, and how many nodes have put them together. */
+type Box = Pick<Assembled, "counts" | "tile" | "tiles" | "links">;
+
+function joiningOf(table: Table, value: ValueId): Joining | undefined {
+  const node = table.producer(value);
+  return node?.op === "concatenate" ? node : undefined;
+}
+
+/** How deep concatenations are nested. */
+function levelsOf(table: Table, { inputs }: Joining): number {
+  let deepest = 0;
+  for (const value of inputs) {
+    const inner = joiningOf(table, value);
+    if (inner !== undefined) deepest = Math.max(deepest, levelsOf(table, inner));
+  }
+  return deepest + 1;
+}
+
+const isAlike = (p: Box, q: Box): boolean =>
+  p.tile.every((size, d) => size === q.tile[d] && p.counts[d] === q.counts[d]);
+
+/** Boxes of one size, one after the other along `dimension`. */
+function sideBySide(boxes: readonly Box[], dimension: number): Box {
+  const [{ counts, tile }] = boxes as readonly [Box];
+  // What lies behind the dimension stays together.
+  const run = counts.slice(dimension).reduce((product, count) => product * count, 1);
+  const rows = counts.slice(0, dimension).reduce((product, count) => product * count, 1);
+  const tiles: ValueId[] = [];
+  for (let row = 0; row < rows; row += 1) {
+    for (const box of boxes) tiles.push(...box.tiles.slice(row * run, (row + 1) * run));
+  }
+  return {
+    counts: counts.map((count, d) => (d === dimension ? count * boxes.length : count)),
+    tile,
+    tiles,
+    links: boxes.reduce((links, box) => links + box.links, 1),
+  };
 }

@@ -216,8 +216,9 @@ class Grouper {
    */
   #layers(members: readonly Node[]): readonly (readonly Node[])[] {
     const seen = new Map<number, number>();
+    const isShared = sharedOperands(members);
     const layers = partition(members, (node) => {
-      const key = this.#lanesOf(node);
+      const key = this.#lanesOf(node, isShared);
       if (key === undefined) return 0;
       const layer = seen.get(key) ?? 0;
       seen.set(key, layer + 1);
@@ -228,13 +229,13 @@ class Grouper {
     return byLiterals.every((part) => part.length >= fewest) ? byLiterals : layers;
   }
 
-  /** A number for the operands that lie in packs; undefined where none does. */
-  #lanesOf({ inputs }: Node): number | undefined {
+  /** A number for the operands that lie in packs, but for those that all siblings have; undefined where there is none. */
+  #lanesOf({ inputs }: Node, isShared: readonly boolean[]): number | undefined {
     const words = this.#words;
     words.length = 0;
     for (let i = 0; i < inputs.length; i += 1) {
       const value = inputs[i] as ValueId;
-      if (this.#homes.has(value)) words.push(value);
+      if (!isShared[i] && this.#homes.has(value)) words.push(value);
     }
     return words.length === 0 ? undefined : this.#keys.numberOf(words);
   }
@@ -375,6 +376,12 @@ function comesSooner(order: readonly Node[], other: readonly Node[]): boolean {
     if (own !== theirs) return own.id < theirs.id;
   }
   return false;
+}
+
+/** By operand: whether it is one value for all siblings. */
+function sharedOperands(members: readonly Node[]): readonly boolean[] {
+  const [first] = members as readonly [Node];
+  return first.inputs.map((value, i) => members.every(({ inputs }) => inputs[i] === value));
 }
 
 /** The nodes by key, in order. */
