@@ -24,7 +24,7 @@ export interface Engine {
   run(
     inputs: readonly StorageArray[],
     outputs: readonly (StorageArray | undefined)[],
-  ): StorageArray[];
+  ): readonly StorageArray[];
   dispose?(): void;
 }
 
@@ -47,9 +47,8 @@ export interface CrewSource {
   crew(program: WasmProgram, module: WebAssembly.Module, memory: WebAssembly.Memory): Crew;
 }
 
-/** Copies whole arrays of one class; bytes, so that NaN payloads survive. An array that is in place stays. */
+/** Copies whole arrays of one class; bytes, so that NaN payloads survive. */
 export function copyBytes(from: StorageArray, to: StorageArray): void {
-  if (from.buffer === to.buffer && from.byteOffset === to.byteOffset) return;
   new Uint8Array(to.buffer, to.byteOffset, to.byteLength).set(
     new Uint8Array(from.buffer, from.byteOffset, from.byteLength),
   );

@@ -34,21 +34,29 @@ export interface CpuExecutable extends Executable {
 
 const prepareAgain = { help: "Prepare the plan again." };
 
-type Arrays = readonly (StorageArray | undefined)[];
+/** The arrays of a record that was checked, by its own order of names. */
+interface Checked {
+  readonly names: readonly string[];
+  readonly arrays: readonly StorageArray[];
+}
+
+/** Undefined where a run has to make arrays for what was not given as one. */
+function checked(given: RunInputs | undefined, ports: readonly PlanPort[]): Checked | undefined {
+  const names = Object.keys(given ?? {});
+  const arrays = Object.values(given ?? {}).filter((value) => ArrayBuffer.isView(value));
+  return arrays.length === ports.length ? { names, arrays: arrays as StorageArray[] } : undefined;
+}
 
 /** Whether a caller gives just the arrays that were checked the last time; one given away meanwhile is empty. */
-function isAgain(
-  ports: readonly PlanPort[],
-  known: Arrays | undefined,
-  given: RunInputs | undefined,
-): boolean {
+function isAgain(known: Checked | undefined, given: RunInputs | undefined): boolean {
   if (known === undefined || given === undefined) return false;
-  if (Object.keys(given).length !== ports.length) return false;
-  for (let i = 0; i < ports.length; i++) {
-    const array = known[i];
-    if (!array?.byteLength || array !== given[(ports[i] as PlanPort).name]) return false;
+  const { names, arrays } = known;
+  let count = 0;
+  for (const name in given) {
+    const array = arrays[count];
+    if (name !== names[count++] || given[name] !== array || array?.byteLength === 0) return false;
   }
-  return true;
+  return count === names.length;
 }
 
 export class PreparedPlan implements CpuExecutable {
@@ -56,9 +64,13 @@ export class PreparedPlan implements CpuExecutable {
   #engine: Engine | undefined;
   #state: "ready" | "poisoned" | "disposed" = "ready";
   #running = false;
-  // The arrays of the latest run.
-  #given: readonly StorageArray[] | undefined;
-  #wanted: Arrays | undefined;
+  // The arrays of the latest run, as they were given, and as they are by the order of ports.
+  #givenAs: Checked | undefined;
+  #wantedAs: Checked | undefined;
+  #given: readonly StorageArray[] = [];
+  #wanted: readonly (StorageArray | undefined)[] = [];
+  #results: readonly StorageArray[] | undefined;
+  #named: RunOutputs = {};
   readonly #notes: readonly string[];
   #lastReport: ExecutionReport | undefined;
 
@@ -86,26 +98,38 @@ export class PreparedPlan implements CpuExecutable {
   runSync(inputs: RunInputs, options: RunOptions = {}): RunOutputs {
     const engine = this.#requireReady();
     options.signal?.throwIfAborted();
-    const { plan } = this;
-    if (!isAgain(plan.inputs, this.#given, inputs)) this.#given = resolveInputs(plan, inputs);
-    if (!isAgain(plan.outputs, this.#wanted, options.out)) {
-      this.#wanted = resolveOutputs(plan, options.out);
-    }
+    if (!isAgain(this.#givenAs, inputs)) this.#take(inputs);
+    if (!isAgain(this.#wantedAs, options.out)) this.#want(options.out);
     this.#running = true;
-    let results: StorageArray[];
+    let results: readonly StorageArray[];
     try {
-      results = engine.run(this.#given as readonly StorageArray[], this.#wanted as Arrays);
+      results = engine.run(this.#given, this.#wanted);
     } catch (error) {
       if (error instanceof InternalError) this.#state = "poisoned";
       throw error;
     } finally {
       this.#running = false;
     }
-    const named: Record<string, StorageArray> = {};
-    for (let i = 0; i < results.length; i++) {
-      named[(plan.outputs[i] as PlanPort).name] = results[i] as StorageArray;
+    if (results !== this.#results) {
+      this.#results = results;
+      const { outputs } = this.plan;
+      this.#named = Object.fromEntries(
+        results.map((array, i) => [(outputs[i] as PlanPort).name, array]),
+      );
     }
-    return named;
+    return { ...this.#named };
+  }
+
+  #take(inputs: RunInputs): void {
+    this.#givenAs = undefined;
+    this.#given = resolveInputs(this.plan, inputs);
+    this.#givenAs = checked(inputs, this.plan.inputs);
+  }
+
+  #want(out: RunOptions["out"]): void {
+    this.#wantedAs = undefined;
+    this.#wanted = resolveOutputs(this.plan, out);
+    this.#wantedAs = checked(out, this.plan.outputs);
   }
 
   tensor(name: string): StorageArray {

@@ -33,7 +33,14 @@ export function allocated<T>(bytes: number, make: () => T): T {
   }
 }
 
-type Copy = readonly [from: StorageArray, to: StorageArray];
+interface Copy {
+  readonly from: StorageArray;
+  readonly to: StorageArray;
+}
+
+/** What is in place stays. */
+const isNeeded = ({ from, to }: Copy): boolean =>
+  from.buffer !== to.buffer || from.byteOffset !== to.byteOffset;
 
 export abstract class HostedEngine implements Engine {
   abstract readonly report: EngineReport;
@@ -46,6 +53,7 @@ export abstract class HostedEngine implements Engine {
   #outputs: readonly (StorageArray | undefined)[] | undefined;
   #before: readonly Copy[] = [];
   #after: readonly Copy[] = [];
+  #results: readonly StorageArray[] = [];
 
   constructor(program: Hosted, memory: ArrayBufferLike, options: EngineOptions) {
     this.#program = program;
@@ -62,31 +70,37 @@ export abstract class HostedEngine implements Engine {
     return this.#views[buffer];
   }
 
-  /** Both lists are looked at only where they are others than before: an output that is not given is a fresh array of its own list. */
+  /**
+   * Both lists are looked at only where they are others than before: an output that is not given is a fresh array of its
+   * own list.
+   */
   run(
     inputs: readonly StorageArray[],
     outputs: readonly (StorageArray | undefined)[],
-  ): StorageArray[] {
-    if (inputs !== this.#inputs) {
-      this.#inputs = inputs;
-      this.#before = this.#program.inputs.map(({ buffer }, i) => [
-        inputs[i] as StorageArray,
-        this.view(buffer),
-      ]);
-    }
-    for (const [from, to] of this.#before) copyBytes(from, to);
+  ): readonly StorageArray[] {
+    if (inputs !== this.#inputs) this.#bindInputs(inputs);
+    for (const { from, to } of this.#before) copyBytes(from, to);
     this.execute();
-    if (outputs !== this.#outputs) {
-      this.#outputs = outputs;
-      this.#after = this.#program.outputs.map(({ dtype, buffer }, i) => {
-        const view = this.view(buffer);
-        return [view, outputs[i] ?? storageArray(dtype, view.length)];
-      });
-    }
-    return this.#after.map(([from, to]) => {
-      copyBytes(from, to);
-      return to;
+    if (outputs !== this.#outputs) this.#bindOutputs(outputs);
+    for (const { from, to } of this.#after) copyBytes(from, to);
+    return this.#results;
+  }
+
+  #bindInputs(inputs: readonly StorageArray[]): void {
+    this.#inputs = inputs;
+    this.#before = this.#program.inputs
+      .map(({ buffer }, i) => ({ from: inputs[i] as StorageArray, to: this.view(buffer) }))
+      .filter(isNeeded);
+  }
+
+  #bindOutputs(outputs: readonly (StorageArray | undefined)[]): void {
+    this.#outputs = outputs;
+    const copies = this.#program.outputs.map(({ dtype, buffer }, i) => {
+      const from = this.view(buffer);
+      return { from, to: outputs[i] ?? storageArray(dtype, from.length) };
     });
+    this.#results = copies.map(({ to }) => to);
+    this.#after = copies.filter(isNeeded);
   }
 
   /** Prints step `index` of those that the program knows. */
