@@ -9,11 +9,10 @@ import { itemSize, type ScanStep } from "@gridfuse/plan";
 import { heldType } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
 import { laneShape } from "../wasm/vector-lanes.ts";
-import { pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
 import { blockLoop } from "./loops.ts";
 import type { Nest } from "./nest.ts";
 import { RunningVector } from "./running-vector.ts";
-import { Cursor } from "./scan-cursor.ts";
+import { Cursor, type Scanned } from "./scan-cursor.ts";
 
 /** Rows that go through together, at most; cuts between workers are multiples of it. */
 export const rowsAtOnce = 8;
@@ -30,22 +29,22 @@ interface Group {
   readonly distances: readonly number[];
 }
 
-/** Writes rows lo ≤ i < hi, which are locals 0 and 1, from one buffer to another. */
+/** Writes rows lo ≤ i < hi, which are locals 0 and 1. */
 export class RowScans {
-  readonly #step: ScanStep;
   readonly #nest: Nest;
-  readonly #from: number;
-  readonly #to: number;
+  readonly #scanned: Scanned;
   readonly #cursor: Cursor;
   readonly #done: number;
 
-  constructor(nest: Nest, step: ScanStep, from: number, to: number) {
-    this.#step = step;
+  constructor(nest: Nest, scanned: Scanned) {
     this.#nest = nest;
-    this.#from = from;
-    this.#to = to;
-    this.#cursor = new Cursor(nest, step, 0);
+    this.#scanned = scanned;
+    this.#cursor = new Cursor(nest, scanned, 0);
     this.#done = nest.local("i32");
+  }
+
+  get #step(): ScanStep {
+    return this.#scanned.step;
   }
 
   /** As many rows at once as there are and as are not in each other's way, then fewer, then one by one. */
@@ -126,7 +125,7 @@ export class RowScans {
     const { code, lanes } = nest;
     const [behind, ahead] = [
       this.#groups(count, this.#cursor),
-      this.#groups(count, new Cursor(nest, this.#step, 1)),
+      this.#groups(count, new Cursor(nest, this.#scanned, 1)),
     ];
     const [first] = ahead as [Group, ...Group[]];
     const [split, left] = [nest.local("i32"), nest.local("i32")];
@@ -172,10 +171,10 @@ export class RowScans {
   /** As many elements of as many rows as a vector has lanes, `moved` from the cursor: in, on to the sum and out again. */
   #square({ sum, cursor, distances }: Group, moved: number): void {
     const nest = this.#nest;
-    const { dtype, reverse } = this.#step;
+    const { reverse } = this.#step;
     const loaded = distances.map((distance) => {
       const local = nest.local("v128");
-      pushLanes(nest, dtype, this.#from, cursor.vector(distance + moved));
+      cursor.pushVector(distance + moved);
       nest.code.set(local);
       return local;
     });
@@ -183,8 +182,7 @@ export class RowScans {
     const order = reverse ? [...columns.keys()].reverse() : [...columns.keys()];
     for (const column of order) sum.take(columns[column] as number);
     for (const [row, local] of this.#transposed(columns).entries()) {
-      const vector = cursor.vector((distances[row] as number) + moved);
-      storeLanes(nest, dtype, this.#to, vector, () => nest.code.get(local));
+      cursor.storeVector((distances[row] as number) + moved, local);
     }
   }
 
@@ -228,7 +226,7 @@ export class RowScans {
     const nest = this.#nest;
     const { dtype, op } = this.#step;
     const value = nest.local(heldType(dtype));
-    pushElement(nest, dtype, this.#from, cursor.element(distance));
+    cursor.pushElement(distance);
     nest.code.set(value);
     emitBinary(
       nest.code,
@@ -239,7 +237,7 @@ export class RowScans {
       (code) => code.get(value),
     );
     nest.code.set(held);
-    storeElement(nest, dtype, this.#to, cursor.element(distance), () => nest.code.get(held));
+    cursor.storeElement(distance, held);
   }
 
   /** One row, its sum so far in a local. */
@@ -249,9 +247,9 @@ export class RowScans {
     const cursor = this.#cursor;
     const [sum, count] = [nest.local(heldType(dtype)), nest.local("i32")];
     cursor.start(0, 1);
-    pushElement(nest, dtype, this.#from, cursor.element());
+    cursor.pushElement(0);
     nest.code.set(sum);
-    storeElement(nest, dtype, this.#to, cursor.element(), () => nest.code.get(sum));
+    cursor.storeElement(0, sum);
     if (extent === 1) return;
     nest.code.i32(1).set(count);
     blockLoop(nest, count, 1, { constant: extent }, true, () => {

@@ -7,10 +7,9 @@ import { heldType } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
 import { hasLanes, type LaneCount } from "../wasm/vector-lanes.ts";
 import { emitVectorBinary } from "../wasm/vector-ops.ts";
-import { pushElement, pushLanes, storeElement, storeLanes } from "./access.ts";
 import { blockLoop } from "./loops.ts";
 import { Nest } from "./nest.ts";
-import { Cursor } from "./scan-cursor.ts";
+import { Cursor, type Scanned } from "./scan-cursor.ts";
 import { RowScans, rowsAtOnce } from "./scan-rows.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
 
@@ -24,14 +23,14 @@ export function emitScan(context: CodegenContext, step: ScanStep): StepFunction 
   const lanes = lanesOf(dtype);
   const fn = context.module.define(["i32", "i32"], []);
   const nest = new Nest(fn, context.helpers, context.loopGlobals, lanes, false);
-  const from = context.addresses[step.input] as number;
-  const to = context.addresses[step.output] as number;
+  const [from, to] = [step.input, step.output].map((buffer) => context.addresses[buffer] as number);
+  const scanned = { step, from: from as number, to: to as number };
   const { index } = fn;
   if (inner > 1) {
-    new ScansBeside(nest, step, from, to).write();
+    new ScansBeside(nest, scanned).write();
     return { index, extent: outer, grain: 1, how: inner >= lanes ? "simd" : "scalar", work };
   }
-  const rows = new RowScans(nest, step, from, to);
+  const rows = new RowScans(nest, scanned);
   if (outer >= lanes && extent >= lanes) {
     rows.together();
     return { index, extent: outer, grain: rowsAtOnce, how: "simd, a row a lane", work };
@@ -42,18 +41,14 @@ export function emitScan(context: CodegenContext, step: ScanStep): StepFunction 
 
 /** out[e] = out[e − 1] ⊕ in[e], one whole cross-section after the other. */
 class ScansBeside {
-  readonly #step: ScanStep;
   readonly #nest: Nest;
-  readonly #from: number;
-  readonly #to: number;
+  readonly #step: ScanStep;
   readonly #cursor: Cursor;
 
-  constructor(nest: Nest, step: ScanStep, from: number, to: number) {
-    this.#step = step;
+  constructor(nest: Nest, scanned: Scanned) {
     this.#nest = nest;
-    this.#from = from;
-    this.#to = to;
-    this.#cursor = new Cursor(nest, step, 0);
+    this.#step = scanned.step;
+    this.#cursor = new Cursor(nest, scanned, 0);
   }
 
   write(): void {
@@ -99,11 +94,11 @@ class ScansBeside {
     const nest = this.#nest;
     const { dtype, op } = this.#step;
     const value = nest.local("v128");
-    pushLanes(nest, dtype, this.#from, this.#cursor.vector(0));
+    this.#cursor.pushVector(0);
     nest.code.set(value);
     if (before !== undefined) {
       const sum = nest.local("v128");
-      pushLanes(nest, dtype, this.#to, this.#cursor.vector(before));
+      this.#cursor.pushScannedVector(before);
       nest.code.set(sum);
       emitVectorBinary(
         nest,
@@ -114,18 +109,18 @@ class ScansBeside {
       );
       nest.code.set(value);
     }
-    storeLanes(nest, dtype, this.#to, this.#cursor.vector(0), () => nest.code.get(value));
+    this.#cursor.storeVector(0, value);
   }
 
   #element(before: number | undefined): void {
     const nest = this.#nest;
     const { dtype, op } = this.#step;
     const value = nest.local(heldType(dtype));
-    pushElement(nest, dtype, this.#from, this.#cursor.element());
+    this.#cursor.pushElement(0);
     nest.code.set(value);
     if (before !== undefined) {
       const sum = nest.local(heldType(dtype));
-      pushElement(nest, dtype, this.#to, this.#cursor.element(before));
+      this.#cursor.pushScannedElement(before);
       nest.code.set(sum);
       emitBinary(
         nest.code,
@@ -137,6 +132,6 @@ class ScansBeside {
       );
       nest.code.set(value);
     }
-    storeElement(nest, dtype, this.#to, this.#cursor.element(), () => nest.code.get(value));
+    this.#cursor.storeElement(0, value);
   }
 }
