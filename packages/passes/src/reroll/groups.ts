@@ -119,7 +119,7 @@ class Grouper {
       const node = level[i] as Node;
       const structure = this.#structures.numberOf(node);
       if (!canGroup(this.#table, node)) continue;
-      const likeness = this.#structures.likenessOf(node, isPacked);
+      const likeness = this.#structures.likenessOf(node, structure, isPacked);
       let bucket = buckets.get(likeness);
       if (bucket === undefined) {
         bucket = new Map();
@@ -237,7 +237,9 @@ class Grouper {
       const value = inputs[i] as ValueId;
       if (!isShared[i] && this.#homes.has(value)) words.push(value);
     }
-    return words.length === 0 ? undefined : this.#keys.numberOf(words);
+    if (words.length === 0) return undefined;
+    // Lists have numbers from 0 on.
+    return words.length === 1 ? -1 - (words.list[0] as number) : this.#keys.numberOf(words);
   }
 
   /** A number for the packs in which operands lie. */
@@ -313,7 +315,9 @@ class Grouper {
     for (let i = 0; i < inputs; i += 1) {
       const values = members.map((node) => node.inputs[i] as ValueId);
       const keys = this.#keysOf(values);
-      if (keys === undefined) continue;
+      if (keys === undefined || keys.every((key, k) => k === 0 || key > (keys[k - 1] as number))) {
+        continue;
+      }
       const order = keys.map((key, k) => ({ key, k })).sort((p, q) => p.key - q.key);
       yield order.map(({ k }) => members[k] as Node);
     }

@@ -3,7 +3,7 @@
  * literals and for the places that slices start at. What has been put into one pack counts as alike from there on.
  */
 import type { Node, Region, Table, TensorType, ValueId } from "@gridfuse/graph";
-import { Lists, Structures, Words } from "../simplify/key.ts";
+import { type Kinds, kindsOf, Lists, Words } from "../simplify/key.ts";
 import { ValueNumbers } from "../tensor/value-numbers.ts";
 
 /** What the first word of a list says that it names. */
@@ -13,19 +13,25 @@ const sliceMark = 2;
 const nodeMark = 3;
 const typeMark = 4;
 
+/** Likenesses are kept by structure and by which operands lie in packs, of nodes with as many operands. */
+const mostMarked = 16;
+
 export class SiblingStructures {
-  readonly #structures: Structures;
+  readonly #kinds: Kinds;
+  /** Kinds with their operands. */
+  readonly #lists = new Lists();
   readonly #named = new Lists();
+  readonly #likenesses = new Map<number, number>();
   readonly #words = new Words();
   readonly #dtypes: string[] = [];
   readonly #ofTypes = new Map<TensorType, number>();
   readonly #table: Table;
   readonly #ofValues: ValueNumbers;
-  readonly #inputs: number[] = [];
+  readonly #operands = new Words();
 
   constructor(table: Table, region: Region) {
     this.#ofValues = new ValueNumbers(table.types.length, region.nodes.length);
-    this.#structures = new Structures(table);
+    this.#kinds = kindsOf(table);
     this.#table = table;
   }
 
@@ -43,17 +49,38 @@ export class SiblingStructures {
     for (let i = 0; i < outputs.length; i += 1) this.#ofValues.set(outputs[i] as ValueId, number);
   }
 
-  /** The number of what a node does where of operands in packs only the type counts. */
-  likenessOf(node: Node, isPacked: (value: ValueId) => boolean): number {
-    if (node.op === "slice") return this.#find(node);
+  /** The number of what a node of that number does where of operands in packs only the type counts. */
+  likenessOf(node: Node, structure: number, isPacked: (value: ValueId) => boolean): number {
+    if (node.op === "slice") return structure;
     const { inputs } = node;
-    const own = this.#inputs;
-    own.length = inputs.length;
+    let packed = 0;
     for (let i = 0; i < inputs.length; i += 1) {
-      const value = inputs[i] as ValueId;
-      own[i] = isPacked(value) ? this.#ofType(value) : this.#ofValue(value);
+      if (isPacked(inputs[i] as ValueId)) packed |= i < mostMarked ? 1 << i : -1;
     }
-    return 2 * this.#structures.numberOf(node, own);
+    if (packed === 0) return structure;
+    if (packed < 0) return this.#likeness(node, isPacked);
+    const key = structure * 2 ** mostMarked + packed;
+    let likeness = this.#likenesses.get(key);
+    if (likeness === undefined) {
+      likeness = this.#likeness(node, isPacked);
+      this.#likenesses.set(key, likeness);
+    }
+    return likeness;
+  }
+
+  #likeness(node: Node, isPacked: (value: ValueId) => boolean): number {
+    return this.#withOperands(node, (value) =>
+      isPacked(value) ? this.#ofType(value) : this.#ofValue(value),
+    );
+  }
+
+  #withOperands(node: Node, numberOf: (value: ValueId) => number): number {
+    const { inputs } = node;
+    const operands = this.#operands;
+    operands.length = 0;
+    operands.push(this.#kinds.numberOf(node));
+    for (let i = 0; i < inputs.length; i += 1) operands.push(numberOf(inputs[i] as ValueId));
+    return 2 * this.#lists.numberOf(operands);
   }
 
   #ofType(value: ValueId): number {
@@ -87,14 +114,12 @@ export class SiblingStructures {
       for (let d = 0; d < shape.length; d += 1) words.push(Number(shape[d]));
       return this.#name(words);
     }
-    const own = this.#inputs;
-    own.length = inputs.length;
-    for (let i = 0; i < inputs.length; i += 1) own[i] = this.#ofValue(inputs[i] as ValueId);
-    words.length = 0;
     if (node.op === "slice") {
       const { start, limit, strides } = node.params;
+      const source = this.#ofValue(inputs[0] as ValueId);
+      words.length = 0;
       words.push(sliceMark);
-      words.push(own[0] as number);
+      words.push(source);
       for (let d = 0; d < start.length; d += 1) {
         words.push((limit[d] as number) - (start[d] as number));
         words.push(strides[d] as number);
@@ -102,17 +127,20 @@ export class SiblingStructures {
       return this.#name(words);
     }
     if (node.regions.length > 0) {
+      words.length = 0;
       words.push(nodeMark);
       words.push(node.id);
       return this.#name(words);
     }
-    return 2 * this.#structures.numberOf(node, own);
+    return this.#withOperands(node, this.#numberOfValue);
   }
 
   #dtype(dtype: string): number {
     const known = this.#dtypes.indexOf(dtype);
     return known < 0 ? this.#dtypes.push(dtype) - 1 : known;
   }
+
+  readonly #numberOfValue = (value: ValueId): number => this.#ofValue(value);
 
   #ofValue(value: ValueId): number {
     let number = this.#ofValues.get(value);
