@@ -31,6 +31,7 @@ import { simplifyRegion } from "./simplify/simplify.ts";
 import { dischargeRegion } from "./tensor/discharge.ts";
 import { tidyLoops } from "./tensor/loops.ts";
 import { narrowCaptures } from "./tensor/narrow-captures.ts";
+import { narrowWindows } from "./tensor/narrow-windows.ts";
 import { settleOrders } from "./tensor/orders.ts";
 import { settleNaNs } from "./tensor/settle-nans.ts";
 import { tileSteps } from "./tile/tile.ts";
@@ -66,6 +67,11 @@ export const regionPasses: readonly RegionPass[] = [
     name: "canonicalise again",
     level: "tensor",
     run: (region, { table }) => simplifyRegion(table, region),
+  },
+  {
+    name: "narrow-windows",
+    level: "tensor",
+    run: (region, { table }) => narrowWindows(table, region),
   },
   {
     name: "settle-orders",

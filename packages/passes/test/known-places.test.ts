@@ -1,5 +1,14 @@
 /** A gather whose places are known while compiling is a view, with lax's meaning of places outside. */
-import { dynamicSlice, gather, graph, iota, kernel, stack, tensor } from "@gridfuse/graph";
+import {
+  dynamicSlice,
+  dynamicUpdateSlice,
+  gather,
+  graph,
+  iota,
+  kernel,
+  stack,
+  tensor,
+} from "@gridfuse/graph";
 import { type HostTensor, tensorOf } from "@gridfuse/interpret";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -92,5 +101,19 @@ describe("reads at a coordinate", () => {
     }));
     expect(disagreements(corner.program, { x })).toEqual([]);
     expect(opsAfter(corner)).toEqual(["slice"]);
+  });
+});
+
+describe("a window as large as the array", () => {
+  const whole = graph({ x: tensor("float32", [5, 4]), i: tensor("int32", []) }, ({ x, i }) => ({
+    y: dynamicSlice(x.mul(2), [i, i], [5, 4]),
+    z: dynamicUpdateSlice(x, x.mul(3), [i, i]),
+  }));
+
+  it("is the array, wherever it is said to begin", () => {
+    const ops = opsAfter(whole);
+    expect(ops).not.toContain("dynamic_slice");
+    expect(ops).not.toContain("dynamic_update_slice");
+    expect(disagreements(whole.program, { x, i: tensorOf("int32", [], [3]) })).toEqual([]);
   });
 });

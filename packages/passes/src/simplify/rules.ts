@@ -372,7 +372,17 @@ const gather: Rule<"gather"> = ({ e }, node, inputs) => {
   return view === undefined ? undefined : [view];
 };
 
+/** A window as large as the array has one place. */
+const isWhole = (e: Emitter, value: ValueId, window: readonly (number | string)[]): boolean =>
+  sameShape(e.shape(value), window) && window.every((extent) => typeof extent === "number");
+
+const dynamicUpdateSlice: Rule<"dynamic_update_slice"> = ({ e }, _node, inputs) => {
+  const [target, update] = inputs as readonly [ValueId, ValueId];
+  return isWhole(e, target, e.shape(update)) ? [update] : undefined;
+};
+
 const dynamicSlice: Rule<"dynamic_slice"> = ({ e }, node, inputs) => {
+  if (isWhole(e, inputs[0] as ValueId, node.params.sizes)) return [inputs[0] as ValueId];
   const slice = sliceAtConstants(e, node, inputs as readonly [ValueId, ...ValueId[]]);
   return slice === undefined ? undefined : [slice];
 };
@@ -413,6 +423,7 @@ const rules: RuleTable = {
   add: [addZeroToSum],
   gather: [gather],
   dynamic_slice: [dynamicSlice],
+  dynamic_update_slice: [dynamicUpdateSlice],
 };
 
 /** Arithmetic that often keeps to bounds which its operands keep anyway. */
