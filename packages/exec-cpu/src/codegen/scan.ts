@@ -2,7 +2,7 @@
  * `scan` as WebAssembly: running sums, products, extremes, in order. Where scans lie side by side (`inner` > 1) a vector holds
  * neighbours; where each is a contiguous row, see scan-rows.ts.
  */
-import type { DType, ScanStep } from "@gridfuse/plan";
+import { type DType, itemSize, type ScanStep } from "@gridfuse/plan";
 import { heldType } from "../wasm/held.ts";
 import { emitBinary } from "../wasm/scalar-ops.ts";
 import { hasLanes, type LaneCount } from "../wasm/vector-lanes.ts";
@@ -12,6 +12,12 @@ import { Nest } from "./nest.ts";
 import { Cursor, type Scanned } from "./scan-cursor.ts";
 import { RowScans, rowsAtOnce } from "./scan-rows.ts";
 import type { CodegenContext, StepFunction } from "./step-function.ts";
+
+/** Sections are cut into stretches of so many bytes; of shorter ones, the same places of all lie in few sets of the cache. */
+const stretchBytes = 1 << 14;
+const stretchOf = ({ dtype }: ScanStep): number => stretchBytes / itemSize(dtype);
+/** A single stack of long sections: threads take stretches of all of them, as of several stacks they take some. */
+const isCut = (step: ScanStep): boolean => step.outer === 1 && step.inner > stretchOf(step);
 
 /** Scans in a vector, or neighbours of scans that lie side by side. */
 const lanesOf = (dtype: DType): LaneCount => (hasLanes(dtype) ? 4 : 2);
@@ -28,7 +34,9 @@ export function emitScan(context: CodegenContext, step: ScanStep): StepFunction 
   const { index } = fn;
   if (inner > 1) {
     new ScansBeside(nest, scanned).write();
-    return { index, extent: outer, grain: 1, how: inner >= lanes ? "simd" : "scalar", work };
+    const how = inner >= lanes ? "simd" : "scalar";
+    if (isCut(step)) return { index, extent: inner, grain: stretchOf(step), how, work };
+    return { index, extent: outer, grain: 1, how, work };
   }
   const rows = new RowScans(nest, scanned);
   if (outer >= lanes && extent >= lanes) {
@@ -39,55 +47,77 @@ export function emitScan(context: CodegenContext, step: ScanStep): StepFunction 
   return { index, extent: outer, grain: 1, how: "scalar", work: 4 * work };
 }
 
-/** out[e] = out[e − 1] ⊕ in[e], one whole cross-section after the other. */
+/**
+ * out[e] = out[e − 1] ⊕ in[e], one cross-section after the other. Locals 0 and 1 say which of several stacks of them; of one
+ * that is cut, which columns.
+ */
 class ScansBeside {
   readonly #nest: Nest;
   readonly #step: ScanStep;
   readonly #cursor: Cursor;
+  /** The first element of the section. */
+  readonly #section: number;
+  readonly #column: number;
 
   constructor(nest: Nest, scanned: Scanned) {
     this.#nest = nest;
     this.#step = scanned.step;
     this.#cursor = new Cursor(nest, scanned, 0);
+    this.#section = nest.local("i32");
+    this.#column = nest.local("i32");
   }
 
   write(): void {
     const nest = this.#nest;
-    const { extent, inner, reverse } = this.#step;
-    const section = nest.local("i32");
+    const { extent, inner } = this.#step;
+    if (isCut(this.#step)) {
+      nest.code.i32(0);
+      this.#stack();
+      return;
+    }
     blockLoop(nest, 0, 1, { local: 1 }, true, () => {
       nest.code
         .get(0)
         .i32(extent * inner)
-        .op("i32.mul")
-        .set(this.#cursor.at);
-      if (reverse) this.#cursor.advance((extent - 1) * inner);
-      this.#section(undefined);
-      if (extent === 1) return;
-      nest.code.i32(1).set(section);
-      blockLoop(nest, section, 1, { constant: extent }, true, () => {
-        this.#section(reverse ? inner : -inner);
-      });
+        .op("i32.mul");
+      this.#stack();
+    });
+  }
+
+  /** All sections of the stack whose first element's number is on the stack of values. */
+  #stack(): void {
+    const nest = this.#nest;
+    const { extent, inner, reverse } = this.#step;
+    const [count, by] = [nest.local("i32"), reverse ? -inner : inner];
+    if (reverse) nest.code.i32((extent - 1) * inner).op("i32.add");
+    nest.code.set(this.#section);
+    this.#columns(undefined);
+    if (extent === 1) return;
+    nest.code.i32(1).set(count);
+    blockLoop(nest, count, 1, { constant: extent }, true, () => {
+      nest.code.get(this.#section).i32(by).op("i32.add").set(this.#section);
+      this.#columns(-by);
     });
   }
 
   /** @param before distance of the section that comes before this one; undefined for the first */
-  #section(before: number | undefined): void {
+  #columns(before: number | undefined): void {
     const nest = this.#nest;
-    const { inner, reverse } = this.#step;
-    const column = nest.local("i32");
-    nest.code.i32(0).set(column);
+    const { inner } = this.#step;
+    const column = this.#column;
+    const isPart = isCut(this.#step);
+    if (isPart) nest.code.get(0).set(column);
+    else nest.code.i32(0).set(column);
     const walk = (width: number, body: () => void): void => {
-      blockLoop(nest, column, width, { constant: inner }, true, () => {
+      blockLoop(nest, column, width, isPart ? { local: 1 } : { constant: inner }, !isPart, () => {
+        nest.code.get(this.#section).get(column).op("i32.add").set(this.#cursor.at);
         body();
-        this.#cursor.advance(width);
       });
     };
     const width = nest.lanes;
     const wide = inner >= width;
     if (wide) walk(width, () => this.#vector(before));
     if (!wide || inner % width > 0) walk(1, () => this.#element(before));
-    if (reverse) this.#cursor.advance(-2 * inner);
   }
 
   #vector(before: number | undefined): void {

@@ -3,4 +3,4 @@
  * where they expect buffers. Count it up with any change to what native code in a plan file may rely on;
  * an executor runs only code of its own version.
  */
-export const codegenVersion = 11;
+export const codegenVersion = 12;
