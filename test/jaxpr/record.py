@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 import gridfuse  # noqa: E402
 from programs.registry import PROGRAMS  # noqa: E402
 
-FAMILIES = ("blocks", "refs", "flow", "memory", "arrays", "numbers")
+FAMILIES = ("blocks", "refs", "flow", "memory", "arrays", "numbers", "networks")
 
 
 def portable(program: bytes) -> bytes:

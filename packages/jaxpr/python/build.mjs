@@ -41,8 +41,27 @@ writeFileSync(
 writeFileSync(join(target, "digest"), digest);
 copyFileSync(join(here, "server", "boot.cjs"), join(target, "boot.cjs"));
 const recorded = join(here, "..", "..", "..", "test", "jaxpr", "fixtures");
-const programs = readdirSync(recorded)
-  .sort()
-  .map((name) => JSON.parse(readFileSync(join(recorded, name), "utf8")).program);
-writeFileSync(join(target, "warm-up.json"), JSON.stringify(programs));
+// Those first that are most like kernels that take no time to trace, then a long one between six short ones each: what takes
+// long to compile does other things than what does not.
+const FIRST = [
+  "matmul_accumulates",
+  "reductions",
+  "ragged",
+  "loop_of_known_length",
+  "copies_through_a_buffer",
+  "rolls",
+  "masked",
+].map((name) => `${name}.json`);
+const LONG = /^network_/;
+const names = readdirSync(recorded).sort();
+const short = names.filter((name) => !LONG.test(name));
+const long = names.filter((name) => LONG.test(name));
+const order = [...FIRST];
+for (let at = 0; at < short.length; at += 6) {
+  order.push(long[(at / 6) % long.length], ...short.slice(at, at + 6));
+}
+const programs = Object.fromEntries(
+  names.map((name) => [name, JSON.parse(readFileSync(join(recorded, name), "utf8")).program]),
+);
+writeFileSync(join(target, "warm-up.json"), JSON.stringify({ order, programs }));
 console.log(`server.cjs: ${Math.round(code.length / 1024)} KiB, engine ${digest}`);

@@ -14,15 +14,22 @@ import { encodePlan } from "@gridfuse/plan/encode";
 /** Milliseconds of work after which more of it gains little. */
 const ENOUGH = 1500;
 
+interface Recorded {
+  /** Names of programs, any number of times. */
+  readonly order: readonly string[];
+  /** In base64. */
+  readonly programs: Readonly<Record<string, string>>;
+}
+
 export class WarmUp {
   /** How many it has gone through. */
   programs = 0;
   readonly #pieces: AsyncGenerator<void, void>;
   #left: number;
 
-  /** @param path the recorded programs, in base64, as JSON */
+  /** @param path the recorded programs, as JSON */
   constructor(path: string) {
-    // On a single core it would take its time from JAX.
+    // On a single core it would take its time from JAX; where every plan is kept, the client says "off" as well.
     const isOff = process.env.GRIDFUSE_WARM_UP === "off" || availableParallelism() < 2;
     this.#left = isOff ? 0 : ENOUGH;
     this.#pieces = this.#all(path);
@@ -58,10 +65,11 @@ export class WarmUp {
     this.#left = 0;
   }
 
-  /** Each recorded program in turn, again and again, a stage at a time. */
+  /** The recorded programs in their order, again and again, a stage at a time. */
   async *#all(path: string): AsyncGenerator<void, void> {
-    const recorded = (JSON.parse(readFileSync(path, "latin1")) as string[]).map((program) =>
-      Uint8Array.from(Buffer.from(program, "base64")),
+    const { order, programs } = JSON.parse(readFileSync(path, "latin1")) as Recorded;
+    const recorded = order.map((name) =>
+      Uint8Array.from(Buffer.from(programs[name] as string, "base64")),
     );
     const executor = cpuSync({ precision: "fast", threads: 1 });
     const onPrint = (): void => {};

@@ -23,7 +23,7 @@ from jax._src import core, dtypes
 from jax._src.callback import emit_python_callback
 from jax._src.interpreters import mlir
 
-from gridfuse import _calls, _client
+from gridfuse import _calls, _client, _habits
 from gridfuse._interpret_params import OutOfBounds, TpuMode
 from gridfuse._pallas_params import call_fields, kernel_name
 from gridfuse._scope import Scope
@@ -140,6 +140,8 @@ class KernelCall:
     def _keep(self, sizes: tuple[int, ...], program: _client.Program) -> _client.Program:
         self._programs[sizes] = program
         self.record.origin = program.origin
+        if program.origin == "program":
+            _habits.note_compiled()
         self.record.parts.update(program.ms)
         return program
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gridfuse import _habits
 from gridfuse._memory import Block, SharedMemory
 from gridfuse._node import cache_folder, engine_path, find_node
 from gridfuse.errors import EngineDied, GridfuseError, Unsupported
@@ -106,6 +107,7 @@ class Session:
     def __init__(self) -> None:
         flags = ["--max-old-space-size=8192", "--stack-size=4000"]
         kept = cache_folder()
+        warm_up = {} if _habits.expects_to_compile() else {"GRIDFUSE_WARM_UP": "off"}
         self._process = subprocess.Popen(
             [find_node(), *flags, engine_path(), *([] if kept is None else [str(kept)])],
             stdin=subprocess.PIPE,
@@ -113,6 +115,7 @@ class Session:
             stderr=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
+            env={**os.environ, **warm_up},
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to = self._process.stdin.fileno()
@@ -419,6 +422,7 @@ def stop() -> None:
     with _lock:
         if _session is not None and not _session.dead and _owner == os.getpid():
             _session.close()
+            _habits.note_end()
         _session = None
 
 
