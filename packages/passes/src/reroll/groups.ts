@@ -19,7 +19,6 @@ import {
   type ValueId,
 } from "@gridfuse/graph";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
-import { Lists, Words } from "../simplify/key.ts";
 import { hasEffect } from "../tensor/rebuild.ts";
 import { Assemblies, type Assembly, chainEnds } from "./assemblies.ts";
 import {
@@ -34,6 +33,7 @@ import {
 } from "./columns.ts";
 import type { Prepared } from "./forward.ts";
 import { Homes } from "./homes.ts";
+import { Layers } from "./layers.ts";
 import { Levels } from "./levels.ts";
 import { SiblingStructures } from "./sibling-structures.ts";
 
@@ -99,9 +99,7 @@ class Grouper {
   readonly #table: Table;
   readonly #structures: SiblingStructures;
   readonly #columns: Columns;
-  /** Lists by which nodes are told apart. */
-  readonly #keys = new Lists();
-  readonly #words = new Words();
+  readonly #layers: Layers;
 
   constructor(table: Table, region: Region, groups: Group[], homes: Homes, columns: Columns) {
     this.#table = table;
@@ -109,6 +107,7 @@ class Grouper {
     this.#groups = groups;
     this.#homes = homes;
     this.#structures = new SiblingStructures(table, region);
+    this.#layers = new Layers(table, homes);
   }
 
   /** Nodes of one depth that do alike with what lies in packs, by structure. */
@@ -192,14 +191,14 @@ class Grouper {
   #proposals(members: readonly Node[]): readonly Proposal[] {
     const proposals: Proposal[] = [];
     if (members.length < fewest) return proposals;
-    for (const part of this.#layers(members)) {
+    for (const part of this.#layers.of(members)) {
       if (part.length < fewest) continue;
       const proposal = this.#propose(part);
       if (proposal !== undefined) {
         proposals.push(proposal);
         continue;
       }
-      const packs = partition(part, (node) => this.#packsOf(node));
+      const packs = this.#layers.byPacks(part);
       if (packs.length === 1) continue;
       for (const some of packs) {
         const own = some.length >= fewest ? this.#propose(some) : undefined;
@@ -207,66 +206,6 @@ class Grouper {
       }
     }
     return proposals;
-  }
-
-  /**
-   * Literals tell tiles apart (where a tile lies) and the steps that all tiles go through (a distance). Where
-   * no lane is used twice they are of tiles; else what has the same literals belongs together, or, where that
-   * leaves nodes alone, each layer holds what comes from a lane once.
-   */
-  #layers(members: readonly Node[]): readonly (readonly Node[])[] {
-    const seen = new Map<number, number>();
-    const isShared = sharedOperands(members);
-    const layers = partition(members, (node) => {
-      const key = this.#lanesOf(node, isShared);
-      if (key === undefined) return 0;
-      const layer = seen.get(key) ?? 0;
-      seen.set(key, layer + 1);
-      return layer;
-    });
-    if (layers.length === 1) return layers;
-    const byLiterals = partition(members, (node) => this.#literalsOf(node));
-    return byLiterals.every((part) => part.length >= fewest) ? byLiterals : layers;
-  }
-
-  /** A number for the operands that lie in packs, but for those that all siblings have; undefined where there is none. */
-  #lanesOf({ inputs }: Node, isShared: readonly boolean[]): number | undefined {
-    const words = this.#words;
-    words.length = 0;
-    for (let i = 0; i < inputs.length; i += 1) {
-      const value = inputs[i] as ValueId;
-      if (!isShared[i] && this.#homes.has(value)) words.push(value);
-    }
-    if (words.length === 0) return undefined;
-    // Lists have numbers from 0 on.
-    return words.length === 1 ? -1 - (words.list[0] as number) : this.#keys.numberOf(words);
-  }
-
-  /** A number for the packs in which operands lie. */
-  #packsOf({ inputs }: Node): number {
-    const words = this.#words;
-    words.length = 0;
-    for (let i = 0; i < inputs.length; i += 1) {
-      words.push(this.#homes.idOf(inputs[i] as ValueId));
-    }
-    return this.#keys.numberOf(words);
-  }
-
-  /** A number for the literals among the operands, or for where a slice starts. */
-  #literalsOf(node: Node): number {
-    const words = this.#words;
-    words.length = 0;
-    if (node.op === "slice") {
-      for (const start of node.params.start) words.push(start);
-    } else {
-      for (const value of node.inputs) {
-        const from = this.#table.producer(value);
-        words.push(from?.op === "full" ? 1 : 0);
-        words.push(from?.op === "full" ? from.params.bits.hi : 0);
-        words.push(from?.op === "full" ? from.params.bits.lo : 0);
-      }
-    }
-    return this.#keys.numberOf(words);
   }
 
   #propose(members: readonly Node[]): Proposal | undefined {
@@ -380,24 +319,6 @@ function comesSooner(order: readonly Node[], other: readonly Node[]): boolean {
     if (own !== theirs) return own.id < theirs.id;
   }
   return false;
-}
-
-/** By operand: whether it is one value for all siblings. */
-function sharedOperands(members: readonly Node[]): readonly boolean[] {
-  const [first] = members as readonly [Node];
-  return first.inputs.map((value, i) => members.every(({ inputs }) => inputs[i] === value));
-}
-
-/** The nodes by key, in order. */
-function partition(nodes: readonly Node[], keyOf: (node: Node) => number): Node[][] {
-  const parts = new Map<number, Node[]>();
-  for (const node of nodes) {
-    const key = keyOf(node);
-    const part = parts.get(key);
-    if (part === undefined) parts.set(key, [node]);
-    else part.push(node);
-  }
-  return [...parts.values()];
 }
 
 function compareLists(p: readonly number[], q: readonly number[]): number {
