@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -290,3 +291,20 @@ def test_enabling_is_scoped() -> None:
         elementwise(x, x)
     elementwise(x, x)
     assert gridfuse.pallas.stats()["ran"] == ran + 1
+
+
+def test_jax_export_is_refused_by_name_or_left_to_jax() -> None:
+    x = jax.ShapeDtypeStruct((32, 8), jnp.float32)
+
+    def exported() -> Any:
+        return jax.export.export(jax.jit(softmax))(x)
+
+    with gridfuse.pallas.enable(), pytest.raises(gridfuse.Unsupported, match=r"gridfuse\.export"):
+        exported()
+    before = gridfuse.pallas.stats()
+    with gridfuse.pallas.enable(fallback="jax"):
+        program = exported()
+    after = gridfuse.pallas.stats()
+    assert (after["ran"], after["fellback"]) == (before["ran"], before["fellback"] + 1)
+    ones = jnp.ones((32, 8), jnp.float32)
+    np.testing.assert_allclose(program.call(ones), softmax(ones), rtol=1e-6)

@@ -13,7 +13,7 @@ import os
 import re
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class KernelCall:
         self.out_avals = tuple(_anywhere(aval) for aval in params["out_avals"])
         self.mode = _client.Mode()
         self.tpu: TpuMode | None = None
+        # Of JAX, where it may take over.
+        self.original: Callable[..., Any] | None = None
         self._lines: list[str] = []
         mapping = params["grid_mapping"]
         self.name = kernel_name(params)
@@ -340,7 +342,15 @@ def _abstract(*_: Any, call: KernelCall) -> Sequence[Any]:
     return call.out_avals
 
 
+_EXPORTED = (
+    "jax.export writes what runs without Python, and {} runs in gridfuse's process: write the function with "
+    'gridfuse.export, or let JAX have its kernels with gridfuse.pallas.disable() or enable(fallback="jax")'
+)
+
+
 def _lowering(ctx: Any, *operands: Any, call: KernelCall) -> Any:
+    if ctx.module_context.lowering_parameters.for_export:
+        return _lowering_for_export(ctx, operands, call)
     # Keys of random numbers come as their words.
     given = [_anywhere(core.physical_aval(aval)) for aval in ctx.avals_in]
     results, _, _ = emit_python_callback(
@@ -353,6 +363,16 @@ def _lowering(ctx: Any, *operands: Any, call: KernelCall) -> Any:
         has_side_effect=call.prints or (call.tpu is not None and call.tpu.is_heard),
     )
     return results
+
+
+def _lowering_for_export(ctx: Any, operands: Sequence[Any], call: KernelCall) -> Any:
+    """JAX's own, where it may run what gridfuse cannot."""
+    reason = _EXPORTED.format(call.name)
+    if call.original is None:
+        _calls.recount(call.record, "refused", reason)
+        raise Unsupported(reason, primitive="jax.export")
+    _calls.recount(call.record, "fellback", reason)
+    return mlir.lower_fun(call.original, multiple_results=True)(ctx, *operands)
 
 
 mlir.register_lowering(kernel_call_p, _lowering)

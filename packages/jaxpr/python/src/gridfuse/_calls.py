@@ -54,6 +54,14 @@ def count(record: CallRecord) -> CallRecord:
     return record
 
 
+def recount(record: CallRecord, outcome: Outcome, reason: str) -> None:
+    """A call that was counted becomes something else after all."""
+    with _lock:
+        _counts[record.outcome] -= 1
+        _counts[outcome] += 1
+        record.outcome, record.reason = outcome, reason
+
+
 def ran(record: CallRecord, ms: float) -> None:
     with _lock:
         record.runs += 1

@@ -142,7 +142,7 @@ def _module(name: str) -> ModuleType | None:
 
 def _hlo(*operands: Any, **params: Any) -> Any:
     """In place of `pallas_call_hlo_interpret`."""
-    return _take_over(operands, params, "hlo", lambda: _originals[_HLO](*operands, **params))
+    return _take_over(operands, params, "hlo", lambda *given: _originals[_HLO](*given, **params))
 
 
 def _tpu(*operands: Any, interpret_params: Any, **params: Any) -> Any:
@@ -152,7 +152,7 @@ def _tpu(*operands: Any, interpret_params: Any, **params: Any) -> Any:
         operands,
         params,
         interpret_params,
-        lambda: original(*operands, interpret_params=interpret_params, **params),
+        lambda *given: original(*given, interpret_params=interpret_params, **params),
     )
 
 
@@ -184,11 +184,13 @@ def _take_over(
     except Unsupported as error:
         _note_refusal(call, params, error, fallback)
         if fallback == "jax":
-            return original()
+            return original(*operands)
         raise
     except GridfuseError as error:
         _note_refusal(call, params, error, None)
         raise
+    if fallback == "jax":
+        call.original = original
     _calls.count(call.record)
     return bind(call, operands)
 
