@@ -20,25 +20,28 @@ import {
   writeView,
   writtenRefs,
 } from "@gridfuse/graph";
-import { copyNode, type Environment, hasStructure, resolve } from "./rebuild.ts";
+import { copyNode, hasStructure } from "./rebuild.ts";
+import { ValueNumbers, valueNow } from "./value-numbers.ts";
 
 /** Region with every kernel-level grid inside brought to the tensor level; itself where there is none. */
 export function dischargeRegion(table: Table, region: Region): Region {
   if (!hasStructure(table, region)) return region;
   const result: Region = { params: [...region.params], nodes: [], results: [] };
   const e = new Emitter(table, result);
-  const env: Environment = new Map();
+  const env = new ValueNumbers(table.types.length, table.nodes.length);
   walkBody(e, region, env, new Map());
-  result.results.push(...region.results.map((value) => resolve(env, value)));
+  result.results.push(...region.results.map((value) => valueNow(env, value)));
   return result;
 }
+
+// What stands for a value now is kept in one list for all regions: none of them has another's values.
 
 /** Current value of each ref, by the id under which the region at hand knows it. */
 type Refs = Map<ValueId, ValueId>;
 
 const isRef = (table: Table, value: ValueId): boolean => table.types[value]?.kind === "ref";
 
-function walkBody(e: Emitter, region: Region, env: Environment, refs: Refs): void {
+function walkBody(e: Emitter, region: Region, env: ValueNumbers, refs: Refs): void {
   for (const id of region.nodes) {
     const node = e.table.nodes[id] as Node;
     e.origin = node.origin;
@@ -46,52 +49,67 @@ function walkBody(e: Emitter, region: Region, env: Environment, refs: Refs): voi
   }
 }
 
-function dischargeNode(e: Emitter, node: Node, env: Environment, refs: Refs): void {
-  const input = (i: number): ValueId => resolve(env, node.inputs[i] as ValueId);
-  const rest = (from: number): ValueId[] =>
-    node.inputs.slice(from).map((value) => resolve(env, value));
-  const bind = (values: readonly ValueId[]): void => {
-    node.outputs.forEach((value, i) => {
-      env.set(value, values[i] as ValueId);
-    });
-  };
+function dischargeNode(e: Emitter, node: Node, env: ValueNumbers, refs: Refs): void {
   const ref = node.inputs[0] as ValueId;
   switch (node.op) {
-    case "get":
-      bind([readView(e, refs.get(ref) as ValueId, node.params.transforms, rest(1))]);
-      return;
-    case "set": {
-      const whole = refs.get(ref) as ValueId;
-      refs.set(ref, writeView(e, whole, node.params.transforms, rest(2), input(1)));
+    case "get": {
+      const indices = resolveFrom(env, node.inputs, 1);
+      const { transforms } = node.params;
+      const value = readView(e, refs.get(ref) as ValueId, transforms, indices);
+      env.set(node.outputs[0] as ValueId, value);
       return;
     }
+    case "set":
     case "addupdate": {
-      const whole = refs.get(ref) as ValueId;
-      refs.set(ref, addToView(e, whole, node.params.transforms, rest(2), input(1)));
+      const [value, ...indices] = resolveFrom(env, node.inputs, 1) as [ValueId, ...ValueId[]];
+      const write = node.op === "set" ? writeView : addToView;
+      refs.set(ref, write(e, refs.get(ref) as ValueId, node.params.transforms, indices, value));
       return;
     }
-    case "grid":
+    case "grid": {
+      const operands = resolveFrom(env, node.inputs, 0);
+      const isKernel = node.params.level === "kernel";
       bind(
-        node.params.level === "kernel"
-          ? dischargeGrid(e, node, rest(0))
-          : copyNode(e, node, rest(0)),
+        env,
+        node,
+        isKernel ? dischargeGrid(e, node, operands, env) : copyNode(e, node, operands),
       );
       return;
+    }
     case "cond":
-      bind(dischargeCond(e, node, env, refs));
+      bind(env, node, dischargeCond(e, node, env, refs));
       return;
     case "scan":
-      bind(dischargeScan(e, node, env, refs));
+      bind(env, node, dischargeScan(e, node, env, refs));
       return;
     case "while":
-      bind(dischargeWhile(e, node, env, refs));
+      bind(env, node, dischargeWhile(e, node, env, refs));
       return;
     default:
-      bind(copyNode(e, node, rest(0)));
+      bind(env, node, copyNode(e, node, resolveFrom(env, node.inputs, 0)));
+  }
+}
+
+// Nodes come by the ten thousand: these two make as little as they can.
+
+function resolveFrom(env: ValueNumbers, values: readonly ValueId[], first: number): ValueId[] {
+  const resolved: ValueId[] = [];
+  for (let i = first; i < values.length; i += 1) {
+    resolved.push(valueNow(env, values[i] as ValueId));
+  }
+  return resolved;
+}
+
+function bind(env: ValueNumbers, { outputs }: Node, values: readonly ValueId[]): void {
+  for (let i = 0; i < outputs.length; i += 1) {
+    env.set(outputs[i] as ValueId, values[i] as ValueId);
   }
 }
 
 // ── Which refs a region writes ──────────────────────────────────────────────────────────────
+
+/** Regions are never edited once they are there: what they write is found once. */
+const writtenIn = new WeakMap<Region, ReadonlySet<ValueId>>();
 
 /** Refs among the operands of a control-flow node, and whether some region writes them. */
 function refOperands(table: Table, node: Node): { ref: ValueId; at: number; written: boolean }[] {
@@ -100,7 +118,7 @@ function refOperands(table: Table, node: Node): { ref: ValueId; at: number; writ
     if (!isRef(table, value)) return;
     const written = regionOperands(node).some(([region, operands]) =>
       region.params.some(
-        (param, i) => operands[i] === value && writtenRefs(table, region).has(param),
+        (param, i) => operands[i] === value && writtenRefs(table, region, writtenIn).has(param),
       ),
     );
     found.push({ ref: value, at, written });
@@ -119,11 +137,11 @@ function dischargeInside(
   region: Region,
   layout: readonly ValueId[],
   out: readonly ValueId[],
+  env: ValueNumbers,
 ): Region {
   const table = e.table;
   const result = newRegion();
   const inner = e.nested(result);
-  const env: Environment = new Map();
   const refs: Refs = new Map();
   for (const old of layout) {
     const type = table.types[old]!;
@@ -133,7 +151,7 @@ function dischargeInside(
   }
   walkBody(inner, region, env, refs);
   result.results.push(
-    ...region.results.map((value) => resolve(env, value)),
+    ...region.results.map((value) => valueNow(env, value)),
     ...out.map((ref) => refs.get(ref) as ValueId),
   );
   return result;
@@ -142,18 +160,19 @@ function dischargeInside(
 function dischargeCond(
   e: Emitter,
   node: NodeNamed<"cond">,
-  env: Environment,
+  env: ValueNumbers,
   refs: Refs,
 ): readonly ValueId[] {
   const found = refOperands(e.table, node as Node);
   const written = found.filter((r) => r.written);
-  const operands = node.inputs.map((value) => refs.get(value) ?? resolve(env, value));
+  const operands = node.inputs.map((value) => refs.get(value) ?? valueNow(env, value));
   const regions = node.regions.map((region) =>
     dischargeInside(
       e,
       region,
       region.params,
       written.map(({ at }) => region.params[at - 1] as ValueId),
+      env,
     ),
   );
   const types = (regions[0] as Region).results.map((value) => e.table.types[value]!);
@@ -167,7 +186,7 @@ function dischargeCond(
 function dischargeScan(
   e: Emitter,
   node: NodeNamed<"scan">,
-  env: Environment,
+  env: ValueNumbers,
   refs: Refs,
 ): readonly ValueId[] {
   const { carries, xs } = node.params;
@@ -185,13 +204,14 @@ function dischargeScan(
 
   const operands = order.map((at) => {
     const value = node.inputs[at] as ValueId;
-    return refs.get(value) ?? resolve(env, value);
+    return refs.get(value) ?? valueNow(env, value);
   });
   const body = dischargeInside(
     e,
     region,
     [region.params[0] as ValueId, ...order.map(param)],
     written.map(({ at }) => param(at)),
+    env,
   );
   // Results come as [carry…, y…, written…]; carries must stand together.
   const ys = region.results.length - carries;
@@ -224,7 +244,7 @@ function dischargeScan(
 function dischargeWhile(
   e: Emitter,
   node: NodeNamed<"while">,
-  env: Environment,
+  env: ValueNumbers,
   refs: Refs,
 ): readonly ValueId[] {
   const { carries } = node.params;
@@ -239,16 +259,17 @@ function dischargeWhile(
   });
   const operands = order.map((at) => {
     const value = node.inputs[at] as ValueId;
-    return refs.get(value) ?? resolve(env, value);
+    return refs.get(value) ?? valueNow(env, value);
   });
   const layout = (region: Region): ValueId[] => order.map((at) => region.params[at] as ValueId);
   const regions = [
-    dischargeInside(e, condition, layout(condition), []),
+    dischargeInside(e, condition, layout(condition), [], env),
     dischargeInside(
       e,
       body,
       layout(body),
       written.map(({ at }) => body.params[at] as ValueId),
+      env,
     ),
   ];
   const types = (regions[1] as Region).results.map((value) => e.table.types[value]!);
@@ -271,6 +292,7 @@ function dischargeGrid(
   e: Emitter,
   node: NodeNamed<"grid">,
   operands: readonly ValueId[],
+  env: ValueNumbers,
 ): readonly ValueId[] {
   const { table } = e;
   const { axes, prefetch, inputs, outputs, scratch } = node.params;
@@ -278,7 +300,7 @@ function dischargeGrid(
   const firstInput = axes.length + prefetch;
   const firstState = firstInput + inputs.length;
   const stateCount = outputs.length + scratch.length;
-  const written = writtenRefs(table, body);
+  const written = writtenRefs(table, body, writtenIn);
   const mutated = inputs.flatMap((_, i) =>
     written.has(body.params[firstInput + i] as ValueId) ? [i] : [],
   );
@@ -289,7 +311,6 @@ function dischargeGrid(
 
   const result = newRegion();
   const inner = e.nested(result);
-  const env: Environment = new Map();
   const refs: Refs = new Map();
   const bindParam = (old: ValueId): void => {
     const type = table.types[old]!;
@@ -312,7 +333,7 @@ function dischargeGrid(
   for (const i of mutated) {
     result.results.push(refs.get(body.params[firstInput + i] as ValueId) as ValueId);
   }
-  const regions = [result, ...maps.map((map) => dischargeInside(e, map, map.params, []))];
+  const regions = [result, ...maps.map((map) => dischargeInside(e, map, map.params, [], env))];
   const types = node.outputs.map((value) => table.types[value]!);
   return table.newNode(
     e.region,
