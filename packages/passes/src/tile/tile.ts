@@ -215,14 +215,14 @@ class Tiler {
     let best = { trips: 1, uncut: order.length + 1 };
     for (const trips of choices) {
       const tiling = this.#ways.tiling(trips, lengths);
-      const uncut: Step[] = [];
+      const uncut = new Set<Step>();
       for (const step of order) {
-        if (typeof this.#ways.usual(step, tiling) === "string") uncut.push(step);
-        if (uncut.length === best.uncut) break;
+        if (typeof this.#ways.usual(step, tiling) === "string") uncut.add(step);
+        if (uncut.size === best.uncut) break;
       }
-      if (uncut.length < best.uncut) best = { trips, uncut: uncut.length };
+      if (uncut.size < best.uncut) best = { trips, uncut: uncut.size };
       if (best.uncut === 0) break;
-      order = [...uncut, ...order.filter((step) => !uncut.includes(step))];
+      order = [...uncut, ...order.filter((step) => !uncut.has(step))];
     }
     return best.trips;
   }
