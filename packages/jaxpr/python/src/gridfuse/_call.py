@@ -19,11 +19,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax._src import core, dtypes
+from jax._src import core
 from jax._src.callback import emit_python_callback
 from jax._src.interpreters import mlir
 
 from gridfuse import _calls, _client, _habits
+from gridfuse._held import in_memory, is_held_otherwise, memory_dtype, out_of_memory
 from gridfuse._interpret_params import OutOfBounds, TpuMode
 from gridfuse._pallas_params import call_fields, kernel_name
 from gridfuse._scope import Scope
@@ -59,10 +60,10 @@ class KernelCall:
         self.dynamic = sum(not isinstance(size, int) for size in mapping.grid)
         self.grid_points = None if self.dynamic else int(np.prod(mapping.grid, dtype=np.int64))
         self.record = _calls.CallRecord(self.name, "ran", grid_points=self.grid_points)
-        self._results = [(_memory_dtype(aval.dtype), aval.shape) for aval in self.out_avals]
+        self._results = [(memory_dtype(aval.dtype), aval.shape) for aval in self.out_avals]
         # Where the engine holds arrays otherwise than JAX.
-        self._converts_inputs = any(map(_is_held_otherwise, avals[self.dynamic :]))
-        self._converts_results = any(map(_is_held_otherwise, self.out_avals))
+        self._converts_inputs = any(map(is_held_otherwise, avals[self.dynamic :]))
+        self._converts_results = any(map(is_held_otherwise, self.out_avals))
         self._exported: dict[tuple[int, ...], _Written] = {}
         self._coming: dict[tuple[int, ...], _client.Coming] = {}
         self._programs: dict[tuple[int, ...], _client.Program] = {}
@@ -183,7 +184,7 @@ class KernelCall:
         if 0 in sizes or self.grid_points == 0:
             return self._nothing(inputs)
         if self._converts_inputs:
-            inputs = [_in_memory(array) for array in inputs]
+            inputs = [in_memory(array) for array in inputs]
         if self.tpu is not None and self.tpu.needs_operands:
             self._check_call(sizes, inputs)
         with _client.session() as session:
@@ -201,7 +202,7 @@ class KernelCall:
         if not self._converts_results:
             return results
         return [
-            _out_of_memory(result, aval.dtype)
+            out_of_memory(result, aval.dtype)
             for result, aval in zip(results, self.out_avals, strict=True)
         ]
 
@@ -280,43 +281,6 @@ def unwritten(dtype: Any, fill: str) -> Any:
         info: Any = jnp.iinfo(dtype)  # type: ignore[no-untyped-call]
         return info.max if fill == "tpu" else info.min
     return np.nan
-
-
-_FEW_BITS = frozenset(["int2", "uint2", "int4", "uint4"])
-_EIGHT_BIT_FLOATS = frozenset(["float8_e5m2", "float8_e4m3fn"])
-
-
-def _memory_dtype(dtype: Any) -> np.dtype[Any]:
-    """How the engine holds a dtype. Raises Unsupported for what is none of NumPy's."""
-    if isinstance(dtype, dtypes.ExtendedDType):
-        raise Unsupported(f"arrays of {dtype} are not supported", primitive=f"dtype:{dtype}")
-    name = np.dtype(dtype).name
-    if name in _FEW_BITS:
-        return np.dtype(f"{name[:-1]}8")
-    if name in _EIGHT_BIT_FLOATS:
-        return np.dtype(np.uint8)
-    held: np.dtype[Any] = np.dtype(dtype)
-    return held
-
-
-def _is_held_otherwise(aval: Any) -> bool:
-    dtype = core.physical_aval(aval).dtype
-    return bool(_memory_dtype(dtype) != dtype)
-
-
-def _in_memory(array: np.ndarray) -> np.ndarray:
-    wanted = _memory_dtype(array.dtype)
-    if array.dtype.name in _EIGHT_BIT_FLOATS:
-        return array.view(wanted)
-    return array if array.dtype == wanted else array.astype(wanted)
-
-
-def _out_of_memory(result: np.ndarray, dtype: Any) -> np.ndarray:
-    if result.dtype == dtype:
-        return result
-    if np.dtype(dtype).name in _EIGHT_BIT_FLOATS:
-        return result.view(dtype)
-    return result.astype(dtype)
 
 
 @contextlib.contextmanager
