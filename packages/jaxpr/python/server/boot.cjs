@@ -12,9 +12,9 @@ const { Script } = require("node:vm");
 setFlagsFromString("--no-wasm-lazy-compilation");
 
 // V8 optimises a function when it has run for a while, and starts over when it meets kinds of objects that are new to
-// it. A compiler meets them until it has seen a few programs: waiting three times as long halves the time of the first
+// it. A compiler meets them until it has seen a few programs: waiting five times as long halves the time of the first
 // ones. Later versions have another compiler in between, and no such flag.
-if (process.versions.v8.startsWith("11.")) setFlagsFromString("--interrupt-budget=200000");
+if (process.versions.v8.startsWith("11.")) setFlagsFromString("--interrupt-budget=300000");
 
 const path = join(__dirname, "server.cjs");
 const source = readFileSync(path, "latin1");
