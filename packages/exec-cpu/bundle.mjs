@@ -26,7 +26,7 @@ export async function bundle(entry, { pieces, conditions = [] }) {
     root,
     configFile: false,
     logLevel: "warn",
-    resolve: { conditions },
+    resolve: { conditions: ["module", ...conditions] },
     build: {
       write: false,
       target: "es2023",

@@ -3,7 +3,7 @@
  * keeps insertion order, loses −0 and extends what it does not know, so values are put in order and refused
  * here, before it sees them. The strict reader (decode.ts) accepts exactly what this writes.
  */
-import { Packr } from "msgpackr";
+import { Packr } from "msgpackr/pack";
 import { PlanInvalid } from "../plan-errors.ts";
 import { reservedKeys, type Wire } from "./decode.ts";
 
