@@ -5,6 +5,7 @@ export * from "./export/mermaid.ts";
 export * from "./export/model-explorer.ts";
 export { cond, switchCase } from "./functions/branch.ts";
 export * from "./functions/composite.ts";
+export { type ConvolutionOptions, convGeneralDilated } from "./functions/convolution.ts";
 export {
   arange,
   constant,
@@ -31,7 +32,14 @@ export {
   scatterMin,
   scatterMul,
 } from "./functions/lax-indexing.ts";
-export * from "./functions/linear.ts";
+export {
+  type DotDimensions,
+  type DotOptions,
+  dot,
+  dotGeneral,
+  matmul,
+  outer,
+} from "./functions/linear.ts";
 export { type ForOptions, fori, type ScanOptions, scan, whileLoop } from "./functions/loop.ts";
 export * from "./functions/movement.ts";
 export * from "./functions/random.ts";
@@ -55,6 +63,11 @@ export * from "./kernel/kernel.ts";
 export * from "./kernel/vmap.ts";
 export type { VmapFunctionOptions } from "./kernel/vmap-function.ts";
 export * from "./languages.ts";
+export {
+  type ConvolutionDimensions,
+  type ConvolutionParams,
+  emitConvolution,
+} from "./ops/convolution.ts";
 export * from "./ops/define.ts";
 export * from "./ops/table.ts";
 export { sourceLocation, sourcePlace } from "./origin.ts";

@@ -26,7 +26,7 @@ export interface DotDimensions {
 }
 
 /** The dtype in which products are summed. */
-function accumulateIn(operands: DType, result: DType): DType {
+export function accumulateIn(operands: DType, result: DType): DType {
   if (isFloat(result)) return result === "float64" ? "float64" : "float32";
   if (operands === "int64" || operands === "uint64") return operands;
   return result;

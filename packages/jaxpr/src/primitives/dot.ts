@@ -24,25 +24,23 @@ function common(a: DType, b: DType, result: DType): DType {
   return isFloat(a) && isFloat(b) && !isFloat(result) ? "float32" : result;
 }
 
-export function dot(
+/** What is multiplied for a result of `dtype`, and the dtype in which products are summed. */
+export function factors(
   body: Body,
   [a, b]: readonly [ValueId, ValueId],
-  contract: Sides,
-  batch: Sides,
   dtype: DType,
-): ValueId {
+): { readonly values: readonly [ValueId, ValueId]; readonly accumulate: DType } {
   const operands = common(body.dtype(a), body.dtype(b), dtype);
-  return body.e.emit("dot_general", [body.e.convert(a, operands), body.e.convert(b, operands)], {
-    contract,
-    batch,
-    dtype,
+  return {
+    values: [body.e.convert(a, operands), body.e.convert(b, operands)],
     accumulate: accumulator(operands, dtype),
-  });
+  };
 }
 
 export const dots: Rules = {
   "lax:dot_general": (body, [a, b], { contract, batch, pref }: DotParams, eqn) => {
     const result = pref == null ? body.resultType(eqn).dtype : dtypeOf(pref);
-    return dot(body, [a as ValueId, b as ValueId], contract, batch, result);
+    const { values, accumulate } = factors(body, [a as ValueId, b as ValueId], result);
+    return body.e.emit("dot_general", values, { contract, batch, dtype: result, accumulate });
   },
 };

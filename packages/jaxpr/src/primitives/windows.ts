@@ -1,13 +1,16 @@
-/**
- * Primitives over windows, as what they stand for: a reduction over shifted slices, a convolution as a sum of
- * products with shifted slices. Few and outside of kernels; a window is unrolled.
- */
-import { type DType, fromBits, type ScalarValue, type ValueId } from "@gridfuse/graph";
+/** Primitives over windows, as what they stand for: a reduction over shifted slices, unrolled; a product with windows. */
+import {
+  type DType,
+  emitConvolution,
+  fromBits,
+  type ScalarValue,
+  type ValueId,
+} from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { Eqn, WireDType } from "../format.ts";
 import type { Rule } from "../importing.ts";
-import { dot } from "./dot.ts";
+import { factors } from "./dot.ts";
 import { defaultFill } from "./indexing.ts";
 import type { Rules } from "./table.ts";
 
@@ -111,52 +114,21 @@ function convolution(
   p: ConvParams,
   eqn: Eqn,
 ): ValueId {
-  if ((p.feature_group_count ?? 1) !== 1 || (p.batch_group_count ?? 1) !== 1) {
-    throw body.unsupported(eqn, "a convolution in groups");
-  }
   const result = body.resultType(eqn);
   const dtype = p.preferred_element_type == null ? result.dtype : dtypeOf(p.preferred_element_type);
-  const { lhs: from, rhs: by, out: to } = p.dimension_numbers;
-  const x = padded(
-    body,
-    body.e.transpose(lhs, from),
-    [[0, 0], [0, 0], ...p.padding],
-    [1, 1, ...p.lhs_dilation],
-    0,
-  );
-  const kernel = body.e.transpose(rhs, by);
-  const [batch, features] = body.shape(x) as readonly number[];
-  const window = body.shape(kernel).slice(2);
-  const counts = to.slice(2).map((d) => result.shape[d] as number);
-  const parts = offsets(window).map((at) => {
-    const start = [0, 0, ...at.map((i, d) => i * (p.rhs_dilation[d] as number))];
-    const patch = shifted(
-      body,
-      x,
-      start,
-      [batch as number, features as number, ...counts],
-      [1, 1, ...p.window_strides],
-    );
-    const weights = shifted(
-      body,
-      kernel,
-      [0, 0, ...at],
-      [...body.shape(kernel).slice(0, 2), ...at.map(() => 1)],
-      ones(at.length + 2),
-    );
-    const matrix = body.e.reshape(weights, body.shape(kernel).slice(0, 2));
-    return dot(body, [patch, matrix], [[1], [1]], [[], []], wide(dtype));
+  const { values, accumulate } = factors(body, [lhs, rhs], dtype);
+  return emitConvolution(body.e, values, {
+    dimensions: p.dimension_numbers,
+    windowStrides: p.window_strides,
+    padding: p.padding,
+    lhsDilation: p.lhs_dilation,
+    rhsDilation: p.rhs_dilation,
+    featureGroups: p.feature_group_count ?? 1,
+    batchGroups: p.batch_group_count ?? 1,
+    dtype,
+    accumulate,
   });
-  // Results are [batch, …spatial, feature].
-  const sum = parts.reduce((all, part) => body.e.emit("add", [all, part], {}));
-  const rank = to.length;
-  const placed = to.map((_, i) => (i === 0 ? 0 : i === 1 ? rank - 1 : i - 1));
-  const arranged = Array.from({ length: rank }, (_, d) => placed[to.indexOf(d)] as number);
-  return body.e.convert(body.e.transpose(sum, arranged), dtype);
 }
-
-const wide = (dtype: DType): DType =>
-  dtype === "float16" || dtype === "bfloat16" ? "float32" : dtype;
 
 export const windows: Rules = {
   "lax:reduce_window_sum": reduceWindow("add", () => 0),
