@@ -68,6 +68,22 @@ def convolution(x, w):
     return lax.conv_general_dilated(x, w, (2, 1), "SAME", rhs_dilation=(1, 2))
 
 
+@program(floats(2, 5, 5, 4), floats(2, 3, 2, 4), ints(4, 2, 6), ints(4, 2, 2), ulp=64)
+def convolutions_in_groups(x, w, n, m):
+    return (
+        lax.conv_general_dilated(
+            x,
+            w,
+            (1, 2),
+            ((1, 0), (2, 1)),
+            lhs_dilation=(2, 1),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=2,
+        ),
+        lax.conv_general_dilated(n, m, (1,), "VALID", batch_group_count=2),
+    )
+
+
 @program(jax.random.key_data(jax.random.key(7)))
 def random_numbers(seed):
     key = jax.random.wrap_key_data(seed)
