@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { bundle } from "../../packages/exec-cpu/bundle.mjs";
 
 /** Bytes of what is loaded to start a trusted plan, minified but for names. One byte over fails. */
-const budget = 34_500;
+const budget = 35_100;
 
 const folder = mkdtempSync(join(tmpdir(), "gridfuse-bundle-"));
 afterAll(() => rmSync(folder, { recursive: true }));

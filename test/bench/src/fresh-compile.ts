@@ -34,8 +34,8 @@ if (example !== undefined) await executor.prepare(plan);
 const prepared = performance.now();
 
 /** V8 needs several rounds until it has made its best code of all that is called. */
-const mostRounds = 12;
-const patienceMs = 6000;
+const mostRounds = 24;
+const patienceMs = 12_000;
 const warm: number[] = [];
 const from = performance.now();
 while (warm.length < 3 || (warm.length < mostRounds && performance.now() - from < patienceMs)) {
