@@ -107,7 +107,7 @@ def _by_gridfuse(
 
 
 def _again(data: bytes) -> float:
-    """Import, compilation and preparation in an engine that has compiled such programs for four seconds: V8 has its best code."""
+    """Import, compilation and preparation in an engine that has compiled for four seconds: V8 has its best code."""
     from gridfuse import _client
 
     times = []
