@@ -185,4 +185,12 @@ describe("convGeneralDilated", () => {
     expect(wrong).toThrow(BuildError);
     expect(wrong).toThrow(/GF2103.*8 features, the right one takes 3/);
   });
+
+  it("takes no other word for its padding", () => {
+    const wrong = () =>
+      graph({ x: tensor("float32", [1, 1, 5]), w: tensor("float32", [1, 1, 3]) }, ({ x, w }) => ({
+        y: convGeneralDilated(x, w, { padding: "same" as "SAME" }),
+      }));
+    expect(wrong).toThrow(/GF2108.*padding is "same"/);
+  });
 });

@@ -33,6 +33,7 @@ export {
   scatterMul,
 } from "./functions/lax-indexing.ts";
 export {
+  accumulateIn,
   type DotDimensions,
   type DotOptions,
   dot,

@@ -65,8 +65,8 @@ export function convGeneralDilated<D extends DType = DType>(
       padding,
       lhsDilation,
       rhsDilation,
-      featureGroups: featureGroupCount,
-      batchGroups: batchGroupCount,
+      featureGroupCount,
+      batchGroupCount,
       dtype,
       accumulate: accumulateIn(operands, dtype),
     });
@@ -86,6 +86,13 @@ function paddingOf(
   sizesOf: (dimension: number) => Sizes,
 ): readonly (readonly [number, number])[] {
   if (typeof given === "object") return given;
+  if (given !== undefined && given !== "SAME" && given !== "VALID") {
+    throw new BuildError("GF2108", `convGeneralDilated: padding is ${JSON.stringify(given)}`, {
+      expected: '"SAME", "VALID" or a pair of numbers for each spatial dimension',
+      received: given,
+      help: 'pad by `"SAME"`, by nothing, `"VALID"`, or by `[[1, 1], [1, 1]]`',
+    });
+  }
   return Array.from({ length: spatial }, (_, d) => {
     if (given !== "SAME") return [0, 0];
     const { size, window, stride } = sizesOf(d);

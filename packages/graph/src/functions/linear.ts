@@ -25,7 +25,7 @@ export interface DotDimensions {
   readonly batch?: readonly [readonly number[], readonly number[]];
 }
 
-/** The dtype in which products are summed. */
+/** The dtype in which products of `operands` are summed for a `result`. */
 export function accumulateIn(operands: DType, result: DType): DType {
   if (isFloat(result)) return result === "float64" ? "float64" : "float32";
   if (operands === "int64" || operands === "uint64") return operands;

@@ -28,8 +28,8 @@ export interface ConvolutionParams {
   readonly padding: readonly (readonly [number, number])[];
   readonly lhsDilation: readonly number[];
   readonly rhsDilation: readonly number[];
-  readonly featureGroups: number;
-  readonly batchGroups: number;
+  readonly featureGroupCount: number;
+  readonly batchGroupCount: number;
   readonly dtype: DType;
   /** The dtype in which products are summed. */
   readonly accumulate: DType;
@@ -48,19 +48,19 @@ export function emitConvolution(
   [lhs, rhs]: readonly [ValueId, ValueId],
   p: ConvolutionParams,
 ): ValueId {
-  const { dimensions, featureGroups, batchGroups } = p;
+  const { dimensions, featureGroupCount, batchGroupCount } = p;
   requireParams(e, [lhs, rhs], p);
   const x = padded(e, e.transpose(lhs, dimensions.lhs), p);
   const kernel = e.transpose(rhs, dimensions.rhs);
   const [batch, features, ...spatial] = requireSizes(name, e.shape(x)) as [number, number];
   const [outputs, inputs, ...window] = requireSizes(name, e.shape(kernel)) as [number, number];
-  const groups = featureGroups * batchGroups;
+  const groups = featureGroupCount * batchGroupCount;
   requireGroups({ batch, features, outputs, inputs }, p);
   const counts = (spatial as number[]).map((extent, d) => {
     const reach = ((window[d] as number) - 1) * (p.rhsDilation[d] as number) + 1;
     return Math.max(0, Math.floor((extent - reach) / (p.windowStrides[d] as number)) + 1);
   });
-  const rows = batch / batchGroups;
+  const rows = batch / batchGroupCount;
   const shape = [groups, rows, ...counts, inputs, ...window];
   const axis = (d: number): ix.IndexExpr => ix.axis(d, shape[d] as number);
   const feature = counts.length + 2;
@@ -69,8 +69,8 @@ export function emitConvolution(
   const windows = e.emit("view", [x], {
     shape,
     index: [
-      inGroup(1, rows, batchGroups > 1),
-      inGroup(feature, inputs, featureGroups > 1),
+      inGroup(1, rows, batchGroupCount > 1),
+      inGroup(feature, inputs, featureGroupCount > 1),
       ...counts.map((_, d) =>
         ix.add(
           ix.mul(axis(d + 2), p.windowStrides[d] as number),
@@ -129,8 +129,9 @@ function requireParams(
   for (const list of ["windowStrides", "lhsDilation", "rhsDilation"] as const) {
     for (const [d, step] of p[list].entries()) requireRange(name, `${list}[${d}]`, step, 1);
   }
-  requireRange(name, "featureGroups", p.featureGroups, 1);
-  requireRange(name, "batchGroups", p.batchGroups, 1, p.featureGroups > 1 ? 1 : undefined);
+  requireRange(name, "featureGroupCount", p.featureGroupCount, 1);
+  const most = p.featureGroupCount > 1 ? 1 : undefined;
+  requireRange(name, "batchGroupCount beside featureGroupCount", p.batchGroupCount, 1, most);
 }
 
 interface Features {
@@ -142,23 +143,23 @@ interface Features {
 
 function requireGroups(
   { batch, features, outputs, inputs }: Features,
-  { featureGroups, batchGroups }: ConvolutionParams,
+  { featureGroupCount, batchGroupCount }: ConvolutionParams,
 ): void {
-  if (features !== inputs * featureGroups) {
+  if (features !== inputs * featureGroupCount) {
     throw new BuildError(
       "GF2103",
-      `${name}: the left operand has ${features} features, the right one takes ${inputs}${featureGroups > 1 ? ` in each of ${featureGroups} groups` : ""}`,
+      `${name}: the left operand has ${features} features, the right one takes ${inputs}${featureGroupCount > 1 ? ` in each of ${featureGroupCount} groups` : ""}`,
       {
-        expected: inputs * featureGroups,
+        expected: inputs * featureGroupCount,
         received: features,
-        help: "the left operand's features are the right one's input features, times featureGroups; look at `dimensions`",
+        help: "the left operand's features are the right one's input features, times featureGroupCount; look at `dimensions`",
       },
     );
   }
-  const groups = featureGroups * batchGroups;
+  const groups = featureGroupCount * batchGroupCount;
   for (const [what, count, parts] of [
     ["output features", outputs, groups],
-    ["batches", batch, batchGroups],
+    ["batches", batch, batchGroupCount],
   ] as const) {
     if (count % parts === 0) continue;
     throw new BuildError("GF2103", `${name}: ${count} ${what} in ${parts} groups`, {

@@ -1,5 +1,5 @@
 /** Contractions. Sums of 16-bit floats are taken in float32 and rounded once. */
-import { type DType, isFloat, type ValueId } from "@gridfuse/graph";
+import { accumulateIn, type DType, isFloat, type ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { WireDType } from "../format.ts";
@@ -11,11 +11,6 @@ interface DotParams {
   readonly contract: Sides;
   readonly batch: Sides;
   readonly pref?: WireDType | null;
-}
-
-function accumulator(operands: DType, result: DType): DType {
-  if (isFloat(result)) return result === "float64" ? "float64" : "float32";
-  return operands === "int64" || operands === "uint64" ? operands : result;
 }
 
 /** The dtype that holds the values of both. */
@@ -33,7 +28,7 @@ export function factors(
   const operands = common(body.dtype(a), body.dtype(b), dtype);
   return {
     values: [body.e.convert(a, operands), body.e.convert(b, operands)],
-    accumulate: accumulator(operands, dtype),
+    accumulate: accumulateIn(operands, dtype),
   };
 }
 

@@ -123,8 +123,8 @@ function convolution(
     padding: p.padding,
     lhsDilation: p.lhs_dilation,
     rhsDilation: p.rhs_dilation,
-    featureGroups: p.feature_group_count ?? 1,
-    batchGroups: p.batch_group_count ?? 1,
+    featureGroupCount: p.feature_group_count ?? 1,
+    batchGroupCount: p.batch_group_count ?? 1,
     dtype,
     accumulate,
   });
