@@ -25,8 +25,8 @@ export function measureCompileTimes(
       name,
       nodes: middle("nodes"),
       traceMs: middle("traceMs"),
+      firstCompileMs: middle("firstCompileMs"),
       compileMs: middle("compileMs"),
-      warmCompileMs: middle("warmCompileMs"),
       prepareMs: middle("prepareMs"),
       rounds,
     };
