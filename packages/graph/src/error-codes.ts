@@ -58,8 +58,9 @@ export const codes: { readonly [code: `GF${number}`]: ErrorCodeEntry } = {
   },
   GF2109: {
     title: "Arithmetic on a named dim",
-    cause: "The op needs the size of a dim that so far only has a name.",
-    fix: "Bind the name to a size with the `dims` option of `compile`, or keep that dim whole.",
+    cause:
+      "The op needs, while the graph is traced, the size of a dim that so far only has a name.",
+    fix: "Give the size in the inputs of the graph (the `dims` of `compile` are bound after tracing, too late for this op), or keep that dim whole.",
   },
   GF2110: {
     title: "Shape cannot be broadcast",

@@ -163,7 +163,7 @@ export function requireSize(op: string, dim: Dim | undefined, what: Described): 
     `${op} needs the size of ${textOf(what)}, which is named "${dim}"`,
     {
       received: dim,
-      help: `Bind it at compile time: compile(graph, { dims: { ${dim}: 128 } }).`,
+      help: `Write a size in place of "${dim}" where the graph's inputs are declared, as in tensor("float32", [128]); \`compile\` binds names after that, too late for ${op}.`,
     },
   );
 }
