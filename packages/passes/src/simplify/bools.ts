@@ -5,7 +5,7 @@
 import type { Node, NodeNamed, Table, ValueId } from "@gridfuse/graph";
 import { fromBits, isInteger } from "@gridfuse/plan/scalar";
 import type { Comparison } from "./ranges.ts";
-import type { Result, RuleContext } from "./rules.ts";
+import type { Result, RuleContext } from "./rule.ts";
 
 /** What moves elements without filling gaps. */
 const isCarrier = (node: Node): node is Carrier =>

@@ -9,7 +9,7 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { fromBits, isInteger } from "@gridfuse/plan/scalar";
 import { compareRanges, symbolicValue } from "../tensor/symbolic.ts";
 import { coordinates } from "../tensor/views.ts";
-import type { Result, RuleContext } from "./rules.ts";
+import type { Result, RuleContext } from "./rule.ts";
 
 /** Nodes that a rule looks at behind one value. Where nothing is assumed, most values are of data, and found out soon. */
 const [fewVisits, mostVisits] = [16, 512];

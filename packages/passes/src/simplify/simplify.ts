@@ -23,7 +23,8 @@ import * as ix from "@gridfuse/plan/index-expr";
 import { copyNode, hasEffect, liveNodes } from "../tensor/rebuild.ts";
 import { ValueNumbers, valueNow, valuesNow } from "../tensor/value-numbers.ts";
 import { Structures } from "./key.ts";
-import { applyRules, type RuleContext } from "./rules.ts";
+import type { RuleContext } from "./rule.ts";
+import { applyRules } from "./rules.ts";
 
 export interface Assumptions {
   /** What integer values stand for: a constant, or a leaf with a range. */
