@@ -44,6 +44,7 @@ export {
 export { type ForOptions, fori, type ScanOptions, scan, whileLoop } from "./functions/loop.ts";
 export * from "./functions/movement.ts";
 export * from "./functions/random.ts";
+export { type ReduceWindowOptions, reduceWindow } from "./functions/reduce-window.ts";
 export * from "./functions/reduction.ts";
 export * from "./functions/sorting.ts";
 export { type TakeOptions, take, takeAlongAxis } from "./functions/take.ts";
@@ -70,6 +71,12 @@ export {
   emitConvolution,
 } from "./ops/convolution.ts";
 export * from "./ops/define.ts";
+export {
+  emitReduceWindow,
+  type ReduceWindowParams,
+  type WindowReduction,
+} from "./ops/reduce-window.ts";
+export type { WindowPadding } from "./ops/sliding-windows.ts";
 export * from "./ops/table.ts";
 export { sourceLocation, sourcePlace } from "./origin.ts";
 export { printProgram } from "./print.ts";

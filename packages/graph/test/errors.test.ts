@@ -21,6 +21,7 @@ import {
   numPrograms,
   programId,
   random,
+  reduceWindow,
   scan,
   selectN,
   split,
@@ -132,6 +133,16 @@ const cases: readonly Case[] = [
   // What only the op table knows arrives with a place too.
   ["GF2107", /reshape/, "reshape([3])", inGraph((x) => x.reshape([3]))],
   ["GF2105", /and is not defined on float32/, "x.and(x)", inGraph((x) => x.and(x))],
+  ["GF2105", "reduce_window_sum is not defined on bool", "reduceWindow(x", inGraph((x) => reduceWindow(x.astype("bool"), { op: "sum", windowDimensions: [2, 2] }))],
+  ["GF2108", 'reduceWindow: op is "avg"', "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: untyped("avg"), windowDimensions: [2, 2] }))],
+  ["GF2108", 'reduceWindow: padding is "same"', "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: "max", windowDimensions: [2, 2], padding: untyped("same") }))],
+  ["GF2108", "reduce_window: windowDimensions has 1 entries for rank 2", "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: "max", windowDimensions: [2] }))],
+  ["GF2108", "reduce_window: windowStrides has 1 entries for rank 2", "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: "max", windowDimensions: [2, 2], windowStrides: [2], padding: "SAME" }))],
+  ["GF2108", "reduce_window: padding has 1 entries for rank 2", "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: "max", windowDimensions: [2, 2], padding: [[1, 1]] }))],
+  ["GF2108", "reduce_window: windowDimensions[1] is 0", "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: "max", windowDimensions: [2, 0] }))],
+  ["GF2108", "reduce_window: windowDilation[0] is 0.5", "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: "max", windowDimensions: [2, 2], windowDilation: [0.5, 1] }))],
+  ["GF2108", "reduce_window: padding[1][1] is -6", "reduceWindow(x", inGraph((x) => reduceWindow(x, { op: "max", windowDimensions: [2, 2], padding: [[0, 0], [0, -6]] }))],
+  ["GF2109", 'reduce_window needs the size of dimension 0 of [n], which is named "n"', "reduceWindow(x", () => graph({ x: tensor(f32, ["n"]) }, ({ x }) => reduceWindow(x, { op: "max", windowDimensions: [2], padding: "SAME" }))],
 ];
 
 const x8 = (map?: (...given: never[]) => unknown) => ({

@@ -3,6 +3,7 @@ import { BuildError } from "@gridfuse/plan/errors";
 import type { DType } from "@gridfuse/plan/scalar";
 import { commonDType, tensorOf } from "../operand.ts";
 import { type ConvolutionDimensions, emitConvolution } from "../ops/convolution.ts";
+import { dilatedSize, paddingOf, type WindowPadding } from "../ops/sliding-windows.ts";
 import { traced } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { accumulateIn } from "./linear.ts";
@@ -11,7 +12,7 @@ export interface ConvolutionOptions<D extends DType = DType> {
   /** Steps between windows, one for each spatial dimension; 1 where absent. */
   readonly windowStrides?: readonly number[];
   /** Zeros before and after each spatial dimension; `"VALID"`, none, where absent. `"SAME"` keeps ⌈size / stride⌉ windows. */
-  readonly padding?: "SAME" | "VALID" | readonly (readonly [number, number])[];
+  readonly padding?: WindowPadding;
   /** Steps between elements of the left operand (a transposed convolution), and of the window. */
   readonly lhsDilation?: readonly number[];
   readonly rhsDilation?: readonly number[];
@@ -52,8 +53,8 @@ export function convGeneralDilated<D extends DType = DType>(
       batchGroupCount = 1,
     } = options;
     const extent = (of: Tensor, dims: readonly number[], dilation: readonly number[], d: number) =>
-      ((of.shape[dims[d + 2] as number] as number) - 1) * (dilation[d] as number) + 1;
-    const padding = paddingOf(options.padding, spatial, (d) => ({
+      dilatedSize(of.shape[dims[d + 2] as number] as number, dilation[d] as number);
+    const padding = paddingOf("convGeneralDilated", options.padding, spatial, (d) => ({
       size: extent(lhs, dimensions.lhs, lhsDilation, d),
       window: extent(rhs, dimensions.rhs, rhsDilation, d),
       stride: windowStrides[d] as number,
@@ -72,33 +73,6 @@ export function convGeneralDilated<D extends DType = DType>(
     });
     return tensorOf(scope, result);
   }) as Tensor<D>;
-}
-
-interface Sizes {
-  readonly size: number;
-  readonly window: number;
-  readonly stride: number;
-}
-
-function paddingOf(
-  given: ConvolutionOptions["padding"],
-  spatial: number,
-  sizesOf: (dimension: number) => Sizes,
-): readonly (readonly [number, number])[] {
-  if (typeof given === "object") return given;
-  if (given !== undefined && given !== "SAME" && given !== "VALID") {
-    throw new BuildError("GF2108", `convGeneralDilated: padding is ${JSON.stringify(given)}`, {
-      expected: '"SAME", "VALID" or a pair of numbers for each spatial dimension',
-      received: given,
-      help: 'pad by `"SAME"`, by nothing, `"VALID"`, or by `[[1, 1], [1, 1]]`',
-    });
-  }
-  return Array.from({ length: spatial }, (_, d) => {
-    if (given !== "SAME") return [0, 0];
-    const { size, window, stride } = sizesOf(d);
-    const total = Math.max(0, (Math.ceil(size / stride) - 1) * stride + window - size);
-    return [Math.floor(total / 2), Math.ceil(total / 2)];
-  });
 }
 
 function dimensionsOf(

@@ -9,6 +9,7 @@ import type { DType } from "@gridfuse/plan/scalar";
 import type { Emitter } from "../ir/emit.ts";
 import type { ValueId } from "../ir/table.ts";
 import { requireAxes, requireLength, requireRange, requireSizes } from "./check.ts";
+import { dilatedSize, windowCount } from "./sliding-windows.ts";
 
 /**
  * Where each dimension is: of the left operand batch, feature, then the spatial ones; of the right output feature, input
@@ -57,8 +58,8 @@ export function emitConvolution(
   const groups = featureGroupCount * batchGroupCount;
   requireGroups({ batch, features, outputs, inputs }, p);
   const counts = (spatial as number[]).map((extent, d) => {
-    const reach = ((window[d] as number) - 1) * (p.rhsDilation[d] as number) + 1;
-    return Math.max(0, Math.floor((extent - reach) / (p.windowStrides[d] as number)) + 1);
+    const reach = dilatedSize(window[d] as number, p.rhsDilation[d] as number);
+    return windowCount(extent, reach, p.windowStrides[d] as number);
   });
   const rows = batch / batchGroupCount;
   const shape = [groups, rows, ...counts, inputs, ...window];
