@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from .registry import floats, ints, program
@@ -50,6 +51,22 @@ def reductions(x, n):
         jnp.prod(n, 0),
         jnp.sum(x),
         lax.reduce_window(x, -jnp.inf, lax.max, (2, 2), (2, 2), "VALID"),
+    )
+
+
+@program(floats(2, 9, 7), ints(9, 7), floats(3, 50), ulp=16)
+def windows(x, n, rows):
+    half = rows.astype(jnp.float16)
+    byte = n.astype(jnp.uint8)
+    dilated = {"base_dilation": (2, 1), "window_dilation": (1, 3)}
+    return (
+        lax.reduce_window(x, 0.0, lax.add, (1, 3, 3), (1, 1, 2), "SAME"),
+        lax.reduce_window(x, jnp.inf, lax.min, (2, 3, 5), (1, 2, 1), ((1, 1), (0, 2), (4, 1))),
+        lax.reduce_window(n, 0, lax.add, (2, 2), (2, 1), ((1, 2), (0, 3)), **dilated),
+        lax.reduce_window(n, np.iinfo("int32").min, lax.max, (4, 2), (3, 2), "SAME", **dilated),
+        lax.reduce_window(byte, np.uint8(255), lax.min, (3, 1), (1, 1), ((3, 3), (0, 0))),
+        lax.reduce_window(rows, 0.0, lax.add, (1, 40), (1, 3), ((0, 0), (20, 20))),
+        lax.reduce_window(half, -np.float16(jnp.inf), lax.max, (1, 40), (1, 1), "VALID"),
     )
 
 

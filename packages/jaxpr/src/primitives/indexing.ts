@@ -46,7 +46,7 @@ const outOfBounds = (mode: string | undefined): OutOfBounds =>
   mode === "fill" || mode === "fill_or_drop" || mode === undefined ? "fill" : "clip";
 
 /** What JAX fills with unless told otherwise: NaN, the least signed, the greatest unsigned, true. */
-export function defaultFill(dtype: DType): Bits {
+function defaultFill(dtype: DType): Bits {
   const bits = BigInt(itemSize(dtype) * 8);
   let value: ScalarValue = true;
   if (isFloat(dtype)) value = Number.NaN;
