@@ -36,7 +36,7 @@ interface Reduction {
   readonly pair: "add" | "mul" | "max" | "min";
   readonly many: "reduce_sum" | "reduce_prod" | "reduce_max" | "reduce_min";
   readonly accepts: DTypeClass;
-  /** What padding holds: lax's, so that sums start at +0. */
+  /** What padding holds: lax's. */
   readonly identity: (dtype: DType) => ScalarValue;
 }
 
@@ -67,7 +67,13 @@ export function emitReduceWindow(e: Emitter, x: ValueId, p: ReduceWindowParams):
   for (let d = p.windowDimensions.length - 1; d >= 0; d -= 1) {
     reduced = reduceAlong(e, reduced, d, ofDimension(p, d), reductions[p.op]);
   }
-  return reduced;
+  return p.op === "sum" ? fromZero(e, reduced) : reduced;
+}
+
+/** A sum starts at +0, so that none is −0; a chain starts at its first element. */
+function fromZero(e: Emitter, sum: ValueId): ValueId {
+  const { dtype, shape } = e.type(sum);
+  return isFloat(dtype) ? e.emit("add", [sum, e.full(dtype, shape, 0)], {}) : sum;
 }
 
 /** What one dimension says of its windows. */
