@@ -22,7 +22,7 @@ export interface CompileOptions extends LowerOptions {
 }
 
 /** Raised whenever the same graph and options may give another plan. */
-export const compilerVersion = 8;
+export const compilerVersion = 9;
 
 const directories = new Map<string, PlanCache>();
 

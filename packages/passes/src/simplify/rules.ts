@@ -24,6 +24,7 @@ import {
   foldSplats,
 } from "./category-rules.ts";
 import { cond, scan } from "./control-rules.ts";
+import { joinOfViews } from "./joined-views.ts";
 import { gatherAsView, sliceAtConstants } from "./known-places.ts";
 import {
   type Comparison,
@@ -125,6 +126,7 @@ const rules: RuleTable = {
   reduce_or: [reduceNothing],
   reduce_xor: [reduceNothing],
   add: [addZeroToSum],
+  concatenate: [joinOfViews],
   gather: [gather],
   dynamic_slice: [dynamicSlice],
   dynamic_update_slice: [dynamicUpdateSlice],
