@@ -12,6 +12,12 @@ export const memoryTrip = 2;
 export const memoryTripOfOwnKernel = 8;
 /** Copies that a broadcast makes of an element, from which computing each of them counts as computing again. */
 export const repeatsThatCount = 1.5;
+/**
+ * Pieces of a concatenation that a kernel tells apart for each element, by a comparison and a guarded read each. Of more, every
+ * piece is put in its place by itself. On the machine of the guide an element of 8 pieces takes 1.4 ns, of 16 3.0, of 64 25.
+ */
+export const mostPieces = 8;
+
 /** Scalar operations in a row that one kernel computes; a longer chain is cut, so that neither kernels nor stacks grow without end. */
 export const longestChain = 128;
 /** Operations that a scatter does itself, one element after the other, rather than read what vectors have computed. */

@@ -8,6 +8,7 @@
 import {
   elementCount,
   type Node,
+  type NodeNamed,
   type Region,
   sizes,
   type Table,
@@ -16,7 +17,7 @@ import {
 import { CompileError, type Step } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import * as ix from "@gridfuse/plan/index-expr";
-import { unflatten, viewOf } from "../tensor/views.ts";
+import { flatten, unflatten, viewOf } from "../tensor/views.ts";
 import { atStart, indexIn, type Place, type PlanBuilder } from "./builder.ts";
 import { collapseAxes, finishCollapsed } from "./collapse.ts";
 import { lowerCond, lowerScan, lowerWhile } from "./control-steps.ts";
@@ -32,7 +33,7 @@ import {
   lowerSort,
   lowerTopK,
 } from "./library-steps.ts";
-import { isFusable, kindOf } from "./op-kinds.ts";
+import { hasManyPieces, isFusable, kindOf } from "./op-kinds.ts";
 import type { Orbit } from "./orbit-growth.ts";
 import { pointsOf } from "./orbit-points.ts";
 import { findOrbits } from "./orbits.ts";
@@ -216,17 +217,49 @@ export class Scope implements Surroundings {
     }
     const { shape } = this.table.tensor(value);
     if (elementCount(shape) === 0) return this.allocate(value);
+    const maker = this.table.producer(value);
+    if (maker !== undefined && hasManyPieces(maker)) return this.#putTogether(maker, value);
     const domain = sizes(shape);
+    return this.#compute(value, value, domain, (place, at) =>
+      indexIn(place, this.coordinates.offsetOf(at, domain)),
+    );
+  }
+
+  /** Every piece of a concatenation where it belongs. */
+  #putTogether(node: NodeNamed<"concatenate">, value: ValueId): Place {
+    const { dimension } = node.params;
+    const whole = sizes(this.table.tensor(value).shape);
+    let start = 0;
+    for (const piece of node.inputs) {
+      const domain = sizes(this.table.tensor(piece).shape);
+      const from = start;
+      start += domain[dimension] as number;
+      if (elementCount(domain) === 0) continue;
+      this.#compute(value, piece, domain, (place, at) => {
+        const shifted = ix.add(at[dimension] as IndexExpr, ix.constant(from));
+        return ix.add(place.offset, flatten(at.with(dimension, shifted), whole));
+      });
+    }
+    return this.lowering.places.get(value) as Place;
+  }
+
+  /** A kernel that computes `part` over `domain` and writes it into the memory of `value`. */
+  #compute(
+    value: ValueId,
+    part: ValueId,
+    domain: readonly number[],
+    index: (place: Place, at: readonly IndexExpr[]) => IndexExpr,
+  ): Place {
     const kernel = new KernelBuilder(domain);
     this.#making.add(value);
     const at = this.coordinates.ofShape(domain);
-    const node = new Puller(this, kernel).pull(kernel.final, value, at);
+    const node = new Puller(this, kernel).pull(kernel.final, part, at);
     this.#making.delete(value);
-    const place = this.allocate(value);
+    const place = this.lowering.places.get(value) ?? this.allocate(value);
     kernel.final.writes.push({
       buffer: place.buffer,
       dtype: this.table.tensor(value).dtype,
-      index: indexIn(place, this.coordinates.offsetOf(at, domain)),
+      index: index(place, at),
       guard: [],
       value: node,
     });

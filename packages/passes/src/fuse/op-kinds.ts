@@ -1,5 +1,6 @@
 /** What a kernel can do with an op. It is asked of every node several times, and depends on the op alone. */
-import { definitionOf, type Node, type OpName } from "@gridfuse/graph";
+import { definitionOf, type Node, type NodeNamed, type OpName } from "@gridfuse/graph";
+import { mostPieces } from "./cost.ts";
 
 /**
  * elementwise  a scalar of its operands' elements at the same place
@@ -58,3 +59,7 @@ const indexing: ReadonlySet<OpName> = new Set([
 export const isFusable = (node: Node): boolean => kindOf(node) !== "apart";
 export const isReduction = (node: Node): boolean => kindOf(node) === "reduction";
 export const isMovement = (node: Node): boolean => kindOf(node) === "movement";
+
+/** A concatenation whose pieces no kernel tells apart element by element. */
+export const hasManyPieces = (node: Node): node is NodeNamed<"concatenate"> =>
+  node.op === "concatenate" && node.inputs.length > mostPieces;

@@ -20,7 +20,7 @@ import {
   type Stored,
   storeOrRecompute,
 } from "./cost.ts";
-import { isMovement, type OpKind } from "./op-kinds.ts";
+import { hasManyPieces, isMovement, type OpKind } from "./op-kinds.ts";
 import { Readings } from "./readings.ts";
 import { RegionNumbers } from "./region-numbers.ts";
 
@@ -188,6 +188,7 @@ class Decision implements Roots {
       if (isDear && this.#isRoot[result] === 0 && mayBeStored(node, kind)) {
         this.#storeWhereItPays(result);
       }
+      if (hasManyPieces(node)) this.#addRoot(result);
       const isStored = this.#isRoot[result] === 1;
       this.#readings?.passOn(at, isStored);
       this.#passOn(at, kind, isStored);
