@@ -8,6 +8,7 @@ import { PlanBuilder, rowMajor, stage, write, zeroBits } from "./plan-builder.ts
 type Combine = (x: number, y: number) => number;
 
 function fold(values: readonly number[], identity: number, combine: Combine): number {
+  if (values.length <= 16) return values.reduce(combine, identity);
   const segments: number[] = [];
   for (let start = 0; start < values.length; start += 256) {
     const accumulators = new Array<number>(16).fill(identity);

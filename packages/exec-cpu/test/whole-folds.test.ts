@@ -4,7 +4,7 @@ import type { DType, Plan, ReduceOp, StorageArray } from "@gridfuse/plan";
 import { axis, constant } from "@gridfuse/plan/index-expr";
 import { expect, test } from "vitest";
 import { cpu, cpuSync } from "../src/index.ts";
-import { compareBackends, randomWords, sampleArray } from "./compare.ts";
+import { compareBackends, randomWords, runOn, sampleArray } from "./compare.ts";
 import { PlanBuilder, stage, write, zeroBits } from "./plan-builder.ts";
 
 /** Two folds of x, one of which needs the other's result, and x less the first of them. */
@@ -68,6 +68,18 @@ test.each(cases)("%s, %i elements, %j", (dtype, length, ops) => {
     for (const { wasm, js } of compareBackends(plan, { x })) {
       expect(wasm.findIndex((element, i) => element !== js[i])).toBe(-1);
     }
+  }
+});
+
+test.each([3, 9, 16])("the last %i elements keep the order of the whole", (rest) => {
+  const length = 131_072 + rest;
+  const plan = folded("float32", length, ["add", "max"]);
+  for (let seed = 0; seed < 4; seed++) {
+    const next = randomWords(seed);
+    const x = new Float32Array(length);
+    // Alone, so few would go one after the other; here the others are zero and hide nothing.
+    for (let i = 131_072; i < length; i++) x[i] = next() / 2 ** 32;
+    expect(runOn("wasm", plan, { x }).first).toEqual(runOn("js", plan, { x }).first);
   }
 });
 

@@ -14,8 +14,9 @@ import { comparable, words } from "./values.ts";
 
 type Combine = (a: number, b: number) => number;
 
-/** The order of plan.ts, spelled out: segments of 256, sixteen accumulators, neighbours pairwise. */
+/** The order of plan.ts, spelled out: up to 16 in order, else segments of 256, sixteen accumulators, neighbours pairwise. */
 function folded(values: ArrayLike<number>, start: number, combine: Combine): number {
+  if (values.length <= 16) return Array.from(values).reduce(combine, start);
   const segments: number[] = [];
   for (let from = 0; from < values.length; from += 256) {
     const accumulators = new Array<number>(16).fill(start);

@@ -9,12 +9,16 @@ import type { ReduceOp, Reduction } from "./plan.ts";
 
 /** Elements of a segment, along the reduced index. */
 export const segmentLength = 256;
-/** Accumulators of a segment: element i goes to number i mod 16. */
+/** Accumulators of a segment: element i goes to number i mod 16. As many elements or fewer have one together. */
 export const accumulators = 16;
 
 /** Whether the order of combination shows in the bits. */
 export const isOrdered = ({ op, dtype }: Pick<Reduction, "op" | "dtype">): boolean =>
   isFloat(dtype) && (op === "add" || op === "mul");
+
+/** Whether a fold of so many elements has accumulators to put together: shorter ones go in order, as lax and NumPy go. */
+export const isSpread = (reduction: Pick<Reduction, "op" | "dtype">, elements: number): boolean =>
+  isOrdered(reduction) && elements > accumulators;
 
 export const isArg = (op: ReduceOp): op is "argmax" | "argmin" =>
   op === "argmax" || op === "argmin";

@@ -70,8 +70,9 @@ export type ReduceOp = (typeof reduceOps)[number];
 /**
  * Folds `value` over the inner axes (row-major order of their coordinates, flattened to one index i).
  *
- * Order, for every executor: float `add` and `mul` cut i into segments of 256; within a segment element i
- * goes to accumulator i mod 16, accumulators start at the identity (+0, 1) and are folded j with j+8, then
+ * Order, for every executor: float `add` and `mul` of at most 16 elements start at the identity (+0, 1) and take in
+ * one element after the other. More elements are cut into segments of 256; within a segment element i
+ * goes to accumulator i mod 16, accumulators start at the identity and are folded j with j+8, then
  * j+4, j+2, j+1; segments combine in a balanced tree (neighbours pairwise, an odd last one moves up).
  * float16 and bfloat16 round after every combination. The other ops do not depend on order.
  *

@@ -1,6 +1,6 @@
 /**
- * C functions that fold a block of values in the order of plan.ts: 16 accumulators a segment of 256, folded 8, 4, 2, 1.
- * What does not depend on order is folded so that compilers find lanes in it: extremes of floats as integers whose order is
+ * C functions that fold a block of values in the order of plan.ts: a few one after the other, else 16 accumulators a segment
+ * of 256, folded 8, 4, 2, 1. What does not depend on order is folded so that compilers find lanes in it: extremes of floats as integers whose order is
  * that of the floats, with a NaN remembered beside them.
  */
 import {
@@ -83,7 +83,7 @@ static inline ${type} ${name}(const ${type} *values, long n) {
   );
 }
 
-/** `T f(T total, const T *values, long n)`: a fold whose order does not show. */
+/** `T f(T total, const T *values, long n)`: a fold one element after the other; compilers find lanes where order does not show. */
 export function plainFold(library: Library, op: PlainOp, dtype: DType): string {
   const type = cType(dtype);
   const isExtreme = op === "max" || op === "min";

@@ -1,7 +1,7 @@
 /** What surrounds the values of one reduction in C: along the lanes, a block of them at a time, or across lanes, a point at each. */
-import { accumulators, isArg, isOrdered, type Reduction, segmentLength } from "@gridfuse/plan";
+import { accumulators, isArg, type Reduction, segmentLength } from "@gridfuse/plan";
 import type { ScalarNode } from "@gridfuse/plan/scalar";
-import type { StageForm } from "../codegen/kernel-form.ts";
+import { type StageForm, spreads } from "../codegen/kernel-form.ts";
 import { cType } from "./c-types.ts";
 import {
   combine,
@@ -35,7 +35,7 @@ export function blockFold(
       end: `const ${type} ${r} = ${fromPlace(of, `p${s}_${k}`)};\n`,
     };
   }
-  if (!isOrdered(of)) {
+  if (!spreads(stage, of)) {
     const fold = plainFold(library, of.op, of.dtype);
     return {
       begin: `${type} ${r} = ${identity(of)};\n`,
@@ -107,7 +107,7 @@ ${eachPoint(`const _Bool beyond = ${isBeyond(of.op, from, `${w}[i]`, `${best}[i]
   }
   const op = of.op;
   const step = (a: string, b: string): string => combine(op, of.dtype, a, b);
-  if (!isOrdered(of)) {
+  if (!spreads(stage, of)) {
     return {
       ...nothing,
       begin: eachPoint(`${r}[i] = ${identity(of)};`),

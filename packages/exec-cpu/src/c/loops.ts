@@ -1,11 +1,11 @@
 /** Which axis of a kernel the lanes of a C compiler should run along, and what that costs. */
-import { isOrdered } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import {
   indicesOf,
   type KernelForm,
   type LoopAxis,
   type StageForm,
+  spreads,
 } from "../codegen/kernel-form.ts";
 
 /** Lanes that are reckoned with. */
@@ -55,7 +55,7 @@ export function lanesAcross(form: KernelForm): LoopAxis | undefined {
   for (const stage of form.stages) {
     const points = product(stage.inner);
     const along = bestAxis(stage.inner, [stage]);
-    const ordered = stage.reductions.filter(isOrdered).length;
+    const ordered = stage.reductions.filter((of) => spreads(stage, of)).length;
     const cost = (axis: LoopAxis | undefined): number => costAlong([stage], axis) + 1;
     inside += (points * cost(along)) / Math.min(along?.extent ?? 1, lanes);
     inside += stage.reductions.length * 10;

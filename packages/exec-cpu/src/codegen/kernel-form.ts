@@ -6,7 +6,14 @@
  * gets exactly one inner axis, the flattened index that the plan's reduction order is written in.
  * Axis numbers keep their meaning; a merged axis keeps the number of its inner half.
  */
-import type { KernelStep, Reduction, Stage, Write } from "@gridfuse/plan";
+import {
+  isOrdered,
+  isSpread,
+  type KernelStep,
+  type Reduction,
+  type Stage,
+  type Write,
+} from "@gridfuse/plan";
 import { axis, floordiv, type IndexExpr, mod, substituteAxes } from "@gridfuse/plan/index-expr";
 import type { IndexRange, ScalarNode } from "@gridfuse/plan/scalar";
 import type { Contractions } from "./contract.ts";
@@ -22,6 +29,8 @@ export interface StageForm {
   readonly nodes: readonly ScalarNode[];
   readonly reductions: readonly Reduction[];
   readonly writes: readonly Write[];
+  /** Its folds are parts of longer ones, whose order they keep, however short they are (kernel-whole.ts). */
+  readonly isPart?: true;
   /** Conditions that must hold nowhere, where the stage was written as if they never did (kernel-late.ts). */
   readonly late?: readonly number[];
   /** Sums that take in a product, with one rounding for both (contract.ts). */
@@ -74,6 +83,15 @@ export function rewriteStage(
     })),
   };
 }
+
+/** Whether a reduction of a stage has accumulators to put together. */
+export const spreads = ({ inner, isPart }: StageForm, reduction: Reduction): boolean =>
+  isPart === true
+    ? isOrdered(reduction)
+    : isSpread(
+        reduction,
+        inner.reduce((elements, { extent }) => elements * extent, 1),
+      );
 
 /** Every index expression of a stage, guards included. */
 export function indicesOf({ nodes, writes }: Pick<StageForm, "nodes" | "writes">): IndexExpr[] {

@@ -5,7 +5,13 @@
 import { isOrdered } from "@gridfuse/plan";
 import type { IndexExpr } from "@gridfuse/plan/index-expr";
 import type { LaneCount } from "../wasm/vector-lanes.ts";
-import { indicesOf, type KernelForm, type LoopAxis, type StageForm } from "./kernel-form.ts";
+import {
+  indicesOf,
+  type KernelForm,
+  type LoopAxis,
+  type StageForm,
+  spreads,
+} from "./kernel-form.ts";
 import { lanesIn } from "./kernel-lanes.ts";
 
 export type Mode = "inner" | "outer" | "scalar";
@@ -58,7 +64,11 @@ function costWithin({ stages }: KernelForm, lanes: LaneCount): number {
     const along = stage.inner.at(-1);
     const rows = along === undefined ? 1 : product(stage.inner) / along.extent;
     const blocks = along === undefined ? 1 : rows * Math.ceil(along.extent / lanes);
-    total += blocks * (cost(stage, along) + 1) + stage.reductions.length * 12;
+    total += blocks * (cost(stage, along) + 1);
+    for (const of of stage.reductions) {
+      const isChain = isOrdered(of) && !spreads(stage, of);
+      total += isChain ? 2 * product(stage.inner) : 12;
+    }
   }
   return total;
 }
@@ -67,7 +77,7 @@ function costWithin({ stages }: KernelForm, lanes: LaneCount): number {
 function costAcross({ stages }: KernelForm, across: LoopAxis, lanes: LaneCount): number {
   let total = 0;
   for (const stage of stages) {
-    const ordered = stage.reductions.filter(isOrdered).length;
+    const ordered = stage.reductions.filter((of) => spreads(stage, of)).length;
     const points = product(stage.inner);
     total += points * (cost(stage, across) + 1 + 2 * ordered) + ordered * 30;
   }

@@ -15,9 +15,10 @@ import type { Push } from "../wasm/scalar-ops.ts";
 import { ArgFold } from "./arg-fold.ts";
 import { ArgSearch } from "./arg-search.ts";
 import { BlockFold } from "./block-fold.ts";
+import { ChainFold } from "./chain-fold.ts";
 import { ExtremeFold, foldsExtremes } from "./extreme-fold.ts";
 import { CrossExtremeFold, foldsFloatExtremes, RowExtremeFold } from "./float-extreme-fold.ts";
-import type { LoopAxis, StageForm } from "./kernel-form.ts";
+import { type LoopAxis, type StageForm, spreads } from "./kernel-form.ts";
 import type { Mode } from "./kernel-mode.ts";
 import { type Block, fullBlock, type LaneAxis, lastBlock, partsOf, scalarBlock } from "./lanes.ts";
 import type { Nest } from "./nest.ts";
@@ -96,7 +97,7 @@ export class Reducer {
     this.#loop = loop;
     this.local = nest.axes.get(loop.axis)?.local ?? nest.local("i32");
     const hasSegments = stage.reductions.some(
-      (of) => isOrdered(of) || (mode === "inner" && isArg(of.op)),
+      (of) => spreads(stage, of) || (mode === "inner" && isArg(of.op)),
     );
     this.length = hasSegments ? segmentLength : loop.extent;
     const segments = loop.extent === 0 ? 0 : Math.ceil(loop.extent / this.length);
@@ -111,7 +112,8 @@ export class Reducer {
       const element = mode === "outer" ? quadElement : scalarElement(reduction.dtype);
       const at = scratch;
       scratch += slotBytes(parts);
-      return new SlotFold(nest, reduction, element, parts, extent, segments, at);
+      const isSpread = spreads(this.#stage, reduction);
+      return new SlotFold(nest, reduction, element, parts, extent, isSpread, segments, at);
     };
     const onVectors = (reduction: Reduction): Accumulator => {
       if (foldsAsSigned(reduction)) {
@@ -125,8 +127,9 @@ export class Reducer {
       if (foldsExtremes(reduction) && nest.lanes === 4) {
         return new ExtremeFold(nest, reduction, extent);
       }
-      return foldsFloatExtremes(reduction)
-        ? new RowExtremeFold(nest, reduction, extent)
+      if (foldsFloatExtremes(reduction)) return new RowExtremeFold(nest, reduction, extent);
+      return isOrdered(reduction) && !spreads(this.#stage, reduction)
+        ? new ChainFold(nest, reduction)
         : new BlockFold(nest, reduction, extent, segments);
     };
     return this.#stage.reductions.map((reduction): Accumulator => {

@@ -104,7 +104,7 @@ class PartWriter implements Whole {
       const by: IndexExpr[] = [];
       by[loop.axis] = add(start, axis(loop.axis, extent));
       const rewrite: Rewrite = (e) => (reads(e, loop.axis) ? substituteAxes(e, by) : e);
-      return rewriteStage(stage, [{ axis: loop.axis, extent }], rewrite);
+      return { ...rewriteStage(stage, [{ axis: loop.axis, extent }], rewrite), isPart: true };
     };
     const part = axis(partAxis, whole);
     const outer = [{ axis: partAxis, extent: whole }];

@@ -1,13 +1,12 @@
 /**
- * A reduction of one point, or of one v128 of outer points, at a time, in the order that plan.ts fixes: the
- * 16 accumulators of a segment wait in scratch memory, where element i finds its own at i mod 16.
+ * A reduction of one point, or of one v128 of outer points, at a time, in the order that plan.ts fixes. Where 16 accumulators
+ * are put together, those of a segment wait in scratch memory, where element i finds its own at i mod 16.
  */
 import {
   accumulators,
   type Bits,
   type DType,
   identityOf,
-  isOrdered,
   type ReduceOp,
   type Reduction,
 } from "@gridfuse/plan";
@@ -47,7 +46,7 @@ export class SlotFold implements Accumulator {
   readonly #nest: Nest;
   readonly #dtype: DType;
   readonly #identity: Bits;
-  readonly #ordered: boolean;
+  readonly #spread: boolean;
   readonly #element: Element;
   readonly #combine: Combine;
   readonly #slots: number;
@@ -55,13 +54,17 @@ export class SlotFold implements Accumulator {
   readonly #values: readonly number[];
   readonly #trees: readonly SegmentTree[];
 
-  /** @param scratch byte address of `slotBytes(parts)` bytes */
+  /**
+   * @param isSpread whether there are accumulators to put together
+   * @param scratch byte address of `slotBytes(parts)` bytes
+   */
   constructor(
     nest: Nest,
     reduction: Reduction,
     element: Element,
     parts: number,
     extent: number,
+    isSpread: boolean,
     segments: number,
     scratch: number,
   ) {
@@ -69,7 +72,7 @@ export class SlotFold implements Accumulator {
     this.#nest = nest;
     this.#dtype = reduction.dtype;
     this.#identity = identityOf(op, reduction.dtype);
-    this.#ordered = isOrdered(reduction);
+    this.#spread = isSpread;
     this.#element = element;
     this.#combine = (x, y) => element.binary(nest, op, reduction.dtype, x, y);
     this.#slots = Math.min(Math.max(extent, 1), accumulators);
@@ -96,14 +99,14 @@ export class SlotFold implements Accumulator {
   }
 
   begin(): void {
-    if (this.#ordered) return;
+    if (this.#spread) return;
     for (const value of this.#values) {
       this.#pushIdentity();
       this.#nest.code.set(value);
     }
   }
   beginSegment(): void {
-    if (!this.#ordered) return;
+    if (!this.#spread) return;
     const { code } = this.#nest;
     for (const part of this.#values.keys()) {
       for (let slot = 0; slot < this.#slots; slot++) {
@@ -117,7 +120,7 @@ export class SlotFold implements Accumulator {
   accumulate(values: readonly Push[], _valid: number, index: Push): void {
     const { code } = this.#nest;
     for (const [part, value] of values.entries()) {
-      if (!this.#ordered) {
+      if (!this.#spread) {
         const local = this.#values[part] as number;
         this.#combine((into) => into.get(local), value);
         code.set(local);
@@ -142,7 +145,7 @@ export class SlotFold implements Accumulator {
   }
 
   endSegment(before: Push): void {
-    if (!this.#ordered) return;
+    if (!this.#spread) return;
     const { code } = this.#nest;
     for (const [part, value] of this.#values.entries()) {
       this.#pushFold(code, part, 0, 1);
@@ -167,7 +170,7 @@ export class SlotFold implements Accumulator {
   }
 
   finish(): void {
-    if (!this.#ordered) return;
+    if (!this.#spread) return;
     for (const [part, value] of this.#values.entries()) this.#trees[part]?.finish(value);
   }
 

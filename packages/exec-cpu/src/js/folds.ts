@@ -1,6 +1,6 @@
 /**
- * Reductions over lanes in the order of plan.ts, spelled with `applyNode`: 16 accumulators a segment of 256,
- * folded 8, 4, 2, 1, and segments in a balanced tree.
+ * Reductions over lanes in the order of plan.ts, spelled with `applyNode`: short ones in order, else 16 accumulators a
+ * segment of 256, folded 8, 4, 2, 1, and segments in a balanced tree.
  */
 import {
   accumulators,
@@ -9,6 +9,7 @@ import {
   isArg,
   isFloat,
   isOrdered,
+  isSpread,
   type Reduction,
   segmentLength,
 } from "@gridfuse/plan";
@@ -33,7 +34,31 @@ function combineInto(op: BinaryOp, dtype: DType, into: Lanes, other: Lanes, n: n
   applyNode(node as Extract<ScalarNode, { op: BinaryOp }>, [into, other], [dtype, dtype], n, into);
 }
 
-class OrderedFold implements Fold {
+/** A few elements, one after the other. */
+class ChainFold implements Fold {
+  readonly #op: BinaryOp;
+  readonly #dtype: DType;
+  readonly #total: Lanes;
+
+  constructor({ op, dtype }: Reduction) {
+    this.#op = op as BinaryOp;
+    this.#dtype = dtype;
+    const bits = identityOf(op as "add", dtype);
+    this.#total = applyNode({ op: "const", dtype, bits }, [], [], 1);
+  }
+
+  add(values: Lanes): void {
+    for (let i = 0; i < values.length; i++) {
+      combineInto(this.#op, this.#dtype, this.#total, values.subarray(i), 1);
+    }
+  }
+
+  result(): Lanes {
+    return this.#total;
+  }
+}
+
+class SpreadFold implements Fold {
   readonly #op: BinaryOp;
   readonly #dtype: DType;
   readonly #reduction: Reduction;
@@ -159,8 +184,9 @@ class FirstExtreme implements Fold {
   }
 }
 
-/** @param of dtype of the folded values */
-export function foldOf(reduction: Reduction, of: DType): Fold {
+/** @param of dtype of the folded values, `elements` of them */
+export function foldOf(reduction: Reduction, of: DType, elements: number): Fold {
   if (isArg(reduction.op)) return new FirstExtreme(reduction, of);
-  return isOrdered(reduction) ? new OrderedFold(reduction) : new PlainFold(reduction);
+  if (!isOrdered(reduction)) return new PlainFold(reduction);
+  return isSpread(reduction, elements) ? new SpreadFold(reduction) : new ChainFold(reduction);
 }

@@ -136,7 +136,7 @@ function runStage(
   const total = points * each;
   const folds = Array.from({ length: points }, () =>
     stage.reductions.map((reduction) =>
-      foldOf(reduction, (stage.nodes[reduction.value] as ScalarNode).dtype),
+      foldOf(reduction, (stage.nodes[reduction.value] as ScalarNode).dtype, each),
     ),
   );
   for (let start = 0; start < total; start += block) {

@@ -1,6 +1,6 @@
 /**
- * Stages that fold, in the one order that all executors keep (plan.ts, `Reduction`): segments of 256
- * elements, sixteen accumulators a segment, folded 8, 4, 2, 1, and a balanced tree over the segments.
+ * Stages that fold, in the one order that all executors keep (plan.ts, `Reduction`): a few elements one after the other; more
+ * in segments of 256 elements, sixteen accumulators a segment, folded 8, 4, 2, 1, and a balanced tree over the segments.
  *
  * A *row* of 16·k invocations takes k neighbouring segments of one outer point, one accumulator an
  * invocation, and leaves the root of their subtree in scratch memory. With k a power of two and aligned, that
@@ -133,8 +133,9 @@ function serialDispatch(
   const rows = pointsIn(outer);
   const length = pointsIn(stage.axes);
   const program = writeStage(context);
+  const isSpread = (fold: Fold): boolean => fold.ordered && length > accumulators;
   const accumulator = (fold: Fold, i: number): string =>
-    fold.ordered ? `folded${i}[i % ${accumulators}u]` : `folded${i}`;
+    isSpread(fold) ? `folded${i}[i % ${accumulators}u]` : `folded${i}`;
   const element = folds.flatMap((fold, i) => {
     const value = program.value((stage.reductions[i] as { value: number }).value);
     return accumulateLines(fold, accumulator(fold, i), value, "i");
@@ -156,7 +157,7 @@ function serialDispatch(
     "}",
     ...coordinateLines("outer", outer, 0),
     ...folds.flatMap((fold, i) =>
-      fold.ordered
+      isSpread(fold)
         ? accumulatorArrayLines(fold, `folded${i}`)
         : accumulatorLines(fold, `folded${i}`),
     ),
@@ -164,7 +165,7 @@ function serialDispatch(
     ...folds.flatMap((fold, i) => {
       const name = `folded${i}`;
       const to = partials[i] as Partials;
-      if (!fold.ordered) {
+      if (!isSpread(fold)) {
         return publishLines(context, fold, to, "outer", toWordText(fold.dtype, name), `${name}_at`);
       }
       return [

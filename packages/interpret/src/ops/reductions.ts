@@ -24,13 +24,18 @@ const segmentLength = 256;
 const accumulators = 16;
 
 /**
- * Combines elements: segments of 256, element i of a segment into accumulator i mod 16, accumulators
- * folded 8, 4, 2, 1 apart, segments in a balanced tree.
+ * Combines elements: up to 16 in order; more in segments of 256, element i of a segment into accumulator i mod 16,
+ * accumulators folded 8, 4, 2, 1 apart, segments in a balanced tree.
  */
 export const fold = (elements: ArrayLike<Element>, name: CombineName, dtype: DType): Element =>
   foldWith(elements, arithmeticOf(dtype)[name], identityOf(name, dtype));
 
 function foldWith(elements: ArrayLike<Element>, combine: Combine, identity: Element): Element {
+  if (elements.length <= accumulators) {
+    let total = identity;
+    for (let i = 0; i < elements.length; i++) total = combine(total, elements[i]);
+    return total;
+  }
   const segments: Element[] = [];
   for (let start = 0; start < elements.length; start += segmentLength) {
     const end = Math.min(start + segmentLength, elements.length);

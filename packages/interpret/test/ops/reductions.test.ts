@@ -68,6 +68,13 @@ describe("the order of float sums", () => {
     expect(sum(-0)).toBe(0);
   });
 
+  it("goes through sixteen elements or fewer in order", () => {
+    const values = new Array<number>(16).fill(1);
+    values[0] = 2 ** 24; // swallows every 1 that comes to it alone
+    expect(sum(...values)).toBe(2 ** 24);
+    expect(sum(...values, 1)).toBe(2 ** 24 + 14); // accumulators 1 to 15 add up first
+  });
+
   it("adds element i to accumulator i mod 16", () => {
     const big = 2 ** 25;
     const values = new Array<number>(32).fill(0);
@@ -118,6 +125,10 @@ describe("the order of float sums", () => {
           return add(tree(parts.slice(0, left)), tree(parts.slice(left)));
         };
         const parts: number[] = [];
+        if (values.length <= 16) {
+          expect(fold(values, "add", "float32")).toEqual(values.reduce(add, 0));
+          return;
+        }
         for (let i = 0; i < values.length; i += 256) parts.push(segment(values.slice(i, i + 256)));
         expect(fold(values, "add", "float32")).toEqual(parts.length === 0 ? 0 : tree(parts));
       }),

@@ -46,6 +46,24 @@ def test_eager(gridfused: None) -> None:
     np.testing.assert_allclose(elementwise(x, x), np.sin(np.arange(8) * 4.0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [2, 3, 7, 8, 16])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sums_of_a_few_have_the_bits_of_xla(size: int, axis: int) -> None:
+    shape = (size, 40) if axis == 0 else (40, size)
+    x = jnp.asarray(np.random.default_rng(size).uniform(-2, 2, shape).astype(np.float32))
+
+    def kernel(x: Any, total: Any, product: Any) -> None:
+        total[...] = x[...].sum(axis)
+        product[...] = jnp.prod(x[...], axis)
+
+    result = jax.ShapeDtypeStruct((40,), jnp.float32)
+    fn = pl.pallas_call(kernel, out_shape=(result, result), interpret=True)
+    wanted = _expected(fn, (x,))
+    with gridfuse.pallas.enable():
+        for one, other in zip(fn(x), wanted, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_under_vmap() -> None:
     x = jnp.linspace(0, 1, 3 * 20 * 8, dtype=jnp.float32).reshape(3, 20, 8)
     wanted = _expected(jax.vmap(softmax), (x,))

@@ -1,14 +1,13 @@
 /**
  * Folds of a few elements, told as expressions: a squared distance is three terms wherever it is wanted, and an array
- * of all distances need never be there. The order is the plan's own: sixteen accumulators that start from +0 or 1,
- * folded 8, 4, 2, 1.
+ * of all distances need never be there. The order is the plan's own: from +0 or 1, one element after the other.
  */
 import { elementCount, type Node, sizes, type Table, type ValueId } from "@gridfuse/graph";
 import type { ReduceOp } from "@gridfuse/plan";
 import { type DType, isFloat, type ScalarBuilder } from "@gridfuse/plan/scalar";
 import { kindOf } from "./op-kinds.ts";
 
-/** Elements up to which a fold is an expression; fewer than the accumulators there are. */
+/** Elements up to which a fold is an expression; few enough to be folded in order. */
 const mostElements = 4;
 /** Nodes behind an element: all of them are there once for each element. */
 const mostNodes = 24;
@@ -50,24 +49,15 @@ export function isShortFold(
   return true;
 }
 
-/** The fold of `elements`, fewer than sixteen of them. */
+/** The fold of `elements`, one or more. */
 export function foldElements(
   b: ScalarBuilder,
   op: Exclude<ReduceOp, "argmax" | "argmin">,
   dtype: DType,
   elements: readonly number[],
 ): number {
+  const [first, ...others] = elements as [number, ...number[]];
   // Sums start from +0, which only −0 notices; products from 1, which nothing does.
-  const accumulators =
-    op === "add" && isFloat(dtype)
-      ? elements.map((element) => b.binary("add", b.const(dtype, 0), element))
-      : [...elements];
-  for (const step of [8, 4, 2, 1]) {
-    for (let i = 0; i < step && i + step < accumulators.length; i += 1) {
-      const [x, y] = [accumulators[i], accumulators[i + step]] as [number, number];
-      accumulators[i] = b.binary(op, x, y);
-    }
-    accumulators.length = Math.min(accumulators.length, step);
-  }
-  return accumulators[0] as number;
+  const start = op === "add" && isFloat(dtype) ? b.binary("add", b.const(dtype, 0), first) : first;
+  return others.reduce((total, element) => b.binary(op, total, element), start);
 }
