@@ -50,6 +50,8 @@ for (const name of names) {
     external: ["node:*"],
     minifyWhitespace: true,
     minifySyntax: true,
+    // Node prints the line that threw an error nobody caught.
+    lineLimit: 120,
     sourcemap: true,
     sourcesContent: false,
     legalComments: "none",
