@@ -29,7 +29,7 @@ import ts from "typescript";
  */
 const MAY_IMPORT = {
   plan: [],
-  graph: ["plan/scalar", "plan/index-expr", "plan/errors"],
+  graph: ["plan/scalar", "plan/index-expr", "plan/errors", "plan/options"],
   interpret: ["graph"],
   passes: ["graph", "plan"],
   "exec-cpu": ["plan"],

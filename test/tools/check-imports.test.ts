@@ -11,7 +11,7 @@ describe("check-imports", () => {
       [
         "packages/attic/package.json:1 [direction] packages/attic has no row in the table of check-imports.mjs",
         "packages/exec-cpu/src/index.ts:4 [direction] "@gridfuse/plan/src/one.ts" is not an entry in the exports of @gridfuse/plan",
-        "packages/graph/src/index.ts:2 [direction] graph may import plan/scalar, plan/index-expr, plan/errors, not "@gridfuse/plan"",
+        "packages/graph/src/index.ts:2 [direction] graph may import plan/scalar, plan/index-expr, plan/errors, plan/options, not "@gridfuse/plan"",
         "packages/graph/src/index.ts:4 [direction] "../../plan/src/one.ts" leaves graph/src: import by package name",
         "packages/graph/src/index.ts:7 [dependency] "not-declared" is missing in the dependencies of @gridfuse/graph",
         "packages/plan/src/index.ts:1 [direction] plan may import nothing of ours, not "@gridfuse/graph"",

@@ -48,8 +48,9 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
   },
   GF5007: {
     title: "cpu option that there is not",
-    cause: "`cpu` was given an option it does not know, or a value that the option cannot have.",
-    fix: "Use one of the options in the message.",
+    cause:
+      "`cpu` or `compileNative` was given an option it does not know, a value that the option cannot have, or no record.",
+    fix: "Use one of the options in the message: `cpu({ threads: 4 })`.",
   },
   GF5010: {
     title: "loop ran out of fuel",

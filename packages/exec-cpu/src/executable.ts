@@ -40,6 +40,9 @@ interface Checked {
   readonly arrays: readonly StorageArray[];
 }
 
+/** Refuses options that `run` does not have. */
+export type CheckRun = (options: RunOptions) => void;
+
 /** Undefined where a run has to make arrays for what was not given as one. */
 function checked(given: RunInputs | undefined, ports: readonly PlanPort[]): Checked | undefined {
   const names = Object.keys(given ?? {});
@@ -72,12 +75,14 @@ export class PreparedPlan implements CpuExecutable {
   #results: readonly StorageArray[] | undefined;
   #named: RunOutputs = {};
   readonly #notes: readonly string[];
+  readonly #checkRun: CheckRun | undefined;
   #lastReport: ExecutionReport | undefined;
 
-  constructor(plan: Plan, engine: Engine, notes: readonly string[]) {
+  constructor(plan: Plan, engine: Engine, notes: readonly string[], checkRun?: CheckRun) {
     this.plan = plan;
     this.#engine = engine;
     this.#notes = notes;
+    this.#checkRun = checkRun;
   }
 
   get state(): "ready" | "poisoned" | "disposed" {
@@ -87,7 +92,7 @@ export class PreparedPlan implements CpuExecutable {
   /**
    * Runs the plan. Runs that are asked for while another is under way (from a print callback) wait for it.
    *
-   * @throws InputError GF10xx, DisposedError GF5003, KernelTimeoutError GF5010, the reason of `signal`; with threads
+   * @throws InputError GF10xx (of options only where `out` is none, or not that of the run before), DisposedError GF5003, KernelTimeoutError GF5010, the reason of `signal`; with threads
    *   CapabilityError GF5011 and WorkerCrashedError GF5012, after which the next run is as any other
    */
   async run(inputs: RunInputs, options: RunOptions = {}): Promise<RunOutputs> {
@@ -97,9 +102,9 @@ export class PreparedPlan implements CpuExecutable {
 
   runSync(inputs: RunInputs, options: RunOptions = {}): RunOutputs {
     const engine = this.#requireReady();
-    options.signal?.throwIfAborted();
+    options?.signal?.throwIfAborted();
     if (!isAgain(this.#givenAs, inputs)) this.#take(inputs);
-    if (!isAgain(this.#wantedAs, options.out)) this.#want(options.out);
+    if (!isAgain(this.#wantedAs, options?.out)) this.#want(options);
     this.#running = true;
     let results: readonly StorageArray[];
     try {
@@ -126,8 +131,11 @@ export class PreparedPlan implements CpuExecutable {
     this.#givenAs = checked(inputs, this.plan.inputs);
   }
 
-  #want(out: RunOptions["out"]): void {
+  #want(options: RunOptions): void {
     this.#wantedAs = undefined;
+    // Here and not in every run: one with the arrays of the run before costs little besides its work.
+    this.#checkRun?.(options);
+    const out = options?.out;
     this.#wanted = resolveOutputs(this.plan, out);
     this.#wantedAs = checked(out, this.plan.outputs);
   }

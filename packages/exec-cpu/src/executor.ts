@@ -1,11 +1,12 @@
 /** The CPU executor: WebAssembly with SIMD, or plain typed-array JS where there is none. */
 import { CapabilityError, type Plan, type PrepareOptions } from "@gridfuse/plan";
-import { requirePlan } from "@gridfuse/plan/executor";
+import { checkPrepareOptions, checkRunOptions, requirePlan } from "@gridfuse/plan/executor";
 import { hasRelaxedSimd } from "./codegen/relaxed-simd.ts";
 import type { Engine } from "./engine.ts";
-import type { CpuExecutable } from "./executable.ts";
+import type { CheckRun, CpuExecutable } from "./executable.ts";
 import { jsEngine } from "./js/engine.ts";
 import { codeFeatures, relaxedFeature } from "./native.ts";
+import { checked, cpuOptions, ofCompile } from "./options.ts";
 import {
   type AsyncCpuExecutor,
   type Backends,
@@ -29,12 +30,14 @@ export interface CpuExecutor extends AsyncCpuExecutor {
  *   V8 does not join vectors
  */
 export async function cpu(options: CpuOptions = {}): Promise<CpuExecutor> {
+  checked("cpu", options, cpuOptions, ofCompile);
   if (options.backend === "native") return (await import("./c/executor.ts")).nativeCpu(options);
   return cpuSync(options);
 }
 
 /** Like `cpu`, at once. @throws CapabilityError GF5013 for `backend: "native"`, which has to be loaded */
 export function cpuSync(options: CpuOptions = {}): CpuExecutor {
+  checked("cpuSync", options, cpuOptions, ofCompile);
   if (options.backend === "native") {
     throw new CapabilityError(
       "GF5013",
@@ -51,6 +54,7 @@ export function cpuSync(options: CpuOptions = {}): CpuExecutor {
 
 class Cpu extends Preparation implements CpuExecutor {
   protected override readonly nativeFeatures: readonly string[];
+  protected override readonly checkRun: CheckRun = checkRunOptions;
 
   constructor(options: CpuOptions, backends: Backends) {
     super(options, backends);
@@ -58,8 +62,15 @@ class Cpu extends Preparation implements CpuExecutor {
     this.nativeFeatures = isFast ? [...codeFeatures, relaxedFeature] : codeFeatures;
   }
 
+  override async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {
+    requirePlan(plan);
+    checkPrepareOptions(options);
+    return super.prepare(plan, options);
+  }
+
   prepareSync(plan: Plan, options: PrepareOptions = {}): CpuExecutable {
     requirePlan(plan);
+    checkPrepareOptions(options);
     options.signal?.throwIfAborted();
     const engineOptions = printing(this.engineOptions(options), wasm);
     const native = this.native(plan, engineOptions);

@@ -6,7 +6,7 @@
 import type { Executor, Plan, PrepareOptions } from "@gridfuse/plan";
 import { CapabilityError, decoded, requirePlan, unused } from "@gridfuse/plan/executor";
 import type { CrewSource, Engine, EngineOptions, FormatPrint } from "./engine.ts";
-import { type CpuExecutable, PreparedPlan } from "./executable.ts";
+import { type CheckRun, type CpuExecutable, PreparedPlan } from "./executable.ts";
 import { codeFeatures, nativeProgram } from "./native.ts";
 import { hasWasm, startProgram } from "./wasm-engine.ts";
 import type { WasmProgram } from "./wasm-program.ts";
@@ -69,17 +69,17 @@ export interface AsyncCpuExecutor extends Executor {
   prepare(plan: Plan, options?: PrepareOptions): Promise<CpuExecutable>;
 }
 
-const isCount = (value: unknown): boolean =>
-  value === undefined || (typeof value === "number" && value >= 0);
+const isCount = (value: unknown): boolean => typeof value === "number" && value >= 0;
 const isOneOf =
   (...names: unknown[]) =>
   (value: unknown): boolean =>
-    value === undefined || names.includes(value);
+    names.includes(value);
 const known: { readonly [name: string]: ((value: unknown) => boolean) | undefined } = {
   backend: isOneOf("auto", "wasm", "js"),
-  threads: (value) =>
-    value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) <= 64),
+  threads: (value) => Number.isInteger(value) && Number(value) > 0 && Number(value) <= 64,
   precision: isOneOf("exact", "fast"),
+  // What is wide has an executor of its own.
+  simd: isOneOf(),
   maxBytes: isCount,
   maxFuel: isCount,
 };
@@ -91,12 +91,15 @@ export class Preparation implements AsyncCpuExecutor {
   readonly #notes: string[];
   protected isJs: boolean;
   protected readonly nativeFeatures: readonly string[] = codeFeatures;
+  /** The small runtime has none. */
+  declare protected readonly checkRun?: CheckRun;
   readonly #threads: Threads;
 
   /** @throws CapabilityError GF5005, GF5007 */
   constructor(options: CpuOptions, backends: Backends) {
     for (const [name, value] of Object.entries(options)) {
-      if (known[name]?.(value) === true) continue;
+      const fits = known[name];
+      if (fits && (value === undefined || fits(value) === true)) continue;
       throw new CapabilityError("GF5007", `cpu has no ${name}: ${JSON.stringify(value)}`, {
         path: name,
         received: value,
@@ -198,7 +201,7 @@ export class Preparation implements AsyncCpuExecutor {
   ): CpuExecutable {
     const refusal = typeof native === "string" ? [native] : [];
     const use = typeof native === "object" ? ["native code from the plan file"] : [];
-    return new PreparedPlan(plan, engine, [...this.#notes, ...refusal, ...use]);
+    return new PreparedPlan(plan, engine, [...this.#notes, ...refusal, ...use], this.checkRun);
   }
 }
 

@@ -107,6 +107,8 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
     [40, 700],
     [3, 256],
     [130, 31],
+    [40, 9],
+    [3, 16],
     [1, 1],
   ])(
     "a plan over %i × %i gives the bits of WebAssembly, on any number of threads",
@@ -119,6 +121,14 @@ describe.skipIf(!isThere)(`with ${compiler}`, () => {
       }
     },
   );
+
+  test("prepare and run refuse options that there are not", async () => {
+    const plan = everything(2, 8);
+    const native = await cpu({ backend: "native" });
+    await expect(native.prepare(plan, { onprogress: 1 } as never)).rejects.toThrow("GF1017");
+    using executable = await native.prepare(plan);
+    expect(() => executable.runSync({ x: numbers(16) }, { output: {} } as never)).toThrow("GF1017");
+  });
 
   test("fast precision is close, and the same beside points that need a slow side", async () => {
     const plan = everything(4, 1000);

@@ -45,6 +45,11 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: "A run failed on the device, so the state of its buffers is unknown.",
     fix: "Prepare the plan again.",
   },
+  GF5208: {
+    title: "Unknown option of webgpu, or no record",
+    cause: "`webgpu` was given an option of a name that it does not know, or no record of options.",
+    fix: "Pass where to get a device from: `webgpu({ gpu: navigator.gpu })`, or `webgpu({ device })`.",
+  },
   GF9201: {
     title: "The device refused what the WebGPU executor generated",
     cause: "A shader or a command is not valid WebGPU: a bug of gridfuse.",

@@ -19,6 +19,7 @@ import {
   type StorageArray,
   storageArray,
 } from "@gridfuse/plan";
+import { checkRunOptions } from "@gridfuse/plan/executor";
 import { bufferUsage, type Device, mapModeRead, type Pipeline } from "./device.ts";
 import type { MemoryLayout, Place } from "./memory.ts";
 import type { Launch } from "./schedule.ts";
@@ -101,6 +102,7 @@ export class GpuExecutable implements Executable {
    * @throws CapabilityError GF5204 where the device is lost
    */
   async run(inputs: RunInputs, options: RunOptions = {}): Promise<RunOutputs> {
+    checkRunOptions(options);
     const { signal } = options;
     this.#requireReady();
     signal?.throwIfAborted();

@@ -10,6 +10,8 @@ import {
   type PrepareOptions,
   requirePlan,
 } from "@gridfuse/plan";
+import { checkPrepareOptions } from "@gridfuse/plan/executor";
+import { type OptionCheck, type OptionNames, optionCheck } from "@gridfuse/plan/options";
 import { bufferUsage, Device, type Pipeline } from "./device.ts";
 import { GpuExecutable, slotBytes, upload } from "./executable.ts";
 import { layoutMemory, type MemoryLayout, type Place, requireCapacity } from "./memory.ts";
@@ -21,6 +23,8 @@ import { dispatchGrid } from "./wgsl/domain.ts";
 export type WebGpuSource =
   | { readonly device: GPUDevice }
   | { readonly gpu: GPU; readonly powerPreference?: GPUPowerPreference };
+const sourceOptions: OptionNames<WebGpuSource> = { device: true, gpu: true, powerPreference: true };
+const checked: OptionCheck = optionCheck(CapabilityError, "GF5208");
 
 /**
  * Makes an executor for a WebGPU device.
@@ -30,9 +34,10 @@ export type WebGpuSource =
  * using executable = await executor.prepare(plan);
  * const { y } = await executable.run({ x });
  *
- * @throws CapabilityError GF5201 where there is no adapter
+ * @throws CapabilityError GF5201 where there is no adapter, GF5208 where `source` says nothing or something unknown
  */
 export async function webgpu(source: WebGpuSource): Promise<GpuExecutor> {
+  checked("webgpu", source, sourceOptions);
   const device = new Device("device" in source ? source.device : await requestDevice(source));
   return new GpuExecutor(device, await probeFloats(device));
 }
@@ -78,6 +83,7 @@ export class GpuExecutor implements Executor {
    */
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<GpuExecutable> {
     requirePlan(plan);
+    checkPrepareOptions(options);
     const { signal, onProgress } = options;
     const device = this.#device;
     signal?.throwIfAborted();

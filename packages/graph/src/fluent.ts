@@ -160,10 +160,7 @@ export interface Methods extends Families {
   where<const A extends Operand, const B extends Operand>(x: A, y: B): Meet<A, B>;
   astype<T extends Tensor, D extends DType>(this: T, dtype: D): Tensor<D, T["shape"]>;
   bitcast<D extends DType>(dtype: D): Tensor<D>;
-  reducePrecision<T extends Tensor>(
-    this: T,
-    format: { readonly exponentBits: number; readonly mantissaBits: number },
-  ): Self<T>;
+  reducePrecision<T extends Tensor>(this: T, format: elementwise.PrecisionFormat): Self<T>;
 
   reshape<T extends Tensor, const N extends readonly Dim[]>(
     this: T,
@@ -190,12 +187,12 @@ export interface Methods extends Families {
     ...rest: Rest<typeof movement.split>
   ): readonly Tensor<T["dtype"]>[];
   flip<T extends Tensor>(this: T, axis?: number | readonly number[]): Self<T>;
-  roll<T extends Tensor>(this: T, shift: number, options?: { readonly axis?: number }): Self<T>;
+  roll<T extends Tensor>(this: T, shift: number, options?: movement.AlongOptions): Self<T>;
   tile<T extends Tensor>(this: T, counts: number | readonly number[]): Tensor<T["dtype"]>;
   repeat<T extends Tensor>(
     this: T,
     count: number,
-    options?: { readonly axis?: number },
+    options?: movement.AlongOptions,
   ): Tensor<T["dtype"]>;
 
   /** NumPy-like indexing: `x.index(0, ":", "1:3", ds(i, 8), [2, 0])`. */

@@ -54,6 +54,12 @@ export const frontEndCodes: { readonly [code: `GF${number}`]: ErrorCodeEntry } =
     cause: "A ref stands for memory that changes; arithmetic needs the value that it holds now.",
     fix: "Read it first: `x.get().mul(2)`.",
   },
+  GF2010: {
+    title: "Unknown option, or options that are no record",
+    cause:
+      "A function was given an option of a name that it does not know, or a bare value where it takes a record: it would have done as if nothing had been said.",
+    fix: "Use one of the names that the message lists: `x.sum({ axis: 1, keepDims: true })`, not `x.sum(1)`.",
+  },
   GF2201: {
     title: "Called outside of a kernel",
     cause: "Grid coordinates exist in the body of a kernel only.",

@@ -14,6 +14,7 @@ import { structuralHash } from "./hash.ts";
 import { type Node, newRegion, type Program, Table, walk } from "./ir/table.ts";
 import { tensorType } from "./ir/types.ts";
 import { tensorOf, valueFor } from "./operand.ts";
+import { checkedHere, type OptionNames } from "./options.ts";
 import { captureOrigin } from "./origin.ts";
 import { printProgram } from "./print.ts";
 import { atOnce, located, runIn, Scope } from "./scope.ts";
@@ -31,6 +32,7 @@ export type GraphTensors<I> = {
 export interface GraphOptions {
   readonly name?: string;
 }
+const graphOptions: OptionNames<GraphOptions> = { name: true };
 
 /** A traced program, for people. */
 export class Graph {
@@ -110,10 +112,11 @@ export function graph<const I extends GraphInputs>(
   options: GraphOptions = {},
 ): Graph {
   installMethods();
-  const origin = captureOrigin(options.name);
+  const { name: given } = checkedHere("graph", options, graphOptions);
+  const origin = captureOrigin(given);
   return located(origin, undefined, () => {
     requireTraceable(inputs, f);
-    const name = options.name ?? (f.name || "graph");
+    const name = given ?? (f.name || "graph");
     return new Graph(traceProgram(name, inputs, f as never));
   });
 }

@@ -11,6 +11,7 @@ export {
   type SourceLocation,
 } from "@gridfuse/plan/errors";
 export { evaluate as evaluateIndex, type IndexExpr } from "@gridfuse/plan/index-expr";
+export { type OptionCheck, type OptionNames, optionCheck } from "@gridfuse/plan/options";
 export {
   applyNode,
   type Bits,

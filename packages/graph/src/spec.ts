@@ -9,6 +9,7 @@ import type { Window } from "./indexer.ts";
 import type { Origin } from "./ir/table.ts";
 import type { Dim, MemorySpace, Shape } from "./ir/types.ts";
 import type { BlockDim } from "./ir/vocabulary.ts";
+import { checkedHere, type OptionNames } from "./options.ts";
 import { captureOrigin, sourceLocation } from "./origin.ts";
 import type { Ref } from "./ref.ts";
 import type { Tensor } from "./tensor.ts";
@@ -24,11 +25,18 @@ export interface ElementBlock<N extends number> {
   readonly size: N;
   readonly padding: readonly [number, number];
 }
+export interface ElementOptions {
+  readonly padding?: readonly [number, number];
+}
+const elementOptions: OptionNames<ElementOptions> = { padding: true };
 /** The index map gives the first element; `padding` elements lie virtually before and after the array. */
 export const element = <const N extends number>(
   size: N,
-  options: { readonly padding?: readonly [number, number] } = {},
-): ElementBlock<N> => ({ kind: "element", size, padding: options.padding ?? [0, 0] });
+  options: ElementOptions = {},
+): ElementBlock<N> => {
+  const { padding = [0, 0] } = checkedHere("element", options, elementOptions);
+  return { kind: "element", size, padding };
+};
 
 export interface BoundedBlock<N extends number> {
   readonly kind: "bounded";
@@ -116,6 +124,7 @@ export interface TensorOptions {
   /** Where a kernel sees it. A hint, except that `any` and `hbm` are never cut into blocks. */
   readonly space?: MemorySpace;
 }
+const tensorOptions: OptionNames<TensorOptions> = { space: true };
 
 /** Describes an array; dims are sizes, or names bound at `compile`. */
 export function tensor<D extends DType, const S extends Shape>(
@@ -123,7 +132,8 @@ export function tensor<D extends DType, const S extends Shape>(
   shape: S,
   options: TensorOptions = {},
 ): ArraySpec<D, S, S> {
-  return arraySpec(dtype, shape, options.space ?? "vmem", undefined);
+  const { space = "vmem" } = checkedHere("tensor", options, tensorOptions);
+  return arraySpec(dtype, shape, space, undefined);
 }
 
 function arraySpec<D extends DType, S extends Shape, R extends Shape>(

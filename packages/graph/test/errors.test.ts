@@ -84,6 +84,8 @@ const cases: readonly Case[] = [
   ["GF2005", 'graph "f": input "x" is not described', "graph(untyped", () => graph(untyped({ x: [4] }), function f() { return 1; })],
   ["GF2006", "the function given to graph returns nothing", "graph({}", () => graph({}, () => untyped(undefined))],
   ["GF2003", 'graph "graph" is an async function', "graph({}", () => graph({}, untyped(async () => ({})))],
+  ["GF2010", "sum: options are 1", "x.sum(untyped(1))", inGraph((x) => x.sum(untyped(1)))],
+  ["GF2010", 'tensor: unknown option "spce"', "tensor(f32, [8]", () => tensor(f32, [8], untyped({ spce: "hbm" }))],
   ["GF2301", "add: 300 does not fit uint8", "add(300)", inGraph((x) => x.astype("uint8").add(300))],
   ["GF2302", "add was given an array", "x.add(untyped", inGraph((x) => x.add(untyped([1, 2])))],
   ["GF2302", "fori result is undefined", "fori(0, 2, x", inGraph((x) => fori(0, 2, x, () => untyped(undefined)))],

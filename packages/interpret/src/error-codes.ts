@@ -22,6 +22,11 @@ export const codes: { readonly [code: `GF${number}`]: ErrorCodeEntry } = {
     cause: "A named dimension is used, but no input that was passed with a shape binds it.",
     fix: "Pass the input that has this dimension as { dtype, shape, data }.",
   },
+  GF1504: {
+    title: "Unknown option, or options that are no record",
+    cause: "The interpreter was given an option of a name that it does not know, or a bare value.",
+    fix: "Use one of the names that the message lists, or leave it out.",
+  },
   GF5501: {
     title: "A while loop ran out of fuel",
     cause: "The loop's condition was still true after as many iterations as were allowed.",

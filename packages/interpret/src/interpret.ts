@@ -4,9 +4,13 @@
  */
 import {
   InputError,
+  type OptionCheck,
+  type OptionNames,
+  optionCheck,
   type Program,
   type Region,
   type StorageArray,
+  sourceLocation,
   storageArray,
   type Table,
   type TensorType,
@@ -17,6 +21,15 @@ import { interpretRegion as run } from "./region.ts";
 import { copied, type HostTensor, sizeOf } from "./tensor.ts";
 
 const defaultFuel = 2 ** 24;
+
+const interpretOptions: OptionNames<InterpretOptions> = {
+  onPrint: true,
+  fuel: true,
+  inlineGridOrder: true,
+};
+const checked: OptionCheck = optionCheck(InputError, "GF1504", () =>
+  sourceLocation({ stack: new Error() }),
+);
 
 const newContext = (table: Table, options: InterpretOptions): Context => ({
   run(region, values) {
@@ -33,7 +46,7 @@ const newContext = (table: Table, options: InterpretOptions): Context => ({
  * Runs a program.
  *
  * @param inputs a tensor for each input; a bare array has the declared dtype and shape
- * @throws InputError GF1501–GF1503 where the inputs do not fit the program
+ * @throws InputError GF1501–GF1503 where the inputs do not fit the program, GF1504 for options there are not
  * @throws KernelTimeoutError GF5501 where a `while` runs out of fuel
  */
 export function interpret(
@@ -42,7 +55,7 @@ export function interpret(
   options: InterpretOptions = {},
 ): Record<string, HostTensor> {
   const { table, main } = program;
-  const context = newContext(table, options);
+  const context = newContext(table, checked("interpret", options, interpretOptions));
   requireSameNames(program, inputs);
   const tensors = program.inputs.map((name, i) =>
     bindInput(context.environment, name, table.tensor(main.params[i]), inputs[name]),
@@ -61,7 +74,8 @@ export function interpretRegion(
   values: readonly Value[],
   options: InterpretOptions = {},
 ): readonly Value[] {
-  return run(newContext(table, options), region, values);
+  const context = newContext(table, checked("interpretRegion", options, interpretOptions));
+  return run(context, region, values);
 }
 
 function requireSameNames(

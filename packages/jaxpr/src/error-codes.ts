@@ -29,4 +29,9 @@ export const codes: { readonly [code: `GF${number}`]: ErrorCodeEntry } = {
     cause: "The primitive is known, but not with these parameters, dtypes or operands.",
     fix: "The message names the form and the source line; most have an equivalent that imports.",
   },
+  GF2605: {
+    title: "Unknown option of `importJaxpr`",
+    cause: "The options are no record, or have a name that `importJaxpr` does not know.",
+    fix: "Use the names that the message lists.",
+  },
 };

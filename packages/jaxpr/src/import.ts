@@ -1,9 +1,14 @@
 /** From bytes to a graph: what `pallas-ir/1` says, as the front end would have traced it. */
 import {
+  BuildError,
   type FillMode,
   Graph,
   newRegion,
+  type OptionCheck,
+  type OptionNames,
+  optionCheck,
   type Program,
+  sourceLocation,
   Table,
   type TensorType,
   tensorType,
@@ -39,13 +44,23 @@ export interface ImportOptions {
    */
   readonly bounds?: "clamp" | "report";
 }
+const importOptions: OptionNames<ImportOptions> = {
+  name: true,
+  fill: true,
+  reads: true,
+  writes: true,
+  bounds: true,
+};
+const checked: OptionCheck = optionCheck(BuildError, "GF2605", () =>
+  sourceLocation({ stack: new Error() }),
+);
 
 /**
  * A program exported from JAX (`gridfuse.export`) as a graph, to compile, save as a plan and run.
  *
  * @param bytes the file: FORMAT.md describes it
  * @throws BuildError GF2601 where it is no such file, GF2602 where it is damaged, GF2603 for an unknown
- *   primitive and GF2604 for a form that is not supported, with the line of the Python source
+ *   primitive and GF2604 for a form that is not supported, with the line of the Python source; GF2605 for options there are not
  */
 export function importJaxpr(bytes: Uint8Array, options: ImportOptions = {}): Graph {
   return new Graph(importProgram(bytes, options));
@@ -53,6 +68,7 @@ export function importJaxpr(bytes: Uint8Array, options: ImportOptions = {}): Gra
 
 /** The dense form of `importJaxpr`. */
 export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): Program {
+  checked("importJaxpr", options, importOptions);
   const container = readContainer(bytes);
   const { program } = container;
   const table = new Table();

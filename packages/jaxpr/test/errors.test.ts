@@ -143,7 +143,18 @@ test("literals of every spelling", () => {
   ]);
 });
 
+test("options that there are not are refused at the caller's line", () => {
+  const options = { fills: "zero" } as never;
+  expect(() => importJaxpr(new Uint8Array(), options)).toThrow(
+    expect.objectContaining({
+      code: "GF2605",
+      help: 'Did you mean "fill"?',
+      at: expect.objectContaining({ file: expect.stringContaining("errors.test.ts") }),
+    }),
+  );
+});
+
 test("every code is documented, and primitives have a module", () => {
-  expect(Object.keys(codes)).toEqual(["GF2601", "GF2602", "GF2603", "GF2604"]);
+  expect(Object.keys(codes)).toEqual(["GF2601", "GF2602", "GF2603", "GF2604", "GF2605"]);
   expect(knownPrimitives().every((name) => /^[a-z]+:[a-z0-9_]+$/.test(name))).toBe(true);
 });

@@ -7,12 +7,15 @@ import {
   dimNames,
   type Graph,
   type Program,
+  sourceLocation,
   structuralBytes,
   Table,
 } from "@gridfuse/graph";
 import { CompileError, irVersion, type Plan } from "@gridfuse/plan";
 import { cacheKey, PlanCache } from "@gridfuse/plan/cache";
+import { type OptionCheck, type OptionNames, optionCheck } from "@gridfuse/plan/options";
 import { type LowerOptions, lower } from "./lower.ts";
+import type { TileBudget } from "./tile/trips.ts";
 
 export interface CompileOptions extends LowerOptions {
   /** Sizes of named dimensions. */
@@ -20,9 +23,28 @@ export interface CompileOptions extends LowerOptions {
   /** Where compiled plans are kept: a cache, a directory, or true for the user's cache directory. */
   readonly cache?: PlanCache | string | boolean;
 }
+const compileOptions: OptionNames<CompileOptions> = {
+  dims: true,
+  cache: true,
+  reassociate: true,
+  fuel: true,
+  tiles: true,
+  afterPass: true,
+  afterSteps: true,
+};
+const ofExecutors = { precision: "cpu", backend: "cpu", threads: "cpu", simd: "cpu" };
+const tileBudget: OptionNames<TileBudget> = {
+  bytes: true,
+  laneBytes: true,
+  leastBytes: true,
+  smallElements: true,
+};
+const checked: OptionCheck = optionCheck(CompileError, "GF3003", () =>
+  sourceLocation({ stack: new Error() }),
+);
 
 /** Raised whenever the same graph and options may give another plan. */
-export const compilerVersion = 9;
+export const compilerVersion = 10;
 
 const directories = new Map<string, PlanCache>();
 
@@ -56,10 +78,12 @@ function keyOf(program: Program, options: CompileOptions): string {
  * The same graph and options give the same plan on every machine. With `cache`, a plan that was compiled
  * before is read instead; a damaged entry counts as a miss.
  *
- * @throws CompileError GF3001 where a named dimension has no size, GF3002 where `graph` is none
+ * @throws CompileError GF3001 where a named dimension has no size, GF3002 where `graph` is none, GF3003 for options there are not
  */
 export function compile(graph: Graph | Program, options: CompileOptions = {}): Plan {
   const given = programOf(graph);
+  checked("compile", options, compileOptions, ofExecutors);
+  if (options.tiles !== undefined) checked("compile: tiles", options.tiles, tileBudget);
   const bound = options.dims === undefined ? given : bindDims(given, options.dims);
   const open = dimNames(bound);
   if (open.length > 0) refuseOpen(given.name, open);

@@ -12,6 +12,11 @@ export const codes: Readonly<
     cause: "compile was given a kernel, a function or something else that was never traced.",
     fix: "Trace it first: compile(graph(kernel.inputs, kernel)).",
   },
+  GF3003: {
+    title: "Unknown option, or options that are no record",
+    cause: "compile was given an option of a name that it does not know, or a bare value.",
+    fix: "Use one of the names that the message lists; precision and threads are options of `cpu`.",
+  },
   GF3901: {
     title: "A value has no memory",
     cause: "A bug of gridfuse: a pass left a value that nothing computes.",

@@ -7,9 +7,11 @@
  * (Layout, limits and pruning to 70 % follow Wasmtime's cache; keys of labelled parts follow JAX's.)
  */
 import { userCacheDirectory } from "./cache-directory.ts";
+import { checked } from "./file-options.ts";
 import { hex, sha256 } from "./hash/sha256.ts";
 import { type FileSystem, hostProcess, nodeFileSystem, systemErrorCode } from "./host.ts";
 import { decodePlan } from "./load.ts";
+import type { OptionNames } from "./options.ts";
 import type { Plan } from "./plan.ts";
 import { PlanFileError } from "./plan-errors.ts";
 import { encodePlan, writeAtomically } from "./save.ts";
@@ -33,6 +35,14 @@ export interface PlanCacheOptions {
   /** For tests: a file system that fails on purpose. */
   readonly files?: FileSystem | undefined;
 }
+const cacheOptions: OptionNames<PlanCacheOptions> = {
+  directory: true,
+  mode: true,
+  maxBytes: true,
+  maxPlansInMemory: true,
+  onWarning: true,
+  files: true,
+};
 
 export interface CacheStats {
   readonly hits: number;
@@ -86,7 +96,9 @@ export class PlanCache {
   #directoryChecked = false;
   #diskIsUsable: boolean;
 
+  /** @throws PlanError GF4023 for options there are not */
   constructor(options: PlanCacheOptions = {}) {
+    checked("PlanCache", options, cacheOptions);
     const env = hostProcess()?.env ?? {};
     this.#onWarning = options.onWarning ?? ((warning) => console.warn(warning.message));
     this.mode = this.#leastMode(options.mode ?? "rw", env.GRIDFUSE_CACHE);

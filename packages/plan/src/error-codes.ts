@@ -84,6 +84,12 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     cause: "An executor was given a graph, a promise or something else that is not a plan.",
     fix: "Compile the graph, or await loadPlan, and prepare what that gives.",
   },
+  GF1017: {
+    title: "unknown option, or options that are no record",
+    cause:
+      "`prepare` or `run` was given an option of a name that it does not know, such as `output` for `out`, or a bare value.",
+    fix: "Use one of the names in the message, or leave it out.",
+  },
   GF4001: {
     title: "not a plan file",
     cause:
@@ -199,5 +205,11 @@ export const codes: Readonly<Record<`GF${number}`, ErrorCode>> = {
     title: "not a cache key",
     cause: "A plan cache was asked for something else than a key made by cacheKey.",
     fix: "Make the key with cacheKey from everything that the plan depends on.",
+  },
+  GF4023: {
+    title: "unknown option, or options that are no record",
+    cause:
+      "loadPlan, decodePlan, savePlan, encodePlan or PlanCache was given an option of a name that it does not know, or a bare value.",
+    fix: "Use one of the names in the message, or leave it out.",
   },
 };

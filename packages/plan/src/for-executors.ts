@@ -5,6 +5,7 @@
 export { userCacheDirectory } from "./cache-directory.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
+export { checkPrepareOptions, checkRunOptions } from "./executor-options.ts";
 export { builtin } from "./host.ts";
 export { checkShape, misshapen, type Shape } from "./json-shape.ts";
 export { decoded, type NativeUse, nativeOf, unused } from "./native.ts";

@@ -8,6 +8,7 @@ import { contentId } from "./container-id.ts";
 import { writeContainer } from "./container-write.ts";
 import { itemSize } from "./dtype.ts";
 import { PlanError } from "./errors.ts";
+import { checked } from "./file-options.ts";
 import { hex } from "./hash/sha256.ts";
 import { type FileSystem, hostProcess, nodeFileSystem, systemErrorCode } from "./host.ts";
 import { decodePlan } from "./load.ts";
@@ -15,6 +16,7 @@ import type { Wire } from "./msgpack/decode.ts";
 import { encodeMsgpack } from "./msgpack/encode.ts";
 import type { NativeCode } from "./native-section.ts";
 import { nativeSection } from "./native-write.ts";
+import type { OptionNames } from "./options.ts";
 import type { Plan, PlanConstant } from "./plan.ts";
 import { PlanFileError, PlanInvalid } from "./plan-errors.ts";
 import { fileError, filePath } from "./source.ts";
@@ -33,15 +35,16 @@ export interface EncodeOptions {
   /** Code that executors made of this plan, for whoever loads it with trust. */
   readonly native?: readonly NativeCode[];
 }
+const encodeOptions: OptionNames<EncodeOptions> = { debug: true, native: true };
 
 /**
  * The bytes of a plan file.
  *
  * @throws PlanInvalid where the plan has not the shape that the types promise; PlanError GF4017 where
- *   native code was made of another plan
+ *   native code was made of another plan, GF4023 for options there are not
  */
 export function encodePlan(plan: Plan, options: EncodeOptions = {}): Uint8Array {
-  return writeContainer(sectionsOf(plan, options));
+  return writeContainer(sectionsOf(plan, checked("encodePlan", options, encodeOptions)));
 }
 
 /**
@@ -63,7 +66,7 @@ export async function savePlan(
   plan: Plan,
   options: EncodeOptions = {},
 ): Promise<void> {
-  const bytes = encodePlan(plan, options);
+  const bytes = encodePlan(plan, checked("savePlan", options, encodeOptions));
   decodePlan(bytes);
   if (options.native !== undefined) decodePlan(bytes, { trust: "unsafe", checkId: true });
   const files = nodeFileSystem();

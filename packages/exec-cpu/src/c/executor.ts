@@ -2,8 +2,13 @@
  * `cpu({ backend: "native" })`: plans as C, compiled by the system's compiler. Loaded only where it is asked for.
  */
 import { formatPrintLines, type Plan, type PrepareOptions } from "@gridfuse/plan";
-import { decoded, requirePlan } from "@gridfuse/plan/executor";
-import type { CpuExecutable } from "../executable.ts";
+import {
+  checkPrepareOptions,
+  checkRunOptions,
+  decoded,
+  requirePlan,
+} from "@gridfuse/plan/executor";
+import type { CheckRun, CpuExecutable } from "../executable.ts";
 import { type CpuOptions, Preparation } from "../prepare.ts";
 import { type Compiled, compileC, compileCSync, requireCompiler } from "./compiler.ts";
 import { NativeEngine } from "./engine.ts";
@@ -18,6 +23,7 @@ export function nativeCpu(options: CpuOptions): NativeCpu {
 }
 
 export class NativeCpu extends Preparation {
+  protected override readonly checkRun: CheckRun = checkRunOptions;
   readonly #threadCount: number;
 
   constructor({ backend: _, ...options }: CpuOptions) {
@@ -31,6 +37,7 @@ export class NativeCpu extends Preparation {
    */
   override async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {
     requirePlan(plan);
+    checkPrepareOptions(options);
     options.signal?.throwIfAborted();
     options.onProgress?.(0, 1);
     const whole = await decoded(plan);
@@ -43,6 +50,7 @@ export class NativeCpu extends Preparation {
   /** Like `prepare`, at once. */
   prepareSync(plan: Plan, options: PrepareOptions = {}): CpuExecutable {
     requirePlan(plan);
+    checkPrepareOptions(options);
     options.signal?.throwIfAborted();
     const source = this.#sourceOf(plan);
     const compiled = compileCSync(source.text);

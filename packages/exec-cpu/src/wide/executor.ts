@@ -1,8 +1,14 @@
 /** `cpu({ simd: "wide" })`: WebAssembly whose vectors V8 joins in pairs, where that was seen to change nothing. */
 import { CapabilityError, type Plan, type PrepareOptions, type Step } from "@gridfuse/plan";
-import { decoded, requirePlan, unused } from "@gridfuse/plan/executor";
+import {
+  checkPrepareOptions,
+  checkRunOptions,
+  decoded,
+  requirePlan,
+  unused,
+} from "@gridfuse/plan/executor";
 import type { Engine, EngineOptions } from "../engine.ts";
-import type { CpuExecutable } from "../executable.ts";
+import type { CheckRun, CpuExecutable } from "../executable.ts";
 import { type CpuOptions, Preparation, printing, type WasmBackend } from "../prepare.ts";
 import * as wasm from "../wasm-backend.ts";
 import { startProgramSync } from "../wasm-engine.ts";
@@ -18,6 +24,8 @@ const noJs = (): never => {
 
 /** @throws CapabilityError GF5007, GF5015 */
 export class WideCpu extends Preparation {
+  protected override readonly checkRun: CheckRun = checkRunOptions;
+
   constructor({ simd: _, ...options }: CpuOptions) {
     super(options, { wasm: async () => wasm, js: async () => noJs() });
     if (this.isJs) noJs();
@@ -26,12 +34,14 @@ export class WideCpu extends Preparation {
 
   override async prepare(plan: Plan, options: PrepareOptions = {}): Promise<CpuExecutable> {
     requirePlan(plan);
+    checkPrepareOptions(options);
     return super.prepare(await decoded(plan), options);
   }
 
   /** Like `prepare`, at once. */
   prepareSync(plan: Plan, options: PrepareOptions = {}): CpuExecutable {
     requirePlan(plan);
+    checkPrepareOptions(options);
     options.signal?.throwIfAborted();
     const engineOptions = printing(this.engineOptions(options), wasm);
     const program = this.programOf(plan, engineOptions, wasm);

@@ -4,6 +4,7 @@ import type { DType } from "@gridfuse/plan/scalar";
 import { commonDType, tensorOf } from "../operand.ts";
 import { type ConvolutionDimensions, emitConvolution } from "../ops/convolution.ts";
 import { dilatedSize, paddingOf, type WindowPadding } from "../ops/sliding-windows.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { traced } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { accumulateIn } from "./linear.ts";
@@ -26,6 +27,16 @@ export interface ConvolutionOptions<D extends DType = DType> {
   /** dtype of the result; that of the promoted operands where absent. */
   readonly dtype?: D;
 }
+const convolutionOptions: OptionNames<ConvolutionOptions> = {
+  windowStrides: true,
+  padding: true,
+  lhsDilation: true,
+  rhsDilation: true,
+  dimensionNumbers: true,
+  featureGroupCount: true,
+  batchGroupCount: true,
+  dtype: true,
+};
 
 /**
  * lax.conv_general_dilated: `lhs` [N, C, …spatial] and `rhs` [O, I, …window] give [N, O, …windows], where
@@ -39,6 +50,7 @@ export function convGeneralDilated<D extends DType = DType>(
   options: ConvolutionOptions<D> = {},
 ): Tensor<D> {
   return traced("convGeneralDilated", (scope) => {
+    checked("convGeneralDilated", options, convolutionOptions);
     const { emitter } = scope;
     const operands = commonDType("convGeneralDilated", [lhs, rhs]);
     const dtype = options.dtype ?? operands;

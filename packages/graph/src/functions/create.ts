@@ -10,6 +10,7 @@ import {
 } from "@gridfuse/plan/scalar";
 import type { Dim, Shape } from "../ir/types.ts";
 import { requireInRange, tensorOf } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { traced } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -83,6 +84,7 @@ export function constant<D extends DType = DType>(
   options: { readonly dtype?: D; readonly shape?: readonly number[] } = {},
 ): Tensor<D> {
   return traced("constant", (scope) => {
+    checked("constant", options, dataOptions);
     const { values, shape, dtype } = isTypedArray(data)
       ? fromTypedArray(data, options)
       : fromNested(data, options);
@@ -104,6 +106,7 @@ interface DataOptions {
   readonly dtype?: DType;
   readonly shape?: readonly number[];
 }
+const dataOptions: OptionNames<DataOptions> = { dtype: true, shape: true };
 
 const isTypedArray = (data: unknown): data is StorageArray =>
   ArrayBuffer.isView(data) && !(data instanceof DataView);

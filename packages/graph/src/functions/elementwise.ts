@@ -7,6 +7,7 @@ import { BuildError } from "@gridfuse/plan/errors";
 import { type DType, isFloat, isInteger, isSigned } from "@gridfuse/plan/scalar";
 import type { OpName, OpParams } from "../ir/vocabulary.ts";
 import { broadcastShapes, commonDType, materialise, meet, tensorOf, valueFor } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { traced } from "../scope.ts";
 import { isTensor, type Operand, type Tensor } from "../tensor.ts";
 import type {
@@ -137,12 +138,14 @@ export interface RoundOptions {
   /** Where halves go: to the even neighbour (NumPy, the default) or away from zero (lax.round). */
   readonly halves?: "even" | "away";
 }
+const roundOptions: OptionNames<RoundOptions> = { halves: true };
 /** Nearest whole number. */
 export function round<A extends Operand>(
   x: A,
   options: RoundOptions = {},
 ): Tensor<DTypeOf<A>, ShapeOf<A>> {
   return traced("round", (scope) => {
+    checked("round", options, roundOptions);
     const value = valueFor(scope, "round", x);
     if (!isFloat(scope.emitter.dtype(value))) return tensorOf(scope, value);
     const roundingMethod = options.halves ?? "even";
@@ -330,13 +333,18 @@ export function bitcast<D extends DType>(x: Tensor, dtype: D): Tensor<D> {
   ) as Tensor<D>;
 }
 
+export interface PrecisionFormat {
+  readonly exponentBits: number;
+  readonly mantissaBits: number;
+}
+const precisionFormat: OptionNames<PrecisionFormat> = { exponentBits: true, mantissaBits: true };
 /** Rounds to a format of fewer bits and keeps the dtype. */
 export function reducePrecision<A extends Tensor>(
   x: A,
-  format: { readonly exponentBits: number; readonly mantissaBits: number },
+  format: PrecisionFormat,
 ): Tensor<A["dtype"], A["shape"]> {
   return traced("reducePrecision", (scope) => {
-    const { exponentBits, mantissaBits } = format;
+    const { exponentBits, mantissaBits } = checked("reducePrecision", format, precisionFormat);
     const params = { exponentBits, mantissaBits };
     return tensorOf(scope, scope.emitter.emit("reduce_precision", [scope.resolve(x)], params));
   }) as unknown as Tensor<A["dtype"], A["shape"]>;

@@ -3,6 +3,7 @@ import { type DType, fromBits, isFloat, type ScalarValue, toBits } from "@gridfu
 import type { ValueId } from "../ir/table.ts";
 import type { GatherDimensions, OutOfBounds, ScatterDimensions } from "../ir/vocabulary.ts";
 import { tensorOf, valueFor } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { type Scope, traced } from "../scope.ts";
 import { isTensor, type Operand, type Tensor } from "../tensor.ts";
 
@@ -49,6 +50,19 @@ export interface GatherOptions {
   /** NaN, the least signed, the greatest unsigned integer or true where absent. */
   readonly fill?: ScalarValue;
 }
+const gatherOptions: OptionNames<GatherOptions> = {
+  dimensions: true,
+  sliceSizes: true,
+  mode: true,
+  fill: true,
+};
+const gatherDimensions: OptionNames<GatherDimensions> = {
+  offsetDims: true,
+  collapsedSliceDims: true,
+  startIndexMap: true,
+  operandBatchingDims: true,
+  startIndicesBatchingDims: true,
+};
 
 /** What lax fills with: a value that is unlikely to go unnoticed. */
 function poison(dtype: DType): ScalarValue {
@@ -75,13 +89,25 @@ export function emitGather(
 
 /** lax.gather: windows of `x` at the index vectors in the last dim of `indices`. */
 export const gather = (x: Tensor, indices: Tensor, options: GatherOptions): Tensor =>
-  traced("gather", (scope) => emitGather(scope, x, indices, options));
+  traced("gather", (scope) => {
+    const { dimensions } = checked("gather", options, gatherOptions);
+    checked("gather: dimensions", dimensions, gatherDimensions);
+    return emitGather(scope, x, indices, options);
+  });
 
 export interface ScatterOptions {
   readonly dimensions: ScatterDimensions;
   /** A window that is not wholly inside is moved inside (`clip`) or dropped; `fill` by default. */
   readonly mode?: OutOfBounds;
 }
+const scatterOptions: OptionNames<ScatterOptions> = { dimensions: true, mode: true };
+const scatterDimensions: OptionNames<ScatterDimensions> = {
+  updateWindowDims: true,
+  insertedWindowDims: true,
+  scatterDimsToOperandDims: true,
+  operandBatchingDims: true,
+  scatterIndicesBatchingDims: true,
+};
 export type Scatter = (
   x: Tensor,
   indices: Tensor,
@@ -90,8 +116,10 @@ export type Scatter = (
 ) => Tensor;
 const scatterWith =
   (name: string, combine: Combine): Scatter =>
-  (x, indices, updates, { dimensions, mode = "fill" }) =>
+  (x, indices, updates, options) =>
     traced(name, (scope) => {
+      const { dimensions, mode = "fill" } = checked(name, options, scatterOptions);
+      checked(`${name}: dimensions`, dimensions, scatterDimensions);
       const inputs = [x, indices, updates].map((tensor) => scope.resolve(tensor));
       return tensorOf(scope, scope.emitter.emit("scatter", inputs, { dimensions, combine, mode }));
     });

@@ -8,6 +8,7 @@ import type { ValueId } from "../ir/table.ts";
 import type { Shape } from "../ir/types.ts";
 import { type Dim, formatShape } from "../ir/types.ts";
 import { commonDType, describe, tensorOf } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { type Scope, traced } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Promote } from "../types/dtype-types.ts";
@@ -17,6 +18,7 @@ export interface DotOptions<D extends DType = DType> {
   /** dtype of the result; that of the promoted operands where absent. */
   readonly dtype?: D;
 }
+const dotOptions: OptionNames<DotOptions> = { dtype: true };
 
 export interface DotDimensions {
   /** Dims of the left and of the right that are summed over, in pairs. */
@@ -24,6 +26,7 @@ export interface DotDimensions {
   /** Dims of both that are kept in step, in pairs. */
   readonly batch?: readonly [readonly number[], readonly number[]];
 }
+const dotDimensions: OptionNames<DotDimensions> = { contract: true, batch: true };
 
 /** The dtype in which products of `operands` are summed for a `result`. */
 export function accumulateIn(operands: DType, result: DType): DType {
@@ -63,7 +66,8 @@ export function dotGeneral<D extends DType = DType>(
   options: DotOptions<D> = {},
 ): Tensor<D> {
   return traced("dotGeneral", (scope) => {
-    const { contract } = dimensions;
+    checked("dotGeneral", options, dotOptions);
+    const { contract } = checked("dotGeneral: dimensions", dimensions, dotDimensions);
     contract[0].forEach((axis, i) => {
       const other = contract[1][i] as number;
       requireContract(scope, "dotGeneral", [a, b], [axis, other]);
@@ -130,6 +134,7 @@ function contractLast(
   b: Tensor,
   options: DotOptions,
 ): ValueId {
+  checked(name, options, dotOptions);
   for (const side of [a, b]) {
     if (side.ndim > 0) continue;
     throw new BuildError("GF2313", `${name} of a scalar`, {

@@ -7,6 +7,7 @@ import type { DType } from "@gridfuse/plan/scalar";
 import type { ValueId } from "../ir/table.ts";
 import { type TensorType, tensorType } from "../ir/types.ts";
 import { commonDType, tensorOf, valueFor } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import {
   type Flat,
   flatten,
@@ -122,6 +123,7 @@ export interface ScanOptions {
   /** From the last x to the first. */
   readonly reverse?: boolean;
 }
+const scanOptions: OptionNames<ScanOptions> = { length: true, reverse: true };
 
 /**
  * Runs `f(carry, x, i)` for every leading index of `xs` and stacks what it returns second.
@@ -138,6 +140,7 @@ export function scan<const C, const X = readonly [], Y = readonly []>(
   options: ScanOptions = {},
 ): readonly [Traced<C>, Traced<Y>] {
   return traced("scan", (scope) => {
+    checked("scan", options, scanOptions);
     const carry = flatten(init as Tree, "carry");
     const elements = flatten((xs ?? []) as Tree, "xs");
     const values = leafIds(scope, "scan", elements);
@@ -213,6 +216,7 @@ export interface ForOptions {
   /** Repeats the body in place of a loop; bounds have to be known. */
   readonly unroll?: boolean;
 }
+const forOptions: OptionNames<ForOptions> = { step: true, unroll: true };
 
 type Counter = Tensor<"int32", readonly []>;
 
@@ -240,8 +244,9 @@ export function countedLoop(
   upper: Operand,
   init: Tree,
   body: (i: Tensor, carry: Tree) => Tree,
-  { step = 1, unroll = false }: ForOptions,
+  options: ForOptions,
 ): Tree {
+  const { step = 1, unroll = false } = checked(name, options, forOptions);
   if (!Number.isInteger(step) || step < 1) {
     throw new BuildError("GF2402", `${name}: step ${step}`, {
       expected: "a whole number ≥ 1",

@@ -5,6 +5,7 @@
 import { BuildError } from "@gridfuse/plan/errors";
 import { type Dim, formatShape, type Shape } from "../ir/types.ts";
 import { commonDType, materialise, tensorOf, valueFor } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { traced } from "../scope.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 import type { Reshaped, Transpose } from "../types/shape-types.ts";
@@ -168,14 +169,26 @@ export function slice(
   );
 }
 
+export interface AlongOptions {
+  /** The first one where absent. */
+  readonly axis?: number;
+}
+const alongOptions: OptionNames<AlongOptions> = { axis: true };
+
+export interface SliceAlongOptions extends AlongOptions {
+  readonly stride?: number;
+}
+const sliceAlongOptions: OptionNames<SliceAlongOptions> = { axis: true, stride: true };
+
 /** Elements `start` … `limit` of one axis, the others whole. Negative bounds count from the end. */
 export function sliceAlong(
   x: Tensor,
   start: number,
   limit: number,
-  { axis = 0, stride = 1 }: { readonly axis?: number; readonly stride?: number } = {},
+  options: SliceAlongOptions = {},
 ): Tensor {
   return traced("sliceAlong", () => {
+    const { axis = 0, stride = 1 } = checked("sliceAlong", options, sliceAlongOptions);
     const at = frontAxis("sliceAlong", axis, x.ndim);
     const size = sizeOf("sliceAlong", x.shape, at);
     const whole = x.shape.map((_, i) => (i === at ? size : sizeOf("sliceAlong", x.shape, i)));
@@ -199,6 +212,7 @@ export interface Padding {
   /** Elements between neighbours. */
   readonly interior?: number;
 }
+const paddingNames: OptionNames<Padding> = { lo: true, hi: true, interior: true };
 /** lax.pad: one entry a dimension, `[lo, hi]` or with interior dilation. */
 export function pad(
   x: Tensor,
@@ -208,7 +222,8 @@ export function pad(
   return traced("pad", (scope) => {
     const config = padding.map((p) => {
       if (isPair(p)) return { lo: p[0], hi: p[1], interior: 0 };
-      return { lo: p.lo, hi: p.hi, interior: p.interior ?? 0 };
+      const { lo, hi, interior = 0 } = checked("pad", p, paddingNames);
+      return { lo, hi, interior };
     });
     const filler = valueFor(scope, "pad", value, x.dtype);
     return tensorOf(scope, scope.emitter.emit("pad", [scope.resolve(x), filler], { config }));
@@ -218,11 +233,9 @@ const isPair = (p: Padding | readonly [number, number]): p is readonly [number, 
   Array.isArray(p);
 
 /** Tensors end to end along an axis; dtypes promote. */
-export function concatenate(
-  tensors: readonly Tensor[],
-  { axis = 0 }: { readonly axis?: number } = {},
-): Tensor {
+export function concatenate(tensors: readonly Tensor[], options: AlongOptions = {}): Tensor {
   return traced("concatenate", (scope) => {
+    const { axis = 0 } = checked("concatenate", options, alongOptions);
     requireSome("concatenate", tensors);
     const dtype = commonDType("concatenate", tensors);
     const ids = tensors.map((t) => scope.emitter.convert(scope.resolve(t), dtype));
@@ -233,11 +246,9 @@ export function concatenate(
 }
 
 /** Tensors of one shape along a new axis. */
-export function stack(
-  tensors: readonly Tensor[],
-  { axis = 0 }: { readonly axis?: number } = {},
-): Tensor {
+export function stack(tensors: readonly Tensor[], options: AlongOptions = {}): Tensor {
   return traced("stack", () => {
+    const { axis = 0 } = checked("stack", options, alongOptions);
     requireSome("stack", tensors);
     const at = frontAxis("stack", axis, (tensors[0] as Tensor).ndim + 1);
     return concatenate(
@@ -258,9 +269,10 @@ function requireSome(name: string, tensors: readonly Tensor[]): void {
 export function split(
   x: Tensor,
   parts: number | readonly number[],
-  { axis = 0 }: { readonly axis?: number } = {},
+  options: AlongOptions = {},
 ): readonly Tensor[] {
   return traced("split", () => {
+    const { axis = 0 } = checked("split", options, alongOptions);
     const at = frontAxis("split", axis, x.ndim);
     const size = sizeOf("split", x.shape, at);
     const cuts = typeof parts === "number" ? equalCuts(size, parts) : parts;
@@ -302,9 +314,10 @@ export function flip<T extends Tensor>(
 export function roll<T extends Tensor>(
   x: T,
   shift: number,
-  { axis = 0 }: { readonly axis?: number } = {},
+  options: AlongOptions = {},
 ): Tensor<T["dtype"], T["shape"]> {
   return traced("roll", () => {
+    const { axis = 0 } = checked("roll", options, alongOptions);
     const at = frontAxis("roll", axis, x.ndim);
     const size = sizeOf("roll", x.shape, at);
     const by = size === 0 ? 0 : ((shift % size) + size) % size;
@@ -334,12 +347,9 @@ export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
 }
 
 /** Each element `count` times in a row along an axis. */
-export function repeat(
-  x: Tensor,
-  count: number,
-  { axis = 0 }: { readonly axis?: number } = {},
-): Tensor {
+export function repeat(x: Tensor, count: number, options: AlongOptions = {}): Tensor {
   return traced("repeat", () => {
+    const { axis = 0 } = checked("repeat", options, alongOptions);
     const at = frontAxis("repeat", axis, x.ndim);
     const shape = [...x.shape];
     shape.splice(at + 1, 0, count);

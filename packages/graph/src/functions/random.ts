@@ -6,6 +6,7 @@
 import { BuildError } from "@gridfuse/plan/errors";
 import { type DType, itemSize, kindOf } from "@gridfuse/plan/scalar";
 import { tensorOf, valueFor } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { type Scope, traced } from "../scope.ts";
 import { isTensor, type Operand, type Tensor } from "../tensor.ts";
 import { constant, full, iota } from "./create.ts";
@@ -129,6 +130,11 @@ export interface UniformOptions<D extends Float> {
   readonly minval?: Operand;
   readonly maxval?: Operand;
 }
+const uniformOptions: OptionNames<UniformOptions<Float>> = {
+  dtype: true,
+  minval: true,
+  maxval: true,
+};
 
 /** Uniform in [minval, maxval): random mantissa bits under the exponent of 1, moved to the interval. */
 function uniform<const S extends readonly number[], D extends Float = "float32">(
@@ -137,6 +143,7 @@ function uniform<const S extends readonly number[], D extends Float = "float32">
   options: UniformOptions<D> = {},
 ): Tensor<D, S> {
   return traced("random.uniform", (scope) => {
+    checked("random.uniform", options, uniformOptions);
     const dtype: Float = options.dtype ?? "float32";
     const width = itemSize(dtype) * 8;
     const drawn = mantissaBits[dtype] < 8 ? 8 : width;

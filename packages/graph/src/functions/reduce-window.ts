@@ -4,6 +4,7 @@ import type { DType } from "@gridfuse/plan/scalar";
 import { tensorOf } from "../operand.ts";
 import { emitReduceWindow, type WindowReduction, windowReductions } from "../ops/reduce-window.ts";
 import { dilatedSize, paddingOf, type WindowPadding } from "../ops/sliding-windows.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { traced } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { accumulateIn } from "./linear.ts";
@@ -22,6 +23,14 @@ export interface ReduceWindowOptions {
   /** Steps between elements of the window; 1 where absent. */
   readonly windowDilation?: readonly number[];
 }
+const windowOptions: OptionNames<ReduceWindowOptions> = {
+  op: true,
+  windowDimensions: true,
+  windowStrides: true,
+  padding: true,
+  baseDilation: true,
+  windowDilation: true,
+};
 
 /**
  * lax.reduce_window: the sum, product, maximum or minimum of every window of `x`. Along each dimension there are
@@ -44,6 +53,7 @@ export function reduceWindow<T extends Tensor>(
   options: ReduceWindowOptions,
 ): Tensor<T["dtype"]> {
   return traced("reduceWindow", (scope) => {
+    checked("reduceWindow", options, windowOptions);
     const { emitter } = scope;
     const ones = Array<number>(x.ndim).fill(1);
     const { op, windowDimensions } = options;

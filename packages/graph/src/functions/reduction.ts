@@ -7,6 +7,7 @@ import { type DType, isFloat } from "@gridfuse/plan/scalar";
 import type { ValueId } from "../ir/table.ts";
 import type { Shape } from "../ir/types.ts";
 import { tensorOf } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { type Scope, traced } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Axes } from "../types/shape-types.ts";
@@ -85,12 +86,14 @@ function reduceWith(
   return options.keepDims === true ? emitter.reshape(reduced, keptShape(x.shape, axes)) : reduced;
 }
 
+const reduceOptions: OptionNames<ReduceOptions> = { axis: true, keepDims: true };
 const reduction =
   (name: string, op: ReduceOp, accumulation: (dtype: DType) => Accumulation) =>
   (x: Tensor, options: ReduceOptions = {}): Tensor =>
-    traced(name, (scope) =>
-      tensorOf(scope, reduceWith(scope, name, op, x, options, accumulation(x.dtype))),
-    );
+    traced(name, (scope) => {
+      checked(name, options, reduceOptions);
+      return tensorOf(scope, reduceWith(scope, name, op, x, options, accumulation(x.dtype)));
+    });
 
 export const sum: SumReduction = reduction("sum", "reduce_sum", additive) as SumReduction;
 export const prod: SumReduction = reduction("prod", "reduce_prod", additive) as SumReduction;
@@ -125,6 +128,7 @@ function extent(name: string, shape: Shape, axes: readonly number[]): number {
 
 export const mean: RealReduction = ((x: Tensor, options: ReduceOptions = {}) =>
   traced("mean", (scope) => {
+    checked("mean", options, reduceOptions);
     const result = isFloat(x.dtype) ? x.dtype : "float32";
     const inside = result === "float64" ? "float64" : "float32";
     const axes = axesOf("mean", options.axis, x.ndim);
@@ -137,14 +141,15 @@ export interface VarianceOptions extends ReduceOptions {
   /** Subtracted from the number of elements in the divisor; 0 by default. */
   readonly correction?: number;
 }
+const varianceOptions: OptionNames<VarianceOptions> = { ...reduceOptions, correction: true };
 /** Mean square deviation from the mean. */
 export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   return traced("variance", () => {
+    const { correction = 0, ...rest } = checked("variance", options, varianceOptions);
     const axes = axesOf("variance", options.axis, x.ndim);
     const count = extent("variance", x.shape, axes);
     const deviation = sub(x, mean(x, { axis: axes, keepDims: true }) as Tensor) as Tensor;
-    const squares: Tensor = mean(square(deviation), options as ReduceOptions<Axes, boolean>);
-    const { correction = 0 } = options;
+    const squares: Tensor = mean(square(deviation), rest as ReduceOptions<Axes, boolean>);
     return correction === 0 ? squares : mul(squares, count / (count - correction));
   });
 }
@@ -154,10 +159,12 @@ export interface ArgOptions {
   readonly axis?: number;
   readonly keepDims?: boolean;
 }
+const argOptions: OptionNames<ArgOptions> = { axis: true, keepDims: true };
 const argReduction =
   (name: "argmax" | "argmin") =>
   (x: Tensor, options: ArgOptions = {}): Tensor<"int32"> =>
     traced(name, (scope) => {
+      checked(name, options, argOptions);
       const { emitter } = scope;
       const flat = options.axis === undefined && x.ndim !== 1;
       const count = flat ? extent(name, x.shape, axesOf(name, undefined, x.ndim)) : 0;
@@ -183,11 +190,13 @@ export type Cumulative = <A extends Tensor>(
   x: A,
   options?: CumulativeOptions,
 ) => Tensor<A["dtype"], A["shape"]>;
+const cumulativeOptions: OptionNames<CumulativeOptions> = { axis: true, reverse: true };
 const cumulative = (
   name: "cumsum" | "cumprod" | "cummax" | "cummin" | "cumlogsumexp",
 ): Cumulative =>
-  ((x: Tensor, { axis = -1, reverse = false }: CumulativeOptions = {}) =>
+  ((x: Tensor, options: CumulativeOptions = {}) =>
     traced(name, (scope) => {
+      const { axis = -1, reverse = false } = checked(name, options, cumulativeOptions);
       const params = { axis: frontAxis(name, axis, x.ndim), reverse };
       return tensorOf(scope, scope.emitter.emit(name, [scope.resolve(x)], params));
     })) as Cumulative;

@@ -4,6 +4,7 @@
  */
 import { BuildError } from "@gridfuse/plan/errors";
 import { tensorOf } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { type Scope, traced } from "../scope.ts";
 import { isTensor, type Tensor } from "../tensor.ts";
 import { iota } from "./create.ts";
@@ -21,6 +22,8 @@ export interface SortManyOptions extends SortOptions {
   /** How many of the operands are compared, in order; the others are carried along. 1 by default. */
   readonly numKeys?: number;
 }
+const sortOptions: OptionNames<SortOptions> = { axis: true, descending: true, stable: true };
+const sortManyOptions: OptionNames<SortManyOptions> = { ...sortOptions, numKeys: true };
 
 function sortAll(
   scope: Scope,
@@ -48,8 +51,10 @@ export function sort(
   options: SortManyOptions = {},
 ): Tensor | readonly Tensor[] {
   return traced("sort", (scope) => {
-    if (!isTensor(given)) return sortAll(scope, "sort", given, options);
-    return sortAll(scope, "sort", [given], options)[0] as Tensor;
+    if (isTensor(given)) {
+      return sortAll(scope, "sort", [given], checked("sort", options, sortOptions))[0] as Tensor;
+    }
+    return sortAll(scope, "sort", given, checked("sort", options, sortManyOptions));
   });
 }
 
@@ -59,19 +64,26 @@ export function argsort<T extends Tensor>(
   options: SortOptions = {},
 ): Tensor<"int32", T["shape"]> {
   return traced("argsort", (scope) => {
-    const along = frontAxis("argsort", options.axis ?? -1, x.ndim);
+    const { axis = -1 } = checked("argsort", options, sortOptions);
+    const along = frontAxis("argsort", axis, x.ndim);
     const places = iota("int32", x.shape, along) as Tensor;
     return sortAll(scope, "argsort", [x, places], options)[1];
   }) as Tensor<"int32", T["shape"]>;
 }
 
+export interface TopKOptions {
+  /** The last one where absent. */
+  readonly axis?: number;
+}
+const topKOptions: OptionNames<TopKOptions> = { axis: true };
 /** The k greatest along an axis in descending order, and where they stand; ties keep their order. */
 export function topK(
   x: Tensor,
   k: number,
-  { axis = -1 }: { readonly axis?: number } = {},
+  options: TopKOptions = {},
 ): { readonly values: Tensor; readonly indices: Tensor<"int32"> } {
   return traced("topK", (scope) => {
+    const { axis = -1 } = checked("topK", options, topKOptions);
     const along = frontAxis("topK", axis, x.ndim);
     const last = x.ndim - 1;
     const moved = moveaxis(x, along, last);

@@ -2,6 +2,7 @@
 import { BuildError } from "@gridfuse/plan/errors";
 import { formatShape } from "../ir/types.ts";
 import type { OutOfBounds } from "../ir/vocabulary.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { traced } from "../scope.ts";
 import { isTensor, type Tensor } from "../tensor.ts";
 import { constant } from "./create.ts";
@@ -22,14 +23,16 @@ export interface TakeOptions {
   /** Entries outside are moved inside or filled; `fill` by default. */
   readonly mode?: OutOfBounds;
 }
+const takeOptions: OptionNames<TakeOptions> = { axis: true, mode: true };
 
 /** Elements of an axis at `indices`, whose dims take the place of the axis. */
 export function take(
   x: Tensor,
   indices: Tensor | readonly number[],
-  { axis, mode = "fill" }: TakeOptions = {},
+  options: TakeOptions = {},
 ): Tensor {
   return traced("take", (scope) => {
+    const { axis, mode = "fill" } = checked("take", options, takeOptions);
     const source = axis === undefined ? (reshape(x, [-1]) as Tensor) : x;
     const along = frontAxis("take", axis ?? 0, source.ndim);
     const given = isTensor(indices) ? indices : constant([...indices], { dtype: "int32" });
@@ -54,9 +57,10 @@ export function take(
 export function takeAlongAxis(
   x: Tensor,
   indices: Tensor,
-  { axis, mode = "fill" }: { readonly axis: number; readonly mode?: OutOfBounds },
+  options: TakeOptions & { readonly axis: number },
 ): Tensor {
   return traced("takeAlongAxis", (scope) => {
+    const { axis, mode = "fill" } = checked("takeAlongAxis", options, takeOptions);
     const along = frontAxis("takeAlongAxis", axis, x.ndim);
     requireInStep(x, indices, along);
     const wrapped = wrapNegative(indices, sizeOf("takeAlongAxis", x.shape, along));

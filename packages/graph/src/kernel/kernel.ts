@@ -13,6 +13,7 @@ import type { Dim, Shape } from "../ir/types.ts";
 import { formatShape, sameShape } from "../ir/types.ts";
 import type { FillMode } from "../ir/vocabulary.ts";
 import { tensorOf, valueFor } from "../operand.ts";
+import { checked, type OptionNames } from "../options.ts";
 import { captureOrigin } from "../origin.ts";
 import type { Ref } from "../ref.ts";
 import { activeScope, located, type Scope, traced } from "../scope.ts";
@@ -121,6 +122,16 @@ export interface KernelOptions<
   /** What lies outside an array and in memory that nobody wrote. */
   readonly fill?: FillMode;
 }
+const kernelOptions: OptionNames<KernelOptions<Grid, Arrays, Arrays, Scratches, Arrays>> = {
+  grid: true,
+  inputs: true,
+  outputs: true,
+  scratch: true,
+  prefetch: true,
+  aliases: true,
+  dimensionSemantics: true,
+  fill: true,
+};
 
 /** A kernel: call it with a record of tensors, or with tensors in order, inside `graph`. */
 export interface Kernel<
@@ -167,6 +178,7 @@ export function kernel<
   installMethods();
   const origin = captureOrigin(name);
   return located(origin, activeScope(), () => {
+    checked(`kernel "${name}"`, options, kernelOptions);
     const { axes, named } = axesOf(name, options.grid, options.dimensionSemantics);
     return fromDefinition({
       name,

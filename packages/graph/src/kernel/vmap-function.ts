@@ -7,6 +7,7 @@ import { BuildError } from "@gridfuse/plan/errors";
 import { type Dim, formatShape, type Shape, type TensorType } from "../ir/types.ts";
 import type { BlockDim } from "../ir/vocabulary.ts";
 import { tensorOf, valueFor } from "../operand.ts";
+import type { OptionNames } from "../options.ts";
 import { captureOrigin } from "../origin.ts";
 import { type Flat, flatten, type Tree } from "../pytree.ts";
 import type { Ref } from "../ref.ts";
@@ -21,6 +22,10 @@ export interface VmapFunctionOptions {
   /** Where it stands in every result; 0 where absent. */
   readonly outAxes?: number;
 }
+export const vmapFunctionOptions: OptionNames<VmapFunctionOptions> = {
+  inAxes: true,
+  outAxes: true,
+};
 
 type AnyFunction = (...given: never[]) => unknown;
 

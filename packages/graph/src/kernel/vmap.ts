@@ -5,6 +5,7 @@
  */
 import { BuildError } from "@gridfuse/plan/errors";
 import type { Dim, Shape } from "../ir/types.ts";
+import { checkedHere, type OptionNames } from "../options.ts";
 import { captureOrigin } from "../origin.ts";
 import type { Tree } from "../pytree.ts";
 import type { Ref } from "../ref.ts";
@@ -22,7 +23,7 @@ import type { DTypeOf } from "../types/signatures.ts";
 import type { GridAxis, KernelBody, KernelDefinition } from "./definition.ts";
 import { programAxis } from "./grid-index.ts";
 import { type Arrays, fromDefinition, type Kernel } from "./kernel.ts";
-import { mapFunction, type VmapFunctionOptions } from "./vmap-function.ts";
+import { mapFunction, type VmapFunctionOptions, vmapFunctionOptions } from "./vmap-function.ts";
 
 /** Where the mapped dimension stands in each array: one place for all, or by name; null is not mapped. */
 export type MappedAxes = number | { readonly [name: string]: number | null };
@@ -37,6 +38,11 @@ export interface VmapOptions {
   /** Name of the new grid axis. */
   readonly axisName?: string;
 }
+const vmapOptions: OptionNames<VmapOptions> = {
+  ...vmapFunctionOptions,
+  size: true,
+  axisName: true,
+};
 
 /** Results of a mapped function: the same structure, with one more dimension that the types do not say. */
 export type Mapped<R> = R extends Operand
@@ -61,9 +67,15 @@ export function vmap(
   given: Kernel | ((...given: never[]) => unknown),
   options: VmapOptions | VmapFunctionOptions = {},
 ): unknown {
-  if (!("definition" in given)) return mapFunction(given, options as VmapFunctionOptions);
+  if (!("definition" in given)) {
+    return mapFunction(
+      given,
+      checkedHere("vmap", options as VmapFunctionOptions, vmapFunctionOptions),
+    );
+  }
+  const wanted = checkedHere("vmap", options as VmapOptions, vmapOptions);
   return located(captureOrigin("vmap"), activeScope(), () =>
-    fromDefinition(mapDefinition(given.definition, options as VmapOptions)),
+    fromDefinition(mapDefinition(given.definition, wanted)),
   );
 }
 

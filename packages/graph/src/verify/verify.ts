@@ -11,6 +11,7 @@ import type { Node, Program, Region, Table, ValueId } from "../ir/table.ts";
 import type { ValueType } from "../ir/types.ts";
 import { isStructured, structuredTypes } from "../ops/control.ts";
 import { infer, opTable } from "../ops/table.ts";
+import { checkedHere, type OptionNames } from "../options.ts";
 import { verifyGridRegions } from "./grid.ts";
 import { type EnclosingLoops, verifyLoopLeaves, withLoop } from "./loops.ts";
 import { type Violation, Violations } from "./violations.ts";
@@ -20,9 +21,11 @@ export interface VerifyOptions {
   readonly noRefs?: boolean;
   readonly noGrids?: boolean;
 }
+const verifyOptions: OptionNames<VerifyOptions> = { noRefs: true, noGrids: true };
 
 /** What is wrong with `program`; empty where all is well. */
 export function violationsOf(program: Program, options: VerifyOptions = {}): readonly Violation[] {
+  checkedHere("violationsOf", options, verifyOptions);
   const found = new Violations();
   new Verifier(program.table, options, found).region(program.main, "main", new Map());
   verifyPorts(program, found);
