@@ -98,6 +98,7 @@ export function indexMap(
     scope,
     ids: own.map((d) => params[d] as ValueId),
     extents: own.map((d) => extents[d] as Extent),
+    faults: null,
     allocate: () => {
       throw malformed("an index map allocates memory");
     },

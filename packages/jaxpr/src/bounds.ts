@@ -1,7 +1,7 @@
 /**
  * Indices that turn out to lie outside. Reads and writes move such a window inside, as JAX's plain interpreter
  * has it; where `bounds` is "report", every grid point also says where it did so: 1 + the source line of the first such
- * access, in an output of the program's own.
+ * access, in an output of the program's own. What index maps read of prefetched operands is known to whoever calls.
  */
 import {
   type BlockMapping,
@@ -14,7 +14,6 @@ import {
 } from "@gridfuse/graph";
 import type { Body } from "./body.ts";
 import type { Eqn } from "./format.ts";
-import type { KernelRegion } from "./kernel-region.ts";
 import type { OpenWindow } from "./open-window.ts";
 import type { Scope } from "./scope.ts";
 
@@ -39,8 +38,21 @@ export function pointMap(
   return region;
 }
 
+/** Whether kernels report; where one is in a loop or a branch, nothing would see it. */
+export function requireReports(body: Body, eqn: Eqn): boolean {
+  const { reports } = body.importing;
+  if (reports && body.scope.parent !== undefined)
+    throw body.unsupported(eqn, "a kernel in a loop or a branch, where nothing can report");
+  return reports;
+}
+
+interface Reporting {
+  readonly scope: Scope;
+  faults?: ValueId | null | undefined;
+}
+
 /** Begins a kernel whose accesses report to `ref`. */
-export function beginReport(kernel: KernelRegion, ref: ValueId): void {
+export function beginReport(kernel: Reporting, ref: ValueId): void {
   kernel.faults = ref;
   const { scope } = kernel;
   scope.e.emitAll("set", [ref, scope.full("int32", [], 0)], { transforms: [] });
@@ -84,6 +96,7 @@ function isOutside({ e, scope }: Body, index: ValueId, last: number): ValueId {
 function reportWhere(body: Body, eqn: Eqn, found: ValueId): void {
   const { scope, e } = body;
   const { kernel } = scope;
+  if (kernel?.faults === null) return;
   if (kernel?.faults === undefined) {
     throw body.unsupported(eqn, "an index that may lie outside, where nothing can report it");
   }

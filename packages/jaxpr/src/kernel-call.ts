@@ -19,7 +19,7 @@ import {
   uniqueNames,
 } from "./block-mapping.ts";
 import { Body } from "./body.ts";
-import { beginReport, faultsOf, pointMap } from "./bounds.ts";
+import { beginReport, faultsOf, pointMap, requireReports } from "./bounds.ts";
 import { malformed } from "./errors.ts";
 import type { AvalRef, Eqn, PallasCall, WireBlock } from "./format.ts";
 import { clearSemaphores, KernelRegion, ownPrefetch } from "./kernel-region.ts";
@@ -58,9 +58,8 @@ export function kernelCall(
   const names = uniqueNames(blocks);
   const mappings = blocks.map((block, i) => mappingOf(body, block, names[i] as string, eqn));
   const maps = blocks.map((block) => indexMap(body, block, grid.map(isWalked), prefetch, call));
-  if (importing.reports) {
-    if (body.scope.parent !== undefined)
-      throw body.unsupported(eqn, "a kernel in a loop or a branch, where nothing can report");
+  const reports = requireReports(body, eqn);
+  if (reports) {
     mappings.push(faultsOf(axes.map(({ size }) => size)));
     maps.push(pointMap(body.scope, axes.length, prefetch));
   }
@@ -78,7 +77,7 @@ export function kernelCall(
     kernel.param(refType(mapping.dtype, blockShape(mapping), mapping.space)),
   );
   nameAxes(kernel, call, ids, prefetched, nindex);
-  const faults = importing.reports ? refs.pop() : undefined;
+  const faults = reports ? refs.pop() : undefined;
   if (faults !== undefined) beginReport(kernel, faults);
   const scratch = call.scratch.map((aval) => {
     const type = importing.typeOf(aval);

@@ -37,8 +37,8 @@ export interface KernelScope {
   /** Coordinates as `program_id` counts axes. */
   readonly ids: readonly ValueId[];
   readonly extents: readonly Extent[];
-  /** Where accesses report that they lie outside; in `scope`. */
-  readonly faults?: ValueId | undefined;
+  /** Where accesses report that they lie outside; in `scope`. Undefined: nothing can; null: whoever calls sees to it. */
+  readonly faults?: ValueId | null | undefined;
   /** The core that runs first, where each point is a core: memory outside of the cores is one for all. */
   readonly firstCore?: number | undefined;
   /** Adds memory that lives for the whole call; its contents are what nobody wrote. */

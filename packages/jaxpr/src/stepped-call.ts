@@ -14,6 +14,7 @@ import {
 } from "@gridfuse/graph";
 import { mappingOf, ownAxes, uniqueNames } from "./block-mapping.ts";
 import { Body } from "./body.ts";
+import { beginReport, requireReports } from "./bounds.ts";
 import type { Eqn, PallasCall } from "./format.ts";
 import { uninitialised } from "./memory.ts";
 import { inKernel } from "./outside.ts";
@@ -61,12 +62,17 @@ export function steppedCall(
     return padded(body, array, source);
   });
   const shared = body.importing.fill === "hlo" ? [] : (call.aliases ?? []);
+  const reports = requireReports(body, eqn);
+  const types = outputs.map(({ type }) => type);
   const results = inKernel(
     body,
     call.name ?? "kernel",
-    outputs.map(({ type }) => type),
-    (inside, outs, reach) => {
+    reports ? [...types, fault] : types,
+    (inside, refs, reach) => {
       const kernel = inside.scope.kernel as KernelScope;
+      const outs = refs.slice(0, outputs.length);
+      const faults = refs[outputs.length];
+      if (faults !== undefined) beginReport(kernel, faults);
       const copy = (type: TensorType, value: ValueId): ValueId => {
         const ref = kernel.allocate("held", type);
         inside.e.emitAll("set", [ref, value], { transforms: [] });
@@ -90,18 +96,24 @@ export function steppedCall(
           const type = body.importing.typeOf(aval);
           return type === undefined ? NOTHING : kernel.allocate("scratch", type);
         }),
+        faults,
       };
       runPoints(inside, call, arrays, state, extentsOf(inside, call, dynamic.map(reach)));
     },
   );
-  return results.map((value, i) => cropped(body, outputs[i] as BlockedArray, value));
+  if (reports) body.importing.faults.push(results[outputs.length] as ValueId);
+  return outputs.map((output, i) => cropped(body, output, results[i] as ValueId));
 }
+
+/** The first fault of all points. */
+const fault: TensorType = tensorType("int32", []);
 
 interface State {
   readonly arrays: readonly ValueId[];
   readonly blocks: readonly ValueId[];
   readonly prefetch: readonly ValueId[];
   readonly scratch: readonly ValueId[];
+  readonly faults: ValueId | undefined;
 }
 
 function padded(body: Body, { type, padding }: BlockedArray, source: ValueId | undefined): ValueId {
@@ -184,6 +196,7 @@ function runPoint(
     scope,
     ids: own.map((d) => ids[d] as ValueId),
     extents: own.map((d) => ({ value: sizes[d] as ValueId })),
+    faults: state.faults && scope.capture(state.faults),
     allocate: (name, type) => scope.reach(kernel.allocate(name, type), kernel.scope),
   };
   scope.axes = own.flatMap((d) => {

@@ -4,6 +4,9 @@ A pytest plug-in, used by `run.py`. The tests import `jax._src.pallas.pallas_tes
 `jax._src.hypothesis_test_util`, which the wheel leaves out: they are taken from the source tree that
 GRIDFUSE_JAX_SOURCE names, the same one that the tests are from.
 
+GRIDFUSE_AS_TPU says that tests which want a TPU find one that is interpreted: kernels that do not ask for an interpreter
+run in TPU interpret mode, with the value as `dma_execution_mode`, and the device is a TPU v5e by its name.
+
 GRIDFUSE_JOURNAL names a file to which every test adds a line when it begins and one when it ends, so that nothing is lost
 with a process that does not end; GRIDFUSE_TESTS one with the ids of the tests to run.
 """
@@ -43,6 +46,21 @@ def _import_from(path: Path, name: str) -> None:
     spec.loader.exec_module(module)
     package, _, attribute = name.rpartition(".")
     setattr(sys.modules[package], attribute, module)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, None]:
+    copies = os.environ.get("GRIDFUSE_AS_TPU")
+    if copies is None:
+        yield
+        return
+    from jax._src.pallas.mosaic import tpu_info
+    from jax.experimental.pallas import tpu as pltpu
+
+    tpu_info.get_device_kind = lambda: "TPU v5 lite"
+    tpu_info.get_num_device_cores = lambda: 1
+    with pltpu.force_tpu_interpret_mode(pltpu.InterpretParams(dma_execution_mode=copies)):
+        yield
 
 
 def _note(line: dict[str, Any]) -> None:

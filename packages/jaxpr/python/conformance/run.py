@@ -1,6 +1,6 @@
 """Runs JAX's own Pallas tests through the drop-in and counts.
 
-    python run.py --jax-source DIR [--json FILE] [--run-skipped REGEX] [--off] p60|all|FILE…
+    python run.py --jax-source DIR [--json FILE] [--run-skipped REGEX [--as-tpu MODE]] [--off] p60|all|FILE…
     python run.py --folder DIR FILE…
 
 DIR is a source tree of the JAX that is installed (its `tests/pallas`, and one helper module of its `jax`); also taken from
@@ -101,6 +101,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--journal", type=Path, help="what ran already, and is not run again")
     parser.add_argument("--again", metavar="REGEX", help="forget outcomes or names that match")
     parser.add_argument("--run-skipped", metavar="REGEX")
+    parser.add_argument(
+        "--as-tpu",
+        choices=["on_wait", "eager"],
+        help="kernels that do not ask for an interpreter run in TPU interpret mode, copies done so",
+    )
     parser.add_argument("--off", action="store_true", help="JAX's interpreters, for comparison")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument(
@@ -257,6 +262,8 @@ class Runner:
         }
         if self._options.jax_source is not None:
             environment["GRIDFUSE_JAX_SOURCE"] = str(Path(self._options.jax_source).resolve())
+        if self._options.as_tpu is not None:
+            environment["GRIDFUSE_AS_TPU"] = self._options.as_tpu
         if tests is not None:
             chosen = notes.with_suffix(".tests")
             chosen.write_text(json.dumps(tests))

@@ -79,13 +79,32 @@ def source_overwritten(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
     copy.wait()
 
 
-def other_wait(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
-    first = pltpu.make_async_copy(x_ref.at[:2], o_ref.at[:2], sem.at[0])
-    second = pltpu.make_async_copy(x_ref.at[2:4], o_ref.at[2:4], sem.at[0])
+def one_of_two(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    """After one wait, either of the two may be there."""
+    first = pltpu.make_async_copy(x_ref.at[:2], buffer.at[0], sem.at[0])
+    second = pltpu.make_async_copy(x_ref.at[2:4], buffer.at[1], sem.at[0])
     first.start()
     second.start()
-    second.wait()
     first.wait()
+    pltpu.sync_copy(buffer.at[0], o_ref.at[:2])
+    second.wait()
+
+
+def more_than_comes(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    pltpu.make_async_copy(x_ref.at[:2], o_ref.at[:2], sem.at[0]).start()
+    pltpu.make_async_copy(x_ref, o_ref, sem.at[0]).wait()
+
+
+def all_waited_for(x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+    """Copies of one semaphore, some within windows of windows; one wait counts as much as several of them bring."""
+    low, high = (x_ref.at[:4], o_ref.at[:4]), (x_ref.at[4:], o_ref.at[4:])
+    pltpu.make_async_copy(low[0].at[2:], low[1].at[2:], sem.at[0]).start()
+    pltpu.make_async_copy(low[0].at[:2], low[1].at[:2], sem.at[0]).start()
+    pltpu.make_async_copy(high[0].at[1:3], high[1].at[1:3], sem.at[0]).start()
+    pltpu.make_async_copy(*high, sem.at[0]).wait()
+    pltpu.make_async_copy(low[0].at[:2], low[1].at[:2], sem.at[0]).wait()
+    for row in (4, 7):
+        pltpu.sync_copy(x_ref.at[row], o_ref.at[row])
 
 
 @pytest.mark.parametrize("mode", ["eager", "on_wait"])
@@ -95,7 +114,18 @@ def test_double_buffers(mode: Any) -> None:
         np.testing.assert_array_equal(run(X), X * 2)
 
 
-@pytest.mark.parametrize("body", [read_too_early, never_waited_for, source_overwritten, other_wait])
+@pytest.mark.parametrize("mode", ["eager", "on_wait"])
+def test_waits_count_bytes(mode: Any) -> None:
+    run = _copies(all_waited_for, dma_execution_mode=mode)
+    np.testing.assert_array_equal(run(X), X)
+    with gridfuse.pallas.enable():
+        np.testing.assert_array_equal(run(X), X)
+
+
+LATE = [read_too_early, never_waited_for, source_overwritten, one_of_two, more_than_comes]
+
+
+@pytest.mark.parametrize("body", LATE)
 def test_when_a_copy_happens_matters(body: Body, gridfused: None) -> None:
     """Copies are done when they start: where that is not the same, the kernel is refused with its line."""
     with pytest.raises(gridfuse.Unsupported, match="dma_execution_mode") as caught:
@@ -103,6 +133,49 @@ def test_when_a_copy_happens_matters(body: Body, gridfused: None) -> None:
     assert "test_interpret_params.py" in str(caught.value)
     assert body.__name__ in str(caught.value)
     _copies(body, dma_execution_mode="eager")(X)
+
+
+def test_copies_that_a_flag_in_memory_starts(gridfused: None) -> None:
+    """What a prefetched operand holds is known from the first point on, though the kernel writes it."""
+
+    def kernel(flag: Any, x_ref: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+        i = pl.program_id(0)
+
+        def fetch(i: Any) -> Any:
+            slot = jax.lax.rem(i, 2)
+            return pltpu.make_async_copy(x_ref.at[pl.ds(2 * i, 2)], buffer.at[slot], sem.at[slot])
+
+        @pl.when(flag[0] == 1)
+        def _() -> None:
+            fetch(i).start()
+
+        flag[0] = 0
+
+        @pl.when(i + 1 < 4)
+        def _() -> None:
+            fetch(i + 1).start()
+
+        fetch(i).wait()
+        o_ref[...] = buffer[jax.lax.rem(i, 2)]
+
+    def run(flag: int) -> np.ndarray:
+        call = pl.pallas_call(
+            kernel,
+            out_shape=X,
+            grid_spec=pltpu.PrefetchScalarGridSpec(
+                num_scalar_prefetch=1,
+                grid=(4,),
+                in_specs=[ANY],
+                out_specs=pl.BlockSpec((2, 128), lambda i, flag: (i, 0)),
+                scratch_shapes=[pltpu.VMEM((2, 2, 128), X.dtype), pltpu.SemaphoreType.DMA((2,))],
+            ),
+            interpret=pltpu.InterpretParams(),
+        )
+        return np.asarray(jax.jit(call)(jnp.array([flag], jnp.int32), X))
+
+    np.testing.assert_array_equal(run(1), X)
+    with pytest.raises(Exception, match="which copy is waited for is not known"):
+        run(0)
 
 
 def _rows(x: jax.Array, at: jax.Array, *, reads: Any = "raise", writes: bool = False) -> jax.Array:
@@ -142,6 +215,46 @@ def test_computed_indices(gridfused: None, writes: bool) -> None:
     what = "write" if writes else "read"
     with pytest.raises(Exception, match=rf"Out-of-bounds {what} (.|\n)*test_interpret_params.py"):
         np.asarray(run(X, OUTSIDE))
+
+
+def _gathered(x: jax.Array, block: jax.Array, row: jax.Array, count: Any) -> jax.Array:
+    """At point i: a row of block[i], which one row[i] says, as often as `count`."""
+
+    def kernel(block_ref: Any, row_ref: Any, x_ref: Any, o_ref: Any) -> None:
+        o_ref[0] = x_ref[row_ref[pl.program_id(0)]]
+
+    return pl.pallas_call(
+        kernel,
+        out_shape=jax.ShapeDtypeStruct((4, 128), x.dtype),
+        grid_spec=pltpu.PrefetchScalarGridSpec(
+            num_scalar_prefetch=2,
+            grid=(count,),
+            in_specs=[pl.BlockSpec((2, 128), lambda i, block, row: (block[i], 0))],
+            out_specs=pl.BlockSpec((1, 128), lambda i, block, row: (i, 0)),
+        ),
+        interpret=pltpu.InterpretParams(),
+    )(block, row, x)
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_computed_blocks(gridfused: None, computed: bool) -> None:
+    """Of a grid whose extent is computed, too: its points are steps of a loop."""
+
+    def run(block: list[int], row: list[int]) -> np.ndarray:
+        places = [jnp.array(one, jnp.int32) for one in (block, row)]
+        if computed:
+            return np.asarray(jax.jit(_gathered)(X, *places, jnp.int32(4)))
+        return np.asarray(jax.jit(lambda *given: _gathered(*given, 4))(X, *places))
+
+    np.testing.assert_array_equal(run([3, 0, 0, 2], [1, 0, 1, 1]), np.asarray(X)[[7, 0, 1, 5]])
+    with pytest.raises(
+        Exception, match=r"Out-of-bounds read at a computed index\n.*test_interpret"
+    ):
+        run([3, 0, 0, 2], [1, 0, 2, 1])
+    with pytest.raises(Exception, match=r"Out-of-bounds block index .*input .*\(2,\)"):
+        run([3, 0, 4, 2], [1, 0, 1, 1])
+    with pytest.raises(Exception, match="Out-of-bounds read: index 4 of a dimension of 4"):
+        np.asarray(_gathered(X, jnp.zeros(4, jnp.int32), jnp.zeros(5, jnp.int32), jnp.int32(5)))
 
 
 def test_what_lies_outside_raises_where_nobody_wants_the_result(gridfused: None) -> None:

@@ -136,7 +136,7 @@ const coreMap: Rule = (body, args, { jaxpr, mesh }: CoreMap, eqn) => {
     scope: inner,
     ids,
     extents: mesh.map(([, size]) => size),
-    faults: kernel.faults === undefined ? undefined : inner.reach(kernel.faults, kernel.scope),
+    faults: kernel.faults == null ? kernel.faults : inner.reach(kernel.faults, kernel.scope),
     allocate: (name, type) => inner.reach(kernel.allocate(name, type), kernel.scope),
   };
   new Body(body.importing, inner).run(
@@ -199,9 +199,8 @@ const debugPrint: Rule = (body, args, { fmt }: { fmt: string }) => {
 export const pallas: Rules = {
   "pl:pallas_call": (body, args, x: PallasCall, eqn) => {
     if ((x.nclosed ?? 0) > 0) throw body.unsupported(eqn, "a kernel that closes over refs");
-    const { fill, reports } = body.importing;
+    const { fill } = body.importing;
     const isStepped = isUnbounded(body, x, args) || (fill !== "hlo" && sharesBlocks(body, x));
-    if (isStepped && reports) throw body.unsupported(eqn, "a kernel whose points cannot report");
     return isStepped ? steppedCall(body, args, x, eqn) : kernelCall(body, args, x, eqn, fill);
   },
   "pl:program_id": programId,

@@ -2,8 +2,9 @@
 
 The engine copies when a copy is started. In TPU interpret mode a copy happens as late as it may, when it is waited for:
 what is read too early is not there yet, and what nobody waits for never comes. The two agree for a kernel in which
-nothing touches the destination of a copy, or changes its source, between its start and its wait, and every copy is
-waited for in the order of its semaphore.
+nothing touches the destination of a copy, or changes its source, between its start and its wait. What a wait says of
+source and destination does not matter: it counts bytes. Where several copies share a semaphore, any of them may be the
+first to come, so none is there before all are waited for.
 
 That is proven here by walking the kernel (`_walk.py`). What cannot be proven is refused, with the line of the copy.
 """
@@ -18,7 +19,6 @@ import numpy as np
 
 from gridfuse import _versions
 from gridfuse._known import STARTS, Copy, Known, Unproven, View, first_of
-from gridfuse._lines import location
 from gridfuse._walk import Walk
 from gridfuse.errors import Unsupported
 
@@ -56,7 +56,7 @@ def refusal(error: Unproven) -> Unsupported:
         f'InterpretParams(dma_execution_mode="on_wait"): {error.why}; '
         'dma_execution_mode="eager" runs it',
         primitive=f"{_versions.namespace(error.eqn.primitive)}:{name}",
-        source=location(error.eqn.source_info),
+        source=error.source,
     )
 
 
@@ -68,6 +68,8 @@ class _Proof(Walk):
     ) -> None:
         super().__init__(params, grid, operands)
         self.pending: list[Copy] = []
+        # Bytes by semaphore that were waited for, while other copies of it were under way.
+        self._credit: dict[View, int] = {}
         self._last_start: Any = first_of(params["jaxpr"], STARTS)
 
     # ── Points ─────────────────────────────────────────────────────────────────────────────
@@ -81,6 +83,7 @@ class _Proof(Walk):
         """One after the other: copies may reach from one to the next."""
         if not all(isinstance(size, int | np.integer) for size in self.grid):
             raise Unproven(self._last_start, "a copy is not surely waited for")
+        self.begin()
         for point in itertools.product(*(range(size) for size in self.grid)):
             self.next_point(point)
             self.walk(self.params["jaxpr"], self.refs)
@@ -89,6 +92,10 @@ class _Proof(Walk):
     def _nothing_left(self) -> None:
         if self.pending:
             raise Unproven(self._last_start, "a copy is not surely waited for")
+
+    @property
+    def _state(self) -> tuple[list[Copy], dict[View, int]]:
+        return list(self.pending), dict(self._credit)
 
     # ── What the kernel does ───────────────────────────────────────────────────────────────
 
@@ -106,15 +113,25 @@ class _Proof(Walk):
         self._last_start = eqn
 
     def waited(self, copy: Copy, eqn: Any) -> None:
-        first = next((p for p in self.pending if p.semaphore == copy.semaphore), None)
-        others = [p for p in self.pending if p is not first]
-        unclear = any(
-            _overlap(p.semaphore, copy.semaphore) for p in others if p.semaphore != copy.semaphore
-        )
-        # A wait names the copy that it waits for; only how much it moves counts, and where to.
-        if first is None or unclear or first.destination != copy.destination:
+        semaphore = copy.semaphore
+        mine = [p for p in self.pending if p.semaphore == semaphore]
+        others = [p for p in self.pending if p.semaphore != semaphore]
+        if not mine or any(_overlap(p.semaphore, semaphore) for p in others):
             raise Unproven(eqn, "which copy is waited for is not known")
-        self.pending.remove(first)
+        if len(mine) == 1 and mine[0].destination == copy.destination:
+            self.pending = others
+            return
+        amounts = [p.amount for p in (copy, *mine)]
+        if None in amounts:
+            raise Unproven(eqn, "how much is waited for is not known")
+        waited, *under_way = [amount for amount in amounts if amount is not None]
+        waited += self._credit.pop(semaphore, 0)
+        if waited > sum(under_way):
+            raise Unproven(eqn, "more is waited for than copies bring")
+        if waited == sum(under_way):
+            self.pending = others
+        else:
+            self._credit[semaphore] = waited
 
     def counted(self, eqn: Any) -> None:
         if self.pending:
@@ -127,9 +144,9 @@ class _Proof(Walk):
 
     def repeated(self, eqn: Any, trip: Callable[[], Any]) -> None:
         """Each trip leaves the copies as it found them."""
-        before = list(self.pending)
+        before = self._state
         trip()
-        if self.pending != before:
+        if self._state != before:
             raise Unproven(
                 self._last_start or eqn, "a copy reaches beyond a trip of a loop of unknown length"
             )
@@ -137,12 +154,12 @@ class _Proof(Walk):
     def branched(
         self, eqn: Any, branches: Sequence[Callable[[], list[Known]]]
     ) -> list[list[Known]]:
-        before, ends = list(self.pending), []
+        before, ends = self._state, []
         results: list[list[Known]] = []
         for branch in branches:
-            self.pending = list(before)
+            self.pending, self._credit = list(before[0]), dict(before[1])
             results.append(branch())
-            ends.append(self.pending)
+            ends.append(self._state)
         if any(end != ends[0] for end in ends):
             raise Unproven(
                 self._last_start or eqn, "a copy is started or waited for under a condition"

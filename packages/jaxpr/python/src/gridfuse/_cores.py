@@ -19,7 +19,6 @@ import numpy as np
 from gridfuse import _versions
 from gridfuse._events import Recorder, talks
 from gridfuse._known import Unproven
-from gridfuse._lines import location
 from gridfuse._races import Deadlock, Simulation, order_of
 from gridfuse.errors import Unsupported
 
@@ -151,5 +150,5 @@ def refusal(error: Unproven, what: str) -> Unsupported:
     return Unsupported(
         f"{what}: {error.why}",
         primitive=f"{_versions.namespace(eqn.primitive)}:{eqn.primitive.name}",
-        source=location(eqn.source_info),
+        source=error.source,
     )

@@ -17,7 +17,7 @@ from gridfuse import _copies, _versions
 from gridfuse._client import Mode
 from gridfuse._cores import Cores, Verdict
 from gridfuse._cores import refusal as refused_cores
-from gridfuse._known import Unproven, held_whole, space_of
+from gridfuse._known import Unproven, first_of, held_whole, space_of
 from gridfuse._lines import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import Env, Grid, Interval, Unknown, evaluate, interval_of, intervals
@@ -25,6 +25,7 @@ from gridfuse.errors import GridfuseError, Unsupported
 
 # Beyond this many points a grid's blocks are not enumerated; nobody revisits by accident at that size.
 _MOST_POINTS = 1 << 22
+_READS = frozenset(["get"])
 
 
 class OutOfBounds(GridfuseError, IndexError):
@@ -157,8 +158,14 @@ class TpuMode:
         coordinates = [axis.reshape(-1) for axis in np.indices(tuple(grid), np.int64)]
         for i, block in enumerate(mapping.block_mappings):
             try:
-                places = evaluate(block.index_map_jaxpr, [*coordinates, *prefetched])
-            except Unknown:
+                places = self._places(i, block, coordinates, prefetched)
+            except Unknown as what:
+                # The program moves what an index map reads inside, and tells nobody.
+                if self._raises and first_of(block.index_map_jaxpr, _READS) is not None:
+                    raise Unsupported(
+                        f'out_of_bounds_reads="raise" with {what} in the index map of {block.origin}; '
+                        '"uninitialized" runs it'
+                    ) from None
                 continue
             sizes, starts = [], []
             for place, dim in zip(places, block.block_shape, strict=False):
@@ -173,6 +180,27 @@ class TpuMode:
                 self._check_inside(i, block, starts, coordinates)
             if is_output and starts:
                 self._check_revisits(i - mapping.num_inputs, starts, sizes, coordinates)
+
+    def _places(
+        self,
+        i: int,
+        block: Any,
+        coordinates: list[np.ndarray],
+        prefetched: Sequence[np.ndarray],
+    ) -> list[Any]:
+        """The index of the block at each point. Raises Unknown, OutOfBounds."""
+
+        def outside(index: np.ndarray, extent: int) -> None:
+            points = np.broadcast_to(index, (max(1, len(coordinates[0]) if coordinates else 1),))
+            at = int(np.argmax((points < 0) | (points >= extent)))
+            what = "output" if i >= self._params["grid_mapping"].num_inputs else "input"
+            raise OutOfBounds(
+                f"Out-of-bounds read: index {int(points[at])} of a dimension of {extent}, in the index map of "
+                f'{what} "{block.origin}" in iteration {_point(coordinates, at)}'
+            )
+
+        given = [*coordinates, *prefetched]
+        return evaluate(block.index_map_jaxpr, given, outside if self._raises else None)
 
     def _check_inside(
         self, i: int, block: Any, starts: list[np.ndarray], coordinates: list[np.ndarray]

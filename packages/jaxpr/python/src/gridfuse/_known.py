@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gridfuse import _versions
+from gridfuse._lines import location
 from gridfuse._scalars import _EXACT
 
 # What is known of a value: a whole number, or a name that equal expressions share.
@@ -25,9 +26,12 @@ class View:
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
+    """`amount`: bytes that it moves, and that its semaphore counts; None where that is computed."""
+
     source: View
     destination: View
     semaphore: View
+    amount: int | None
 
 
 class Unproven(Exception):
@@ -35,11 +39,13 @@ class Unproven(Exception):
 
     Attributes:
       depends: whether the operands of a call may say it.
+      source: the user's line; what JAX itself traces for a call has none, and the call's is taken.
     """
 
     def __init__(self, eqn: Any, why: str, *, depends: bool = False) -> None:
         super().__init__(why)
         self.eqn = eqn
+        self.source = None if eqn is None else location(eqn.source_info)
         self.why = why
         self.depends = depends
 

@@ -66,8 +66,15 @@ _EXACT: dict[str, Callable[..., Any]] = {
 }
 
 
-def evaluate(jaxpr: Any, values: Sequence[Any]) -> list[Any]:
+# Told of an index and of the extent that it is for.
+Outside = Callable[[np.ndarray, int], None]
+
+
+def evaluate(jaxpr: Any, values: Sequence[Any], outside: Outside | None = None) -> list[Any]:
     """A jaxpr of scalar integers, each an array over grid points; references are arrays.
+
+    Args:
+      outside: told of indices some of which lie outside of what is read; they are moved inside.
 
     Raises:
       Unknown: it does something else.
@@ -83,9 +90,9 @@ def evaluate(jaxpr: Any, values: Sequence[Any]) -> list[Any]:
         name = eqn.primitive.name
         inner = eqn.params.get("jaxpr")
         if inner is not None and name in ("jit", "pjit", "closed_call"):
-            results = evaluate(inner, [value(atom) for atom in eqn.invars])
+            results = evaluate(inner, [value(atom) for atom in eqn.invars], outside)
         elif name == "get":
-            results = [_read(eqn, value)]
+            results = [_read(eqn, value, outside)]
         elif name == "convert_element_type":
             results = [np.asarray(value(eqn.invars[0])).astype(eqn.params["new_dtype"])]
         elif name in _EXACT:
@@ -96,7 +103,7 @@ def evaluate(jaxpr: Any, values: Sequence[Any]) -> list[Any]:
     return [value(atom) for atom in body.outvars]
 
 
-def _read(eqn: Any, value: Callable[[Any], Any]) -> Any:
+def _read(eqn: Any, value: Callable[[Any], Any], outside: Outside | None) -> Any:
     ref, *leaves = eqn.invars
     array = np.asarray(value(ref))
     for transform in _flat(_unflatten(eqn.params["tree"], leaves)):
@@ -105,7 +112,11 @@ def _read(eqn: Any, value: Callable[[Any], Any]) -> Any:
             if index is None or hasattr(index, "stride"):
                 raise Unknown("a slice of a prefetched operand")
             position = index if isinstance(index, int) else value(index)
-            indices.append(np.clip(position, 0, array.shape[len(indices)] - 1))
+            extent = array.shape[len(indices)]
+            inside = np.clip(position, 0, extent - 1)
+            if outside is not None and (inside != position).any():
+                outside(np.asarray(position), extent)
+            indices.append(inside)
         array = array[tuple(indices)]
     return array
 

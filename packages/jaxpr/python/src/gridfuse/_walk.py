@@ -31,6 +31,7 @@ from gridfuse._known import (
     held_whole,
     inner_jaxprs,
 )
+from gridfuse._lines import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 
 _MOST_EQUATIONS = 300_000
@@ -67,12 +68,14 @@ class Walk:
         self.refs = self._kernel_refs()
         # What nobody writes holds the same all the time.
         written = _versions.written_inputs(_versions.closed(params["jaxpr"])[0])
-        held = [i for i in held_whole(params) if i not in written]
-        self._stable = {self.refs[i] for i in held}
+        held = held_whole(params)
+        self._stable = {self.refs[i] for i in held if i not in written}
+        self._changing = {self.refs[i] for i in held if i in written}
         # Whether something was read that only operands could say.
         self.asked = not all(isinstance(size, int | np.integer) for size in self.grid)
-        if operands:
-            self._arrays.update({self.refs[i]: np.asarray(operands[i]) for i in held})
+        self._is_told = len(operands) > 0
+        self._given = {self.refs[i]: np.asarray(operands[i]) for i in held if operands}
+        self._arrays.update({ref: self._given[ref] for ref in self._stable & self._given.keys()})
 
     def _kernel_refs(self) -> list[Known]:
         body, _ = _versions.closed(self.params["jaxpr"])
@@ -150,16 +153,37 @@ class Walk:
 
     def _view(self, ref: Any, transforms: Any, env: dict[Any, Known], eqn: Any) -> View:
         inner, outer = _unwrap(ref)
-        chain = []
+        chain: list[Any] = []
         for transform in (*outer, *_flat(transforms)):
             kind = type(transform).__name__
             if kind == "NDIndexer":
-                chain.append(tuple(self._index(one, env) for one in transform.indices))
+                window = tuple(self._index(one, env) for one in transform.indices)
+                whole = self._within(chain[-1], window) if chain else None
+                if whole is None:
+                    chain.append(window)
+                else:
+                    chain[-1] = whole
             elif kind == "SelectTransform":
                 raise Unproven(eqn, "a copy of a reference that is chosen by a value")
             else:
                 chain.append((kind, repr(transform)))
         return View(self.value(inner, env), tuple(chain))
+
+    def _within(self, window: tuple[Any, ...], part: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """A window of a window, as one of the whole: equal places are found whichever way leads to them."""
+        if not all(isinstance(one, tuple) and one[0] in ("i", "s") for one in (*window, *part)):
+            return None
+        inner = iter(part)
+        return tuple(one if one[0] == "i" else self._moved(one, next(inner)) for one in window)
+
+    def _moved(self, window: Any, part: Any) -> Any:
+        _, base, _, stride = window
+        kind, start, size, step = part
+        if base[0] == "k" and start[0] == "k":
+            start = ("k", base[1] + stride * start[1])
+        elif base != ("k", 0) or stride != 1:
+            start = self.named(("place", base, stride, start))
+        return (kind, start, size, step * stride if kind == "s" else step)
 
     def _index(self, index: Any, env: dict[Any, Known]) -> Any:
         if type(index).__name__ == "Slice":
@@ -202,8 +226,15 @@ class Walk:
                 )
                 return ("k", int(array[inside]))
         epoch = 0 if view.ref in self._stable else self.epoch
-        self.asked |= view.ref in self._stable and view.ref not in self._arrays
+        self.asked |= not self._is_told and view.ref in self._stable | self._changing
         return self.named(("get", view, self._changes.get(view.ref, 0), epoch))
+
+    def begin(self) -> None:
+        """Before the first point, memory that the kernel writes holds what it was given."""
+        for ref in self._changing & self._given.keys():
+            array = self._given[ref]
+            if array.dtype.kind in "iub":
+                self._cells[ref] = {at: ("k", int(value)) for at, value in np.ndenumerate(array)}
 
     def forget(self) -> None:
         """What memory holds may have changed."""
@@ -233,7 +264,11 @@ class Walk:
             if self._left < 0:
                 blame = first_of(self.params["jaxpr"], STARTS | SIGNALS) or eqn
                 raise Unproven(blame, "the kernel has too many steps to follow its copies")
-            results = self._step(eqn, env)
+            try:
+                results = self._step(eqn, env)
+            except Unproven as error:
+                error.source = error.source or location(eqn.source_info)
+                raise
             env.update(zip(eqn.outvars, results, strict=True))
         return [self.value(atom, env) for atom in body.outvars]
 
@@ -313,7 +348,8 @@ class Walk:
             refs = list(zip(parts[0:6:2], parts[1:6:2], strict=True))
         else:
             refs = [(part, ()) for part in parts[:3]]
-        return Copy(*[self._view(ref, transforms, env, eqn) for ref, transforms in refs])
+        views = [self._view(ref, transforms, env, eqn) for ref, transforms in refs]
+        return Copy(*views, amount_of(*refs[1]))
 
     def _starts(self, eqn: Any, env: dict[Any, Known]) -> list[Known]:
         copy = self._copy(eqn, env)
@@ -427,6 +463,23 @@ class Walk:
             if results[0]
             else []
         )
+
+
+def amount_of(ref: Any, transforms: Any) -> int | None:
+    """Bytes of a view; None where a size is computed."""
+    inner, outer = _unwrap(ref)
+    shape: Sequence[Any] = inner.aval.shape
+    dtype = inner.aval.dtype
+    for transform in (*outer, *_flat(transforms)):
+        kind = type(transform).__name__
+        if kind == "NDIndexer":
+            shape = transform.get_indexer_shape()
+        elif kind != "SelectTransform":
+            shape = getattr(transform, "shape", shape)
+            dtype = getattr(transform, "dtype", dtype)
+    if not all(isinstance(size, int | np.integer) for size in shape):
+        return None
+    return math.prod(int(size) for size in shape) * int(getattr(dtype, "itemsize", 1))
 
 
 _HANDLERS: dict[str, Callable[[Walk, Any, dict[Any, Known]], list[Known]]] = {
