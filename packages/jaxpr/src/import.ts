@@ -77,7 +77,8 @@ export function importProgram(bytes: Uint8Array, options: ImportOptions = {}): P
   const main = importing.jaxpr(program.main);
   const params = main.in.map((v): ValueId => {
     const type = importing.typeOfVar(v);
-    if (type?.kind !== "tensor") throw malformed("an input of the program is no array");
+    if (type === undefined) throw malformed("an input of the program has no type");
+    if (type.kind === "ref") throw unsupported("pallas_call", "memory as an input of the program");
     if (importing.isKey(v)) return keyInput(scope, type);
     return wrapped(scope, scope.param(type), importing.wireDType("v" in v ? v.a : v[1]));
   });

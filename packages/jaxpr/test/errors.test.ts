@@ -97,6 +97,15 @@ describe("what has no meaning here", () => {
     expect(failure(bytes)).toMatchObject({ code: "GF2604", what: expect.stringContaining("c64") });
   });
 
+  test("memory as an input is refused, and no damage", () => {
+    const ref = { k: "ref", s: [4], d: "f32", m: "vmem" };
+    const bytes = program([ref], { in: [[0, 0]], out: [], eqns: [] });
+    expect(failure(bytes)).toMatchObject({
+      code: "GF2604",
+      what: expect.stringContaining("memory as an input"),
+    });
+  });
+
   test("the graph's own objections carry the line", () => {
     const bytes = program(
       [array, { s: [3], d: "f32" }],

@@ -33,6 +33,7 @@ from gridfuse._known import (
 )
 from gridfuse._lines import location
 from gridfuse._pallas_params import _flat, _unflatten, _unwrap
+from gridfuse._windows import amount_of, window_of
 
 _MOST_EQUATIONS = 300_000
 _CALL_KEYS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
@@ -158,7 +159,7 @@ class Walk:
             kind = type(transform).__name__
             if kind == "NDIndexer":
                 window = tuple(self._index(one, env) for one in transform.indices)
-                whole = self._within(chain[-1], window) if chain else None
+                whole = window_of(chain[-1], window, self.named) if chain else None
                 if whole is None:
                     chain.append(window)
                 else:
@@ -168,22 +169,6 @@ class Walk:
             else:
                 chain.append((kind, repr(transform)))
         return View(self.value(inner, env), tuple(chain))
-
-    def _within(self, window: tuple[Any, ...], part: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """A window of a window, as one of the whole: equal places are found whichever way leads to them."""
-        if not all(isinstance(one, tuple) and one[0] in ("i", "s") for one in (*window, *part)):
-            return None
-        inner = iter(part)
-        return tuple(one if one[0] == "i" else self._moved(one, next(inner)) for one in window)
-
-    def _moved(self, window: Any, part: Any) -> Any:
-        _, base, _, stride = window
-        kind, start, size, step = part
-        if base[0] == "k" and start[0] == "k":
-            start = ("k", base[1] + stride * start[1])
-        elif base != ("k", 0) or stride != 1:
-            start = self.named(("place", base, stride, start))
-        return (kind, start, size, step * stride if kind == "s" else step)
 
     def _index(self, index: Any, env: dict[Any, Known]) -> Any:
         if type(index).__name__ == "Slice":
@@ -463,23 +448,6 @@ class Walk:
             if results[0]
             else []
         )
-
-
-def amount_of(ref: Any, transforms: Any) -> int | None:
-    """Bytes of a view; None where a size is computed."""
-    inner, outer = _unwrap(ref)
-    shape: Sequence[Any] = inner.aval.shape
-    dtype = inner.aval.dtype
-    for transform in (*outer, *_flat(transforms)):
-        kind = type(transform).__name__
-        if kind == "NDIndexer":
-            shape = transform.get_indexer_shape()
-        elif kind != "SelectTransform":
-            shape = getattr(transform, "shape", shape)
-            dtype = getattr(transform, "dtype", dtype)
-    if not all(isinstance(size, int | np.integer) for size in shape):
-        return None
-    return math.prod(int(size) for size in shape) * int(getattr(dtype, "itemsize", 1))
 
 
 _HANDLERS: dict[str, Callable[[Walk, Any, dict[Any, Known]], list[Known]]] = {
