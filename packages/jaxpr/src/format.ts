@@ -94,7 +94,14 @@ export interface WrittenProgram extends Omit<WireProgram, "jaxprs"> {
 
 export type IndexEntry =
   | { readonly k: "i"; readonly a: Atom }
-  | { readonly k: "s"; readonly start: Atom; readonly size: number; readonly stride?: number }
+  /** `n`: how many, where that is computed; then `size` is the extent. Only what is copied is of such a size. */
+  | {
+      readonly k: "s";
+      readonly start: Atom;
+      readonly size: number;
+      readonly stride?: number;
+      readonly n?: Atom;
+    }
   | { readonly k: "arr"; readonly a: Atom }
   /** What memory holds when the view is used. */
   | { readonly k: "arr"; readonly in: View };

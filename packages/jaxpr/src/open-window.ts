@@ -22,6 +22,15 @@ export interface OpenWindow {
 
 /** Undefined where the window surely fits, or is none. */
 export function openWindow(body: Body, view: View): OpenWindow | undefined {
+  return windowAt(body, view, true);
+}
+
+/** Of a window that fits, too. */
+export function anyWindow(body: Body, view: View): OpenWindow | undefined {
+  return windowAt(body, view, false);
+}
+
+function windowAt(body: Body, view: View, mayFit: boolean): OpenWindow | undefined {
   const last = view.t.at(-1);
   if (last?.k !== "idx") return undefined;
   if (last.ix.some((entry) => entry.k === "arr" || (entry.k === "s" && (entry.stride ?? 1) > 1)))
@@ -34,7 +43,7 @@ export function openWindow(body: Body, view: View): OpenWindow | undefined {
       start !== undefined && start >= 0 && start + (sizes[d] as number) <= (last.shape[d] as number)
     );
   });
-  if (fits) return undefined;
+  if (mayFit && fits) return undefined;
   return {
     outer: { ref: view.ref, t: view.t.slice(0, -1) },
     shape: last.shape,

@@ -15,7 +15,7 @@ import {
 } from "@gridfuse/graph";
 import type { Body } from "./body.ts";
 import { dtypeOf } from "./dtypes.ts";
-import { malformed } from "./errors.ts";
+import { malformed, unsupported } from "./errors.ts";
 import type { Atom, IndexEntry, Transform, View } from "./format.ts";
 import { indexValue, staticInt } from "./literal.ts";
 import { type OpenWindow, openWindow, padWhole, windowOf, withWindow } from "./open-window.ts";
@@ -66,6 +66,7 @@ const isWhole = ({ shape, ix }: IndexTransform): boolean =>
   ix.every(
     (entry, d) =>
       entry.k === "s" &&
+      entry.n === undefined &&
       entry.size === shape[d] &&
       (entry.stride ?? 1) === 1 &&
       staticInt(entry.start) === 0,
@@ -96,6 +97,7 @@ export function indexersOf(
         return { kind: "int", index: sourceOf(entry.a, extent - 1, operand) };
       case "s": {
         const { size } = entry;
+        if (entry.n !== undefined) throw unsupported("a view", "a slice whose size is computed");
         if (entry.stride === 0 && size > 1) throw malformed("a slice of stride 0 is written to");
         const stride = size > 1 ? (entry.stride ?? 1) : 1;
         const reach = size === 0 ? 0 : (size - 1) * stride + 1;

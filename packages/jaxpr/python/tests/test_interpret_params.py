@@ -178,6 +178,42 @@ def test_copies_that_a_flag_in_memory_starts(gridfused: None) -> None:
         run(0)
 
 
+def _some_rows(x: jax.Array, place: list[int]) -> np.ndarray:
+    """Rows place[0]… of x, place[2] of them, to rows place[1]… of nothing."""
+
+    def kernel(place: Any, x_ref: Any, _: Any, o_ref: Any, buffer: Any, sem: Any) -> None:
+        first, to, size = (place[i] for i in range(3))
+        pltpu.async_copy(x_ref.at[pl.ds(first, size)], buffer.at[pl.ds(0, size)], sem).wait()
+        pltpu.async_copy(buffer.at[pl.ds(0, size)], o_ref.at[pl.ds(to, size)], sem).wait()
+
+    call = pl.pallas_call(
+        kernel,
+        out_shape=x,
+        in_specs=[pl.BlockSpec(memory_space=pltpu.SMEM), ANY, ANY],
+        out_specs=ANY,
+        input_output_aliases={2: 0},
+        scratch_shapes=[pltpu.VMEM((6, 128), x.dtype), pltpu.SemaphoreType.DMA],
+        interpret=pltpu.InterpretParams(),
+    )
+    return np.asarray(jax.jit(call)(jnp.array(place, jnp.int32), x, jnp.zeros_like(x)))
+
+
+@pytest.mark.parametrize("place", [[0, 0, 6], [2, 3, 5], [7, 0, 1], [4, 4, 0], [5, 1, 3]])
+def test_copies_of_computed_sizes(place: list[int]) -> None:
+    first, to, size = place
+    expected = np.zeros_like(X)
+    expected[to : to + size] = X[first : first + size]
+    np.testing.assert_array_equal(_some_rows(X, place), expected)
+    with gridfuse.pallas.enable():
+        np.testing.assert_array_equal(_some_rows(X, place), expected)
+
+
+@pytest.mark.parametrize("place", [[4, 0, 5], [0, 6, 3], [0, 0, 7], [-1, 0, 2]])
+def test_copies_of_computed_sizes_that_reach_beyond(place: list[int], gridfused: None) -> None:
+    with pytest.raises(Exception, match=r"Out-of-bounds (.|\n)*test_interpret_params.py"):
+        _some_rows(X, place)
+
+
 def _rows(x: jax.Array, at: jax.Array, *, reads: Any = "raise", writes: bool = False) -> jax.Array:
     """Row at[i] of x at point i, or x[i] written there."""
 

@@ -5,6 +5,7 @@
  */
 import { type DType, itemSize, tensorType, type ValueId } from "@gridfuse/graph";
 import type { Body } from "../body.ts";
+import { copyComputed, elementsOf, isComputed } from "../computed-copy.ts";
 import { dtypeOf } from "../dtypes.ts";
 import type { Atom, Eqn, View, WireDType } from "../format.ts";
 import type { Rule } from "../importing.ts";
@@ -34,6 +35,12 @@ const amount = (body: Body, value: ValueId): ValueId => {
 
 const start: Rule = (body, _, { src, dst, sem, device_id, add }: Copy, eqn) => {
   if (device_id != null) throw body.unsupported(eqn, "a copy to another device");
+  if (isComputed(src) || isComputed(dst)) {
+    if (add === true || !copyComputed(body, src, dst))
+      throw body.unsupported(eqn, "a slice whose size is computed");
+    if (body.importing.countsSemaphores) countSemaphore(body, sem, "add", elementsOf(body, dst));
+    return undefined;
+  }
   const value = readRef(body, src);
   if (add === true) addToRef(body, dst, value);
   else writeRef(body, dst, value);
@@ -44,7 +51,12 @@ const start: Rule = (body, _, { src, dst, sem, device_id, add }: Copy, eqn) => {
 const wait: Rule = (body, _, { dst, sem, device_id }: Copy, eqn) => {
   if (device_id != null) throw body.unsupported(eqn, "a copy to another device");
   if (body.importing.countsSemaphores)
-    countSemaphore(body, sem, "sub", amount(body, readRef(body, dst)));
+    countSemaphore(
+      body,
+      sem,
+      "sub",
+      isComputed(dst) ? elementsOf(body, dst) : amount(body, readRef(body, dst)),
+    );
   return undefined;
 };
 

@@ -7,7 +7,6 @@ Memory outside of the cores is one for all of them, the rest each has for itself
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 
 from gridfuse import _versions
 from gridfuse._known import SIGNALS, STARTS, Copy, Known, Unproven, View, first_of, space_of
-from gridfuse._pallas_params import _flat, _unflatten, _unwrap
 from gridfuse._scalars import Unknown, evaluate
 from gridfuse._walk import Walk
 
@@ -165,14 +163,14 @@ class Recorder(Walk):
                 Access(self.buffer(source.ref), region_of(source), False, True, eqn),
                 Access(self.buffer(destination.ref), region_of(destination), True, True, eqn),
                 self._semaphore(copy.semaphore, self.core, eqn),
-                _amount(eqn),
+                _moved(copy, eqn),
             )
         )
 
     def waited(self, copy: Copy, eqn: Any) -> None:
         self._surely(eqn)
         semaphore = self._semaphore(copy.semaphore, self.core, eqn)
-        self.events.append(Wait(semaphore, _amount(eqn), eqn, True))
+        self.events.append(Wait(semaphore, _moved(copy, eqn), eqn, True))
 
     def signalled(self, semaphore: View, amount: Known, core: Known | None, eqn: Any) -> None:
         self._surely(eqn)
@@ -307,13 +305,8 @@ def region_of(view: View) -> Region:
     )
 
 
-def _amount(eqn: Any) -> int:
-    """How many elements a copy moves."""
-    parts = list(_unflatten(eqn.params["tree"], eqn.invars))
-    ref, transforms = (parts[2], parts[3]) if len(parts) == 9 else (parts[1], ())
-    inner, outer = _unwrap(ref)
-    shape: Sequence[Any] = inner.aval.shape
-    for transform in (*outer, *_flat(transforms)):
-        if type(transform).__name__ == "NDIndexer":
-            shape = transform.get_indexer_shape()
-    return math.prod(int(size) for size in shape)
+def _moved(copy: Copy, eqn: Any) -> int:
+    """Bytes."""
+    if copy.amount is None:
+        raise Unproven(eqn, "how much is copied is not known")
+    return copy.amount

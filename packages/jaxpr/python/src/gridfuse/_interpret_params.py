@@ -397,7 +397,9 @@ def _fault(index: Any, extent: int, env: Env) -> str | None:
     """None for an index that is known to be in bounds, what is wrong with one that is known not to be, else nothing."""
     if type(index).__name__ == "Slice":
         start, size = index.start, index.size
-        reach = (int(size) - 1) * int(index.stride) + 1 if isinstance(size, int) and size else 0
+        if not isinstance(size, int):
+            return ""
+        reach = (size - 1) * int(index.stride) + 1 if size else 0
     else:
         start, reach = index, 1
     known = interval_of(start, env)

@@ -74,11 +74,12 @@ def _indexer(scope: Any, indexer: Any) -> str:
     entries = []
     for index in indexer.indices:
         if type(index).__name__ == "Slice":
-            size = index.size
+            size, count = index.size, ""
             if not isinstance(size, int):
-                raise Unsupported("a slice whose size is computed is not supported")
+                count = f',"n":{scope.atom(size)}'
+                size = indexer.shape[len(entries)]
             entries.append(
-                f'{{"k":"s","start":{scope.atom(index.start)},"size":{size},"stride":{index.stride}}}'
+                f'{{"k":"s","start":{scope.atom(index.start)},"size":{size},"stride":{index.stride}{count}}}'
             )
         else:
             inner, outer = _unwrap(index)
