@@ -34,22 +34,22 @@ function combineInto(op: BinaryOp, dtype: DType, into: Lanes, other: Lanes, n: n
   applyNode(node as Extract<ScalarNode, { op: BinaryOp }>, [into, other], [dtype, dtype], n, into);
 }
 
-/** A few elements, one after the other. */
+/** One element after the other. */
 class ChainFold implements Fold {
-  readonly #op: BinaryOp;
-  readonly #dtype: DType;
+  protected readonly op: BinaryOp;
+  protected readonly dtype: DType;
   readonly #total: Lanes;
 
   constructor({ op, dtype }: Reduction) {
-    this.#op = op as BinaryOp;
-    this.#dtype = dtype;
+    this.op = op as BinaryOp;
+    this.dtype = dtype;
     const bits = identityOf(op as "add", dtype);
     this.#total = applyNode({ op: "const", dtype, bits }, [], [], 1);
   }
 
   add(values: Lanes): void {
     for (let i = 0; i < values.length; i++) {
-      combineInto(this.#op, this.#dtype, this.#total, values.subarray(i), 1);
+      combineInto(this.op, this.dtype, this.#total, values.subarray(i), 1);
     }
   }
 
@@ -114,30 +114,16 @@ class SpreadFold implements Fold {
   }
 }
 
-class PlainFold implements Fold {
-  readonly #op: BinaryOp;
-  readonly #dtype: DType;
-  readonly #total: Lanes;
-
-  constructor({ op, dtype }: Reduction) {
-    this.#op = op as BinaryOp;
-    this.#dtype = dtype;
-    const bits = identityOf(op as "max", dtype);
-    this.#total = applyNode({ op: "const", dtype, bits }, [], [], 1);
-  }
-
-  add(values: Lanes): void {
+/** Order does not show: halves of what comes go together first. */
+class PlainFold extends ChainFold {
+  override add(values: Lanes): void {
     const rest = values.slice();
     let n = rest.length;
     for (; n > 1; n -= n >> 1) {
       const half = n >> 1;
-      combineInto(this.#op, this.#dtype, rest, rest.subarray(n - half), half);
+      combineInto(this.op, this.dtype, rest, rest.subarray(n - half), half);
     }
-    if (n === 1) combineInto(this.#op, this.#dtype, this.#total, rest, 1);
-  }
-
-  result(): Lanes {
-    return this.#total;
+    super.add(rest.subarray(0, n));
   }
 }
 
